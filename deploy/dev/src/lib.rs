@@ -1,0 +1,6 @@
+//! What development and tests of jobalerts need beside it: an SMTP server that can misbehave ([`smtp`]), and an inbox
+//! to look at the mails it took ([`inbox`]; the program `catcher` puts the two together).
+
+mod clock;
+pub mod inbox;
+pub mod smtp;

@@ -1,0 +1,176 @@
+//! The commands.
+
+mod check;
+mod drain;
+mod import;
+mod publish;
+mod status;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{Config, process_environment};
+use crate::daemon::{Program, StageName};
+use crate::{store, telemetry};
+
+/// Watches vacancies open and close, and mails the people who asked to hear.
+///
+/// Events come from a RabbitMQ queue, people and what they asked for are in
+/// PostgreSQL, mails leave over SMTP. A first try on a fresh machine: `make demo`.
+#[derive(Debug, Parser)]
+#[command(name = "jobalerts", version, max_term_width = 100)]
+struct Cli {
+    /// The configuration file. Without it: $JOBALERTS_CONFIG, ./config/jobalerts.toml,
+    /// /etc/jobalerts/jobalerts.toml, or the defaults. Any key can be overridden in the environment:
+    /// JOBALERTS_SMTP__CONNECTIONS=4
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM or Ctrl-C.
+    ///
+    /// It comes up whatever else is down, says what it misses, and goes on by itself. The first signal
+    /// lets it finish what is under way, a second one ends it at once; nothing is lost either way.
+    Run {
+        /// Which stages this process runs.
+        #[arg(long, value_delimiter = ',', default_value = "intake,matching,delivery", value_name = "STAGE,...")]
+        stages: Vec<StageName>,
+        /// Begin at this time instead of the machine's (only with `rehearsal = true`).
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        now: Option<DateTime<Utc>>,
+    },
+    /// Bring the database's tables to this program's version.
+    Migrate,
+    /// Check configuration, templates and taxonomy, and name every mistake.
+    Check {
+        /// Also try PostgreSQL, RabbitMQ and the mail server.
+        #[arg(long)]
+        connect: bool,
+        /// Also print the configuration in effect, and where each value comes from.
+        #[arg(long)]
+        show: bool,
+    },
+    /// Add people and what they asked for, from lines of JSON.
+    ///
+    /// One person a line: {"email", "searches":[{"name","cadence","where":{...}}],
+    /// "registrations":[{"programme","notBefore"}], "consent":{"wordingVersion","at","source"}}. A line
+    /// that cannot be read is reported and left out (the exit code is then 65); importing the same file
+    /// again changes nothing.
+    Import {
+        /// The file; - is standard input.
+        #[arg(value_name = "FILE|-")]
+        file: PathBuf,
+    },
+    /// Publish CloudEvents (JSON) to the exchange, and wait until the broker has them.
+    Publish {
+        /// Files of one event, several after each other, or a list; - is standard input.
+        #[arg(required = true, value_name = "FILE|-")]
+        files: Vec<PathBuf>,
+        /// Send each file as one message as it is, whatever is in it (to see what becomes of garbage).
+        #[arg(long)]
+        unchecked: bool,
+    },
+    /// Say how things stand.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Process what is on the queue now and everything that is due, then exit.
+    Drain {
+        /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        now: Option<DateTime<Utc>>,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// bash, elvish, fish, powershell or zsh.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Input that cannot be used (sysexits `EX_DATAERR`).
+const EXIT_DATA: u8 = 65;
+/// The configuration is wrong (sysexits `EX_CONFIG`).
+const EXIT_CONFIG: u8 = 78;
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.run() {
+        Ok(code) => code,
+        Err(error) => {
+            let wrong_config = error.downcast_ref::<crate::config::Problems>().is_some();
+            eprintln!("jobalerts: {error:#}");
+            ExitCode::from(if wrong_config { EXIT_CONFIG } else { 1 })
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        if let Command::Completions { shell } = self.command {
+            clap_complete::generate(shell, &mut Self::command(), "jobalerts", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        let config = Config::load(self.config.as_deref(), &process_environment());
+        if let Command::Check { connect, show } = self.command {
+            return block_on(check::check(config, connect, show));
+        }
+        let config = config?;
+        telemetry::start(&config.log)?;
+        match self.command {
+            Command::Run { stages, now } => {
+                let clock = clock(&config, now.map(Clock::starting_at), "run --now")?;
+                let stages: BTreeSet<StageName> = stages.into_iter().collect();
+                block_on(async { Program::new(config, clock)?.run(&stages).await })?;
+            }
+            Command::Migrate => {
+                block_on(async { store::migrate(config.database.url.expose()).await.context("migrate") })?;
+                eprintln!("The tables are at this program's version.");
+            }
+            Command::Import { file } => return block_on(import::import(config, &file)),
+            Command::Publish { files, unchecked } => block_on(publish::publish(config, &files, unchecked))?,
+            Command::Status { json } => block_on(status::status(config, json))?,
+            Command::Drain { now } => {
+                let clock = clock(&config, now.map(Clock::standing), "drain --now")?;
+                block_on(async { drain::drain(Program::new(config, clock)?).await })?;
+            }
+            Command::Check { .. } | Command::Completions { .. } => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The clock to go by. To set it is refused in production.
+fn clock(config: &Config, set: Option<Clock>, how: &str) -> anyhow::Result<Clock> {
+    match set {
+        None => Ok(Clock::System),
+        Some(clock) if config.rehearsal => Ok(clock),
+        Some(_) => anyhow::bail!(
+            "{how} sets the clock, which only a rehearsal may: put `rehearsal = true` into the configuration of a \
+             database that no real person is in, or leave --now out"
+        ),
+    }
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|instant| instant.with_timezone(&Utc))
+        .map_err(|_| "expected an instant with its zone, as in 2024-03-05T10:00:00Z".to_owned())
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,121 @@
+//! `check`: every mistake at once.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use sqlx::{Connection, PgConnection};
+
+use crate::cli::EXIT_CONFIG;
+use crate::compose::{Composer, Sender};
+use crate::config::{Config, Problems};
+use crate::daemon;
+use crate::delivery::smtp::Relay;
+use crate::domain::cadence::next_tick;
+use crate::domain::taxonomy::Taxonomy;
+use crate::intake::broker::Session;
+use crate::store;
+
+/// Checks everything and prints what is wrong.
+///
+/// # Errors
+///
+/// Never; what is wrong is in the exit code.
+pub(super) async fn check(
+    config: Result<Config, Problems>,
+    connect: bool,
+    show: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut mistakes = Vec::new();
+    let config = match config {
+        Ok(config) => Some(config),
+        Err(problems) => {
+            mistakes.extend(problems.iter().map(ToString::to_string));
+            None
+        }
+    };
+    let taxonomy = match config.as_ref().map_or_else(|| Ok(Taxonomy::shipped()), daemon::taxonomy) {
+        Ok(taxonomy) => Some(taxonomy),
+        Err(error) => {
+            mistakes.extend(format!("{error:#}").lines().map(str::to_owned));
+            None
+        }
+    };
+    if let (Some(config), Some(taxonomy)) = (&config, taxonomy) {
+        if let Err(problems) = Composer::new(Sender::from(config), Arc::new(taxonomy)) {
+            mistakes.extend(problems.iter().map(ToString::to_string));
+        }
+        match Relay::new(&config.smtp) {
+            Err(error) => mistakes.push(error.to_string()),
+            Ok(relay) if connect => mistakes.extend(try_connections(config, &relay).await),
+            Ok(_) => {}
+        }
+        if show {
+            println!("{}", config.show());
+        }
+    }
+    for mistake in &mistakes {
+        println!("{mistake}");
+    }
+    if !mistakes.is_empty() {
+        println!("{} to mend.", counted(mistakes.len(), "mistake"));
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    }
+    println!("Configuration, taxonomy and templates are good.");
+    if let Some(config) = &config {
+        say_schedules(config);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// When the next digests leave, so that a wrong schedule is seen before it runs.
+fn say_schedules(config: &Config) {
+    let zone = config.time.zone;
+    let mut now = crate::clock::Clock::System.now();
+    for (name, expression) in [("daily", &config.schedules.daily), ("weekly", &config.schedules.weekly)] {
+        let mut ticks = Vec::new();
+        let start = now;
+        while ticks.len() < 3
+            && let Some(tick) = next_tick(expression.schedule(), zone, now)
+        {
+            ticks.push(format!(
+                "{} ({})",
+                tick.with_timezone(&zone).format("%a %d %b %Y %H:%M %Z"),
+                tick.format("%H:%M UTC")
+            ));
+            now = tick;
+        }
+        now = start;
+        println!("schedules.{name} {}: next {}", expression.as_str(), ticks.join(", "));
+    }
+}
+
+/// What is wrong with each of the three servers, tried one after the other.
+async fn try_connections(config: &Config, relay: &Relay) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    match try_database(config).await {
+        Ok(()) => println!("database.url: PostgreSQL answers, and its tables are this program's."),
+        Err(error) => mistakes.push(format!("database.url ({}): {error}", config.database.url.redacted())),
+    }
+    match Session::open(&config.amqp).await {
+        Ok(_) => println!("amqp.url: RabbitMQ answers, and its queues are as declared."),
+        Err(error) => mistakes.push(format!("amqp.url ({}): {error}", config.amqp.url.redacted())),
+    }
+    match relay.connect().await {
+        Ok(line) => {
+            line.quit().await;
+            println!("smtp.url: the mail server answers.");
+        }
+        Err(error) => mistakes.push(format!("smtp.url: {error}")),
+    }
+    mistakes
+}
+
+async fn try_database(config: &Config) -> store::Result<()> {
+    let mut connection = PgConnection::connect(config.database.url.expose()).await?;
+    store::check_schema(&mut connection).await
+}
+
+/// `1 mistake`, `2 mistakes`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

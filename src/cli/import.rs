@@ -1,0 +1,121 @@
+//! `import`: people, from lines of JSON.
+
+use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::EXIT_DATA;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::Program;
+use crate::domain::subscriber::Person;
+use crate::store::subscribers::{self, Imported};
+
+/// Lines that one transaction keeps.
+const LINES_TOGETHER: usize = 1_000;
+/// No person asks for so much; what is longer is not read into memory.
+const LONGEST_LINE: u64 = 1024 * 1024;
+
+/// Reads the file line by line, in bounded memory.
+///
+/// # Errors
+///
+/// When the file cannot be read or PostgreSQL is away; what was imported up to
+/// then stays, and importing the file again changes nothing of it.
+pub(super) async fn import(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
+    let program = Program::new(config, Clock::System)?;
+    program.prepare().await?;
+    let standard_input = file.as_os_str() == "-";
+    let opened: Box<dyn Read + Send> = if standard_input {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(file).with_context(|| format!("{} cannot be read", file.display()))?)
+    };
+    let size = if standard_input { None } else { std::fs::metadata(file).ok().map(|metadata| metadata.len()) };
+    let progress = progress(size);
+    let mut reader = BufReader::with_capacity(1 << 16, opened);
+
+    let mut people = Vec::with_capacity(LINES_TOGETHER);
+    let (mut number, mut read, mut refused) = (0_u64, 0_u64, 0_u64);
+    let mut imported = Imported::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        if length > 0 {
+            number += 1;
+            progress.inc(length as u64);
+            match person(&line, &mut reader, &program)? {
+                Ok(Some(person)) => people.push(person),
+                Ok(None) => {}
+                Err(cause) => {
+                    refused += 1;
+                    progress.suspend(|| eprintln!("line {number}: {cause}"));
+                }
+            }
+        }
+        if people.len() == LINES_TOGETHER || (length == 0 && !people.is_empty()) {
+            read += people.len() as u64;
+            imported += keep(&program, &people).await?;
+            people.clear();
+        }
+        if length == 0 {
+            break;
+        }
+    }
+    progress.finish_and_clear();
+    println!(
+        "{number} lines: {read} people read, {refused} lines refused; new or changed: {} people, {} searches, \
+         {} registrations",
+        imported.people, imported.searches, imported.registrations
+    );
+    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DATA) })
+}
+
+/// The person on a line; none on an empty one. The inner error is about the
+/// line, the outer one about the file.
+fn person(
+    line: &[u8],
+    reader: &mut impl BufRead,
+    program: &Program,
+) -> std::io::Result<Result<Option<Person>, String>> {
+    if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+        reader.skip_until(b'\n')?;
+        return Ok(Err(format!("longer than {LONGEST_LINE} octets; one person a line")));
+    }
+    let Ok(text) = std::str::from_utf8(line) else {
+        return Ok(Err("not UTF-8; write the file as UTF-8".to_owned()));
+    };
+    let text = text.trim_start_matches('\u{FEFF}').trim();
+    if text.is_empty() {
+        return Ok(Ok(None));
+    }
+    Ok(Person::read(text, program.taxonomy()).map(Some).map_err(|error| error.to_string()))
+}
+
+async fn keep(program: &Program, people: &[Person]) -> anyhow::Result<Imported> {
+    let mut transaction = program.pool().begin().await?;
+    let imported = subscribers::import(&mut transaction, people, program.clock().now()).await?;
+    transaction.commit().await?;
+    Ok(imported)
+}
+
+fn progress(size: Option<u64>) -> ProgressBar {
+    let (bar, style) = match size {
+        Some(size) => (
+            ProgressBar::new(size),
+            "{bar:40} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} to go",
+        ),
+        None => (ProgressBar::no_length(), "{spinner} {bytes}, {bytes_per_sec}"),
+    };
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar
+}

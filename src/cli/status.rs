@@ -1,0 +1,67 @@
+//! `status`: how things stand.
+
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::Program;
+use crate::intake::broker::Session;
+use crate::store::{self, status};
+
+/// Prints the state of the queue, the tables and the mails.
+///
+/// # Errors
+///
+/// When PostgreSQL is away. A broker that is away is part of the answer.
+pub(super) async fn status(config: Config, as_json: bool) -> anyhow::Result<()> {
+    let amqp = config.amqp.clone();
+    let program = Program::new(config, Clock::System)?;
+    let mut connection = program.pool().acquire().await.map_err(store::StoreError::from)?;
+    store::check_schema(&mut connection).await?;
+    let now = program.clock().now();
+    let standing = status::standing(&mut connection, now).await?;
+    let endings = status::endings(&mut connection).await?;
+    let queue = match Session::open(&amqp).await {
+        Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if as_json {
+        let queue = match &queue {
+            Ok((waiting, dead)) => json!({ "waiting": waiting, "deadLetters": dead }),
+            Err(error) => json!({ "error": error }),
+        };
+        let endings: serde_json::Map<_, _> =
+            endings.into_iter().map(|(reason, count)| (reason, count.into())).collect();
+        println!("{:#}", json!({ "queue": queue, "standing": standing, "endings": endings }));
+        return Ok(());
+    }
+    match &queue {
+        Ok((waiting, dead)) => println!("queue        {waiting} waiting, {dead} dead letters"),
+        Err(error) => println!("queue        unknown: {error}"),
+    }
+    println!("openings     {} known, {} to match, from {} events", standing.openings, standing.openings_to_match, standing.events);
+    println!(
+        "people       {}, with {} searches and {} registrations",
+        standing.subscribers, standing.searches, standing.registrations
+    );
+    let oldest = standing.oldest_due_at.map_or(String::new(), |due| {
+        format!(" (the oldest for {} s)", (now - due).num_seconds().max(0))
+    });
+    println!(
+        "alerts       {} due{oldest}, {} due later, {} told, {} ended without a word",
+        standing.alerts_due, standing.alerts_waiting, standing.alerts_told, standing.alerts_ended
+    );
+    for (reason, count) in endings {
+        println!("             {count} {reason}");
+    }
+    println!(
+        "mails        {} accepted, {} in hand, {} deferred, {} refused, {} given up, {} held",
+        standing.mails_accepted,
+        standing.mails_in_hand,
+        standing.mails_deferred,
+        standing.mails_refused,
+        standing.mails_given_up,
+        standing.mails_held
+    );
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! A mail, ready for a mail server.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use chrono::DateTime;
+use chrono_tz::Tz;
+use lettre::address::{AddressError, Envelope};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, MultiPart, SinglePart};
+use lettre::{Address, Message};
+
+use crate::compose::ComposeError;
+use crate::compose::message_id::MessageId;
+use crate::compose::quoted_printable;
+use crate::domain::email::{EmailAddress, Mailbox};
+use crate::domain::text::one_line;
+
+/// The headers that differ from mail to mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headers {
+    /// Who it is from; the domain also names the list.
+    pub from: Mailbox,
+    /// Who answers are for.
+    pub reply_to: Mailbox,
+    /// The one person it is for.
+    pub to: EmailAddress,
+    /// When it was written, by the clocks of the force.
+    pub date: DateTime<Tz>,
+    /// What it is known by.
+    pub message_id: MessageId,
+}
+
+/// One mail to one person: what people read, the headers, and both together as octets.
+#[derive(Clone)]
+pub struct Email {
+    /// On one line.
+    pub subject: String,
+    /// The plain part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// The headers that differ from mail to mail.
+    pub headers: Headers,
+    message: Message,
+}
+
+impl Email {
+    pub(super) fn new(
+        headers: Headers,
+        subject: &str,
+        text: String,
+        html: String,
+    ) -> Result<Self, ComposeError> {
+        let subject = header_text(subject);
+        let Headers { from, reply_to, to, date, message_id } = &headers;
+        let list_id = format!("Vacancy alerts <alerts.{}>", from.address().domain());
+        // The sign = is always encoded in a body, so this cannot stand in one.
+        let boundary = format!("=_{}", message_id.local());
+        let mut message = Message::builder()
+            .from(mailbox(from)?)
+            .reply_to(mailbox(reply_to)?)
+            .to(lettre::message::Mailbox::new(None, address(to)?))
+            .subject(subject.as_str())
+            .date(SystemTime::from(*date))
+            .message_id(Some(message_id.to_string()))
+            .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()))
+            .raw_header(raw("X-Auto-Response-Suppress", "All".to_owned()))
+            .raw_header(raw("List-Id", list_id))
+            .multipart(
+                MultiPart::alternative()
+                    .boundary(boundary)
+                    .singlepart(part(ContentType::TEXT_PLAIN, &text))
+                    .singlepart(part(ContentType::TEXT_HTML, &html)),
+            )?;
+        // The builder knows the time in UTC only; people's programs show the zone of the sender.
+        message.headers_mut().insert_raw(raw("Date", date.to_rfc2822()));
+        Ok(Self { subject, text, html, headers, message })
+    }
+
+    /// From whom and to whom, for the conversation with the mail server.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        self.message.envelope()
+    }
+
+    /// The whole mail in the form of RFC 5322: lines of at most 76 characters, ended by CR LF;
+    /// ASCII only, except for a `To` whose local part is not.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.message.formatted()
+    }
+}
+
+/// Without the parts and the octets: they are long and name people.
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Email")
+            .field("subject", &self.subject)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// On one line, and not to be taken for an encoded word (RFC 2047) by who reads it.
+fn header_text(text: &str) -> String {
+    one_line(text).replace("=?", "= ?")
+}
+
+fn part(content_type: ContentType, text: &str) -> SinglePart {
+    let octets = quoted_printable::encode(text);
+    let body = Body::dangerous_pre_encoded(octets, ContentTransferEncoding::QuotedPrintable);
+    SinglePart::builder().header(content_type).body(body)
+}
+
+fn raw(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
+}
+
+fn mailbox(mailbox: &Mailbox) -> Result<lettre::message::Mailbox, AddressError> {
+    let name = mailbox.name().map(header_text);
+    Ok(lettre::message::Mailbox::new(name, address(mailbox.address())?))
+}
+
+fn address(address: &EmailAddress) -> Result<Address, AddressError> {
+    Address::new(address.local(), address.domain())
+}

@@ -1,0 +1,393 @@
+//! The last look at a mail: one that breaks a rule here is not sent.
+//!
+//! A mail is a frame, which our templates make, and slots, which are filled for each mail. The two
+//! are judged apart. In the frame a "null" is a mistake wherever it stands; in a slot it is one only
+//! as the whole of the value, because there are adverts for a "Null space engineer" and a "Midnight
+//! shift warden", and what an advert says may be told. The frame is the same in each mail, so it is
+//! judged once, at start, in every branch ([`frame`]); the slots in every mail ([`mail`]).
+
+use std::fmt;
+
+use crate::templates::escape;
+
+/// The most octets of a subject.
+const LONGEST_SUBJECT: usize = 78;
+/// The most octets of either part.
+const LARGEST_PART: usize = 60_000;
+
+/// Who wrote what stands in a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// This program; the rules about words hold.
+    Us,
+    /// Whoever wrote the advert, or the configuration.
+    Source,
+    /// The person that the mail is for: the names of their searches, which are theirs to choose.
+    Reader,
+}
+
+/// One value in a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot<'a> {
+    /// What it is, for the message.
+    pub(super) name: &'static str,
+    pub(super) text: &'a str,
+    pub(super) writer: Writer,
+}
+
+/// A mail as it is before anything is done with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draft<'a> {
+    pub(super) subject: &'a str,
+    pub(super) from_name: Option<&'a str>,
+    pub(super) text: &'a str,
+    pub(super) html: &'a str,
+    pub(super) slots: &'a [Slot<'a>],
+    /// How to stop, as it must stand in the text and in the HTML.
+    pub(super) stop: [&'a str; 2],
+    /// The name of the force, if nothing at first sight may tell what the mail is about.
+    pub(super) hidden: Option<&'a str>,
+}
+
+/// A rule that a mail breaks. It quotes nothing of the mail, because it is logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where: `subject`, `text`, `html`, or the name of a value.
+    pub place: &'static str,
+    /// What is wrong there.
+    pub rule: Rule,
+}
+
+/// What can be wrong with a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    /// `{{`, `}}` or `{WORD}`.
+    #[error("a placeholder was not filled in")]
+    Placeholder,
+    /// `null`, `undefined`, `None` or `NaN`.
+    #[error("a program's word for nothing stands where people expect a value")]
+    NoValue,
+    /// Something without which the mail makes no sense.
+    #[error("it is missing or empty")]
+    Missing,
+    /// More than 78 octets.
+    #[error("it is longer than {LONGEST_SUBJECT} octets")]
+    LongSubject,
+    /// A line break, for one.
+    #[error("it contains a control character")]
+    Control,
+    /// A link to anything but a page with https.
+    #[error("a link does not begin with https://")]
+    NotHttps,
+    /// "here", or nothing.
+    #[error("the text of a link does not say where it leads")]
+    LinkText,
+    /// A link that only readers of the HTML get.
+    #[error("a link of the HTML part is missing from the text part")]
+    LinkOnlyInHtml,
+    /// "midnight", "12am" or "12pm", which people read both ways.
+    #[error("a time is written in a way that people read differently")]
+    AmbiguousTime,
+    /// More octets than a phone should load and a mail program shows.
+    #[error("it is larger than {LARGEST_PART} octets")]
+    TooLarge,
+    /// What a discreet mail must not show at first sight.
+    #[error("it shows at first sight what a discreet mail must not")]
+    Revealing,
+    /// Something that our own style rules out.
+    #[error("it breaks the rules of style: no exclamation mark, \"please note\" or \"click here\"")]
+    Style,
+    /// Not exactly one heading of the first level, or no language.
+    #[error("it needs lang=\"en-GB\" and exactly one h1, and no image")]
+    Structure,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.rule)
+    }
+}
+
+/// What is wrong with a mail that is about to be sent.
+pub(super) fn mail(draft: &Draft<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut check = |place, rule, wrong| {
+        if wrong {
+            findings.push(Finding { place, rule });
+        }
+    };
+    let Draft { subject, text, html, .. } = *draft;
+    check("subject", Rule::Missing, subject.is_empty());
+    check("subject", Rule::LongSubject, subject.len() > LONGEST_SUBJECT);
+    check("subject", Rule::Control, subject.contains(char::is_control));
+    check("subject", Rule::Placeholder, has_placeholder(subject));
+    check("text", Rule::TooLarge, text.len() > LARGEST_PART);
+    check("html", Rule::TooLarge, html.len() > LARGEST_PART);
+    for slot in draft.slots {
+        check(slot.name, Rule::Missing, slot.text.is_empty());
+        if slot.writer != Writer::Reader {
+            check(slot.name, Rule::Placeholder, has_placeholder(slot.text));
+            check(slot.name, Rule::NoValue, is_no_value(slot.text));
+        }
+        check(slot.name, Rule::AmbiguousTime, slot.writer == Writer::Us && has_ambiguous_time(slot.text));
+    }
+    for (stop, part) in draft.stop.into_iter().zip([text, html]) {
+        check("stop-and-change", Rule::Missing, stop.is_empty() || !part.contains(stop));
+    }
+    for link in links(html) {
+        check("html", Rule::NotHttps, !is_web(&link.target));
+        check(
+            "html",
+            Rule::LinkText,
+            matches!(link.text.to_lowercase().as_str(), "" | "here" | "click here"),
+        );
+        check("text", Rule::LinkOnlyInHtml, !text.contains(&link.target));
+    }
+    if let Some(force) = draft.hidden {
+        let first_line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        check("subject", Rule::Revealing, reveals(subject, force));
+        check("from", Rule::Revealing, draft.from_name.is_none_or(|name| reveals(name, force)));
+        check("text", Rule::Revealing, reveals(first_line, force));
+        check("html", Rule::Revealing, reveals(first_words(html), force));
+    }
+    findings
+}
+
+/// What is wrong with the words and the structure that the templates make, given a mail whose slots
+/// are filled with harmless values. Every value must stand in both parts.
+pub(super) fn frame(draft: &Draft<'_>) -> Vec<Finding> {
+    let Draft { subject, text, html, slots, .. } = *draft;
+    let absent = slots.iter().filter(|slot| !stands_in(slot.text, text, html));
+    let mut findings: Vec<Finding> =
+        absent.map(|slot| Finding { place: slot.name, rule: Rule::Missing }).collect();
+    let body = visible(html);
+    for (place, words) in [("subject", subject), ("text", text), ("html", body.as_str())] {
+        let lower = words.to_lowercase();
+        let nothing = words.split(|c: char| !c.is_alphanumeric()).any(is_no_value);
+        for (rule, wrong) in [
+            (Rule::Placeholder, has_placeholder(words)),
+            (Rule::NoValue, nothing),
+            (Rule::AmbiguousTime, has_ambiguous_time(words)),
+            (Rule::Style, ["!", "please note", "click here"].iter().any(|banned| lower.contains(banned))),
+        ] {
+            if wrong {
+                findings.push(Finding { place, rule });
+            }
+        }
+    }
+    let headings = html.matches("<h1").count();
+    if headings != 1 || !html.contains("lang=\"en-GB\"") || html.contains("<img") {
+        findings.push(Finding { place: "html", rule: Rule::Structure });
+    }
+    findings
+}
+
+/// Whether a value can be read in both parts.
+fn stands_in(value: &str, text: &str, html: &str) -> bool {
+    text.contains(value) && html.contains(&escape(value))
+}
+
+fn has_placeholder(text: &str) -> bool {
+    text.contains("{{")
+        || text.contains("}}")
+        || text.match_indices('{').any(|(open, _)| {
+            let rest = &text[open + 1..];
+            rest.find('}').is_some_and(|close| {
+                close > 0 && rest[..close].chars().all(|c| c.is_alphanumeric() || c == '_')
+            })
+        })
+}
+
+fn is_no_value(text: &str) -> bool {
+    matches!(text.trim(), "null" | "NULL" | "undefined" | "None" | "NaN")
+}
+
+/// "10:12am" and "12:30pm" are fine; "12am" and "12pm" are not.
+fn has_ambiguous_time(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != ':' && c != '.').any(|word| {
+        matches!(word.trim_end_matches(['.', ':']).to_lowercase().as_str(), "midnight" | "12am" | "12pm")
+    })
+}
+
+/// A page on the web; without TLS only on this very machine, as the configuration allows.
+fn is_web(target: &str) -> bool {
+    url::Url::parse(target).is_ok_and(|url| match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => true,
+        ("http", Some(host)) => matches!(host, "localhost" | "127.0.0.1" | "[::1]"),
+        _ => false,
+    })
+}
+
+fn reveals(text: &str, force: &str) -> bool {
+    let lower = text.to_lowercase();
+    let force = force.to_lowercase();
+    (!force.is_empty() && lower.contains(&force))
+        || ["police", "constable", "officer", "recruit", "vacanc"].iter().any(|word| lower.contains(word))
+}
+
+struct Link<'a> {
+    target: String,
+    text: &'a str,
+}
+
+/// The links of an HTML part that our templates made.
+fn links(html: &str) -> impl Iterator<Item = Link<'_>> {
+    html.split("<a ").skip(1).map(|rest| {
+        let (tag, rest) = rest.split_once('>').unwrap_or((rest, ""));
+        let target = tag.split("href=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        Link { target: unescape(target), text: rest.split("</a>").next().unwrap_or_default().trim() }
+    })
+}
+
+fn unescape(text: &str) -> String {
+    if !text.contains('&') {
+        return text.to_owned();
+    }
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&")
+}
+
+/// The first words that the body shows.
+fn first_words(html: &str) -> &str {
+    pieces(html).map(str::trim).find(|words| !words.is_empty()).unwrap_or_default()
+}
+
+/// What the body shows, without its tags.
+fn visible(html: &str) -> String {
+    pieces(html).collect::<Vec<_>>().join(" ")
+}
+
+/// What stands between the tags of the body; values are escaped, so they hold no tag.
+fn pieces(html: &str) -> impl Iterator<Item = &str> {
+    let body = html.split_once("<body").map_or(html, |(_, body)| body);
+    body.split('>').skip(1).filter_map(|piece| piece.split('<').next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "New\nArchive assistant\nhttps://a.example/1\nHow to stop\n";
+    const HTML: &str = "<html lang=\"en-GB\"><body class=\"page\"><p></p><h1>New</h1> Archive assistant \
+                        <a class=\"x\" href=\"https://a.example/1\">Read the advert</a> How to stop</body>";
+
+    fn slot(text: &str, writer: Writer) -> Slot<'_> {
+        Slot { name: "title", text, writer }
+    }
+
+    fn draft<'a>(slots: &'a [Slot<'a>], text: &'a str, html: &'a str) -> Draft<'a> {
+        let stop = ["How to stop"; 2];
+        Draft { subject: "New: archives", from_name: Some("Alerts"), text, html, slots, stop, hidden: None }
+    }
+
+    fn rules(draft: &Draft<'_>) -> Vec<Rule> {
+        mail(draft).into_iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn a_good_mail_passes() {
+        assert_eq!(rules(&draft(&[slot("Archive assistant", Writer::Source)], TEXT, HTML)), []);
+    }
+
+    #[test]
+    fn each_broken_rule_is_found() {
+        let good = draft(&[], TEXT, HTML);
+        let long = "é".repeat(40);
+        let large = format!("{TEXT}{}", "x".repeat(LARGEST_PART));
+        let link =
+            |tag: &str| HTML.replace("<a class=\"x\" href=\"https://a.example/1\">Read the advert</a>", tag);
+        let (insecure, hidden, here) = (
+            link("<a href=\"http://a.example/1\">Read</a>"),
+            link("<a href=\"https://a.example/2\">Read</a>"),
+            link("<a href=\"https://a.example/1\"> Here </a>"),
+        );
+        let script = link("<a href=\"javascript:alert(1)\">Read</a>");
+        let script_text = TEXT.replace("https://a.example/1", "javascript:alert(1)");
+        for (broken, expected) in [
+            (Draft { subject: "", ..good }, vec![Rule::Missing]),
+            (Draft { subject: &long, ..good }, vec![Rule::LongSubject]),
+            (Draft { subject: "a\rb", ..good }, vec![Rule::Control]),
+            (Draft { subject: "New: {TITLE}", ..good }, vec![Rule::Placeholder]),
+            (Draft { text: &large, ..good }, vec![Rule::TooLarge]),
+            (Draft { stop: ["Stop it", "How to stop"], ..good }, vec![Rule::Missing]),
+            (Draft { stop: ["How to stop", ""], ..good }, vec![Rule::Missing]),
+            (Draft { html: &insecure, ..good }, vec![Rule::NotHttps, Rule::LinkOnlyInHtml]),
+            (Draft { html: &hidden, ..good }, vec![Rule::LinkOnlyInHtml]),
+            (Draft { html: &here, ..good }, vec![Rule::LinkText]),
+            (Draft { html: &script, text: &script_text, ..good }, vec![Rule::NotHttps]),
+        ] {
+            assert_eq!(rules(&broken), expected, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn a_slot_is_wrong_only_as_a_whole() {
+        let judged = |text: &str, writer| {
+            let (body, page) = (format!("{TEXT}{text}"), format!("{HTML}{}", escape(text)));
+            rules(&draft(&[slot(text, writer)], &body, &page))
+        };
+        for fine in ["Null space engineer", "Midnight shift warden", "None of the above", "R&D <b>", "Nan"] {
+            assert_eq!(judged(fine, Writer::Source), [], "{fine}");
+        }
+        for nothing in ["null", "None", "NaN", "undefined"] {
+            assert_eq!(judged(nothing, Writer::Source), [Rule::NoValue], "{nothing}");
+            assert_eq!(judged(nothing, Writer::Reader), [], "{nothing}");
+        }
+        for unfilled in ["{{title}}", "{TITLE}", "for {job_title} now", "a }} b"] {
+            assert_eq!(judged(unfilled, Writer::Source), [Rule::Placeholder], "{unfilled}");
+            assert_eq!(judged(unfilled, Writer::Reader), [], "{unfilled}");
+        }
+        for fine in ["{}", "{a b}", "a { b", "Closes at 10:12am, or 12:30pm."] {
+            assert_eq!(judged(fine, Writer::Us), [], "{fine}");
+        }
+        for ambiguous in ["Closes at midnight.", "at 12am on", "12PM"] {
+            assert_eq!(judged(ambiguous, Writer::Us), [Rule::AmbiguousTime], "{ambiguous}");
+        }
+        assert_eq!(judged("", Writer::Source), [Rule::Missing]);
+    }
+
+    #[test]
+    fn a_discreet_mail_reveals_nothing_at_first_sight() {
+        let quiet = Draft { hidden: Some("Midshire"), ..draft(&[], TEXT, HTML) };
+        assert_eq!(rules(&quiet), []);
+        let (text, html) =
+            (format!("\n Constable \n{TEXT}"), HTML.replace("<p></p>", "<p>\n at Midshire</p>"));
+        for (broken, place) in [
+            (Draft { subject: "A Police role", ..quiet }, "subject"),
+            (Draft { from_name: Some("MIDSHIRE alerts"), ..quiet }, "from"),
+            (Draft { from_name: None, ..quiet }, "from"),
+            (Draft { text: &text, ..quiet }, "text"),
+            (Draft { html: &html, ..quiet }, "html"),
+        ] {
+            assert_eq!(mail(&broken), [Finding { place, rule: Rule::Revealing }]);
+        }
+    }
+
+    #[test]
+    fn the_frame_is_judged_by_every_word() {
+        let judged = |words: &str| {
+            let html = HTML.replace("Archive", words);
+            frame(&draft(&[], words, &html))
+                .into_iter()
+                .map(|finding| (finding.place, finding.rule))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(judged("Archive"), []);
+        for (words, rule) in [
+            ("it is null now", Rule::NoValue),
+            ("Pay: None", Rule::NoValue),
+            ("Dear {NAME}", Rule::Placeholder),
+            ("by midnight", Rule::AmbiguousTime),
+            ("Hurry!", Rule::Style),
+            ("Please note", Rule::Style),
+        ] {
+            assert_eq!(judged(words), [("text", rule), ("html", rule)], "{words}");
+        }
+        assert_eq!(judged("<h1>Two"), [("html", Rule::Structure)]);
+        let absent = [slot("Gone", Writer::Source)];
+        assert_eq!(frame(&draft(&absent, TEXT, HTML)), [Finding { place: "title", rule: Rule::Missing }]);
+    }
+}

@@ -1,0 +1,632 @@
+//! Whole mails, as people and mail servers get them.
+
+use std::collections::BTreeSet;
+
+use chrono_tz::Europe::London;
+use mail_parser::{Message, MessageParser, MimeHeaders as _};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::opening::{Closing, Pay, PayUnit};
+use crate::templates::SHIPPED;
+
+fn sender() -> Sender {
+    Sender {
+        from: "Midshire Police Recruitment <alerts@midshire.example>".parse().unwrap(),
+        reply_to: "Recruitment <recruitment@midshire.example>".parse().unwrap(),
+        discreet_name: "Alerts".to_owned(),
+        name: "Midshire Police".to_owned(),
+        team: "Recruitment Team".to_owned(),
+        postal_address: "1 Example Square, Midtown MX1 1AA".to_owned(),
+        privacy_url: "https://careers.midshire.example/privacy".parse().unwrap(),
+        public_url: "https://careers.midshire.example".parse().unwrap(),
+        zone: London,
+    }
+}
+
+fn composer() -> Composer {
+    Composer::new(sender(), Arc::new(Taxonomy::shipped())).unwrap()
+}
+
+fn reader(discreet: bool) -> Recipient {
+    Recipient { address: "zoe@example.org".parse().unwrap(), discreet }
+}
+
+fn now() -> DateTime<Utc> {
+    "2024-04-05T09:02:40Z".parse().unwrap()
+}
+
+fn message_id() -> MessageId {
+    MessageId::of(Uuid::from_u128(1), VACANCY_ALERT, [("vacancy/1#1", 1)].into_iter(), "midshire.example")
+}
+
+fn slugs(slugs: &[&str]) -> Vec<String> {
+    slugs.iter().map(|&slug| slug.to_owned()).collect()
+}
+
+/// An advert that says nothing but its title.
+fn bare(title: &str) -> Facts {
+    Facts {
+        title: title.to_owned(),
+        employer: None,
+        description: None,
+        url: None,
+        role_family: vec![],
+        rank: vec![],
+        audience: vec![],
+        contract_kind: vec![],
+        hours: vec![],
+        locations: vec![],
+        site: None,
+        grade_text: None,
+        pay_text: None,
+        pay: None,
+        closing: Closing::OpenUntilFilled,
+        zone: London,
+    }
+}
+
+fn volunteer() -> Facts {
+    Facts {
+        employer: Some("Midshire Police".to_owned()),
+        url: Some("https://careers.force.example/jobs/230000IR?a=1&b=2".to_owned()),
+        contract_kind: slugs(&["volunteer"]),
+        hours: slugs(&["part-time"]),
+        locations: slugs(&["birmingham"]),
+        site: Some("Perry Barr".to_owned()),
+        ..bare("Custody facility volunteer")
+    }
+}
+
+fn promotion() -> Facts {
+    Facts {
+        audience: slugs(&["serving-officer"]),
+        contract_kind: slugs(&["permanent", "transfer-at-rank", "by-lottery"]),
+        locations: slugs(&["west-midlands"]),
+        grade_text: Some("Chief Superintendent".to_owned()),
+        pay_text: Some("Chief Superintendent".to_owned()),
+        closing: Closing::Date("2024-04-19".parse().unwrap()),
+        ..bare("Chief Superintendent Promotion and Transfer at Rank")
+    }
+}
+
+fn handler() -> Facts {
+    Facts {
+        url: Some("https://careers.force.example/jobs/240000CH".to_owned()),
+        grade_text: Some("Band C".to_owned()),
+        pay: Some(Pay { currency: "GBP".to_owned(), min: 2_990_700, max: 4_500_000, unit: PayUnit::Year }),
+        closing: Closing::Instant("2024-04-12T11:00:00Z".parse().unwrap()),
+        ..bare("Contact handler")
+    }
+}
+
+fn item<'a>(reference: &'a str, facts: &'a Facts, searches: &[&'a str]) -> Item<'a> {
+    Item { reference, facts, searches: searches.to_vec(), test: false }
+}
+
+fn compose(to: &Recipient, items: &[Item<'_>]) -> Email {
+    composer().vacancy_alert(to, items, &message_id(), now()).unwrap()
+}
+
+fn subject_of(facts: &Facts) -> String {
+    compose(&reader(false), &[item("1", facts, &["s"])]).subject
+}
+
+const FOOT: &str = "\
+Correct when sent, 10:02am on Friday 5 April 2024. Check the advert for any change.
+
+To change or stop these alerts, reply to this email and say so; a person reads it.
+
+Midshire Police, Recruitment Team
+1 Example Square, Midtown MX1 1AA
+Privacy notice: https://careers.midshire.example/privacy
+We never ask for money, bank details or documents by email.
+";
+
+const ONE: &str = "\
+A new role matches your searches
+
+Custody facility volunteer
+
+No closing date is given; it can close at any time.
+
+Employer: Midshire Police
+Place: Perry Barr, Birmingham
+Contract: Volunteer
+Hours: Part-time
+Pay not given
+Reference: 230000IR
+
+Why you got this: it matches your searches \"Volunteering near me\", \"Custody\" and \"Birmingham\".
+
+Read the advert and apply
+https://careers.force.example/jobs/230000IR?a=1&b=2
+
+";
+
+#[test]
+fn one_vacancy() {
+    let facts = volunteer();
+    let mail = compose(
+        &reader(false),
+        &[item("230000IR", &facts, &["Volunteering near me", "Custody", "Birmingham"])],
+    );
+    assert_eq!(mail.subject, "New: Custody facility volunteer, Birmingham");
+    assert_eq!(mail.text, format!("{ONE}{FOOT}"));
+    for expected in [
+        "<title>New: Custody facility volunteer, Birmingham</title>",
+        "<h1 style=\"margin:0;font-size:24px;line-height:30px\">\nA new role matches your searches\n</h1>",
+        "<strong>No closing date is given; it can close at any time.</strong>",
+        "<td>Perry Barr, Birmingham</td>",
+        "<td>Not given</td>",
+        "&quot;Volunteering near me&quot;, &quot;Custody&quot; and &quot;Birmingham&quot;",
+        "href=\"https://careers.force.example/jobs/230000IR?a=1&amp;b=2\"",
+        ">Read the advert and apply</a>",
+    ] {
+        assert!(mail.html.contains(expected), "{expected}\n{}", mail.html);
+    }
+    assert!(!mail.html.contains("\n\n"), "{}", mail.html);
+}
+
+#[test]
+fn several_vacancies_close_soonest_first() {
+    let (volunteer, promotion, handler) = (volunteer(), promotion(), handler());
+    let items = [
+        item("230000IR", &volunteer, &["Near me"]),
+        item("230000P0", &promotion, &["My \"best\" R&D <search>"]),
+        item("240000CH", &handler, &["Near me"]),
+    ];
+    let mail = compose(&reader(false), &items);
+    assert_eq!(mail.subject, "New: 3 roles that match your searches");
+    let expected = "\
+3 new roles match your searches
+
+1. Contact handler
+
+Closes at noon on Friday 12 April 2024, UK time.
+
+Place not given
+Pay: £29,907 to £45,000 a year
+Grade: Band C
+Reference: 240000CH
+
+Why you got this: it matches your search \"Near me\".
+
+Read the advert: Contact handler
+https://careers.force.example/jobs/240000CH
+
+2. Chief Superintendent Promotion and Transfer at Rank
+
+Closes on Friday 19 April 2024. The advert gives no time, so do not leave it to the evening.
+
+Place: West Midlands (force-wide)
+Contract: Permanent, Transfer at rank, see the advert
+Pay: Chief Superintendent
+Who may apply: Serving officers of any force
+Reference: 230000P0
+
+Why you got this: it matches your search \"My \"best\" R&D <search>\".
+
+Look for reference 230000P0 on https://careers.midshire.example/
+
+3. Custody facility volunteer
+
+No closing date is given; it can close at any time.
+
+Employer: Midshire Police
+Place: Perry Barr, Birmingham
+Contract: Volunteer
+Hours: Part-time
+Pay not given
+Reference: 230000IR
+
+Why you got this: it matches your search \"Near me\".
+
+Read the advert: Custody facility volunteer
+https://careers.force.example/jobs/230000IR?a=1&b=2
+
+";
+    assert_eq!(mail.text, format!("{expected}{FOOT}"));
+    assert!(mail.html.contains("&quot;My &quot;best&quot; R&amp;D &lt;search&gt;&quot;"), "{}", mail.html);
+}
+
+#[test]
+fn a_discreet_mail_differs_only_at_first_sight() {
+    let facts = Facts { title: "Police constable".to_owned(), ..volunteer() };
+    let items = [item("230000IR", &facts, &["Volunteering near me", "Custody", "Birmingham"])];
+    let mail = compose(&reader(true), &items);
+    let open = compose(&reader(false), &items);
+    assert_eq!(mail.subject, "An update you asked for");
+    assert_eq!((mail.headers.from.name(), mail.headers.reply_to.name()), (Some("Alerts"), None));
+    assert_eq!(mail.headers.from.address(), open.headers.from.address());
+    let (first, rest) = mail.text.split_once("\n\n").unwrap();
+    assert_eq!(
+        first,
+        "An update you asked for. You chose emails that say little at first sight, so the details are further down."
+    );
+    assert_eq!(rest, open.text);
+    let title = mail.html.split("<title>").nth(1).unwrap().split("</title>").next();
+    assert_eq!(title, Some("An update you asked for"));
+}
+
+#[test]
+fn a_test_says_so_at_top_and_bottom() {
+    let facts = volunteer();
+    let test = Item { test: true, ..item("TEST1", &facts, &["s"]) };
+    for (discreet, subject) in [
+        (false, "[TEST] New: Custody facility volunteer, Birmingham"),
+        (true, "[TEST] An update you asked for"),
+    ] {
+        let mail = compose(&reader(discreet), std::slice::from_ref(&test));
+        assert_eq!(mail.subject, subject);
+        let banner = "This is a test message. What it tells of is not real, so please do not act on it.";
+        assert!(mail.text.starts_with(banner) && mail.text.trim_end().ends_with(banner));
+        assert_eq!(mail.html.matches(banner).count(), 2);
+    }
+}
+
+#[test]
+fn a_subject_is_short_and_keeps_what_matters() {
+    let at = |title: &str, places: &[&str]| subject_of(&Facts { locations: slugs(places), ..bare(title) });
+    assert_eq!(
+        at("Custody volunteer", &["birmingham", "coventry"]),
+        "New: Custody volunteer, Birmingham and Coventry"
+    );
+    assert_eq!(at("Custody volunteer", &["birmingham", "atlantis"]), "New: Custody volunteer");
+    assert_eq!(at("Custody volunteer", &[]), "New: Custody volunteer");
+    assert_eq!(
+        at("Reward and Benefits administration volunteer", &["wolverhampton"]),
+        "New: Reward and Benefits administration volunteer"
+    );
+    assert_eq!(
+        at("Reward and Benefits administration volunteer for the whole of the force", &["birmingham"]),
+        "New: Reward and Benefits administration volunteer for the…"
+    );
+    let wide = at(&"警察".repeat(40), &[]);
+    assert!(wide.len() <= 78 && wide.len() > 70, "{wide}");
+}
+
+#[test]
+fn what_an_advert_does_not_say_is_not_said() {
+    let facts = bare("Archivist");
+    let text = compose(&reader(false), &[item("1", &facts, &[" \u{200B} "])]).text;
+    let facts = "Place not given\nPay not given\nReference: 1\n\nWhy you got this: it matches one of your searches.\n";
+    assert!(text.contains(facts), "{text}");
+    let unknown =
+        Facts { locations: slugs(&["atlantis"]), audience: slugs(&["mermaids"]), ..bare("Archivist") };
+    let text = compose(&reader(false), &[item("1", &unknown, &["s"])]).text;
+    assert!(
+        text.contains("Place: see the advert\n") && text.contains("Who may apply: see the advert\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn many_searches_are_counted_and_long_names_shortened() {
+    let facts = bare("Archivist");
+    let names: Vec<String> = (0..13).map(|n| format!("{n} {}", "long name ".repeat(8))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let text = compose(&reader(false), &[item("1", &facts, &names)]).text;
+    assert!(
+        text.contains("\"9 long name long name long name long name long name long…\" and 3 more."),
+        "{text}"
+    );
+    assert!(!text.contains("\"10 "), "{text}");
+}
+
+#[test]
+fn links_to_different_pages_have_different_words() {
+    let (one, two) = (handler(), handler());
+    let text = compose(&reader(false), &[item("A", &one, &["s"]), item("B", &two, &["s"])]).text;
+    for expected in ["Read the advert: Contact handler (A)\n", "Read the advert: Contact handler (B)\n"] {
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_mail_that_breaks_a_rule_is_held_back() {
+    let composer = composer();
+    let refused = |items: &[Item<'_>]| {
+        composer.vacancy_alert(&reader(false), items, &message_id(), now()).unwrap_err().to_string()
+    };
+    let plain = bare("Archivist");
+    let unfilled = bare("Archivist {{grade}}");
+    let insecure = Facts { url: Some("javascript:alert(1)".to_owned()), ..bare("Archivist") };
+    let null = Facts { pay_text: Some("null".to_owned()), ..bare("Archivist") };
+    for (items, expected) in [
+        (vec![], "a mail tells of 1 to 20 vacancies, not of 0"),
+        (vec![item("1", &plain, &["s"]); 21], "a mail tells of 1 to 20 vacancies, not of 21"),
+        (vec![item("1", &plain, &[])], "the mail was held back: searches: it is missing or empty"),
+        (vec![item("", &plain, &["s"])], "the mail was held back: reference: it is missing or empty"),
+        (
+            vec![item("1", &unfilled, &["s"])],
+            "the mail was held back: subject: a placeholder was not filled in; title: a placeholder was not filled in",
+        ),
+        (
+            vec![item("1", &insecure, &["s"])],
+            "the mail was held back: html: a link does not begin with https://",
+        ),
+        (
+            vec![item("1", &null, &["s"])],
+            "the mail was held back: pay: a program's word for nothing stands where people expect a value",
+        ),
+    ] {
+        assert_eq!(refused(&items), expected);
+    }
+}
+
+#[test]
+fn twenty_long_adverts_fit_into_one_mail() {
+    let long = |text: &str| Some(text.repeat(8));
+    let facts = Facts {
+        employer: long("Midshire Police "),
+        site: long("Riverside "),
+        pay_text: long("Scale 3 to 5 "),
+        ..Facts { title: "Senior archive assistant ".repeat(4), ..promotion() }
+    };
+    let items =
+        vec![item("230000IR", &facts, &["Volunteering near me", "Custody", "Birmingham"]); MOST_ITEMS];
+    assert!(compose(&reader(false), &items).html.len() < 60_000);
+}
+
+#[test]
+fn settings_and_templates_that_would_spoil_each_mail_are_refused_at_start() {
+    let start = |sender: Sender, overrides: &[(&str, &str)]| {
+        let templates = Templates::parse(SHIPPED.iter().chain(overrides).copied()).unwrap();
+        let problems = Composer::with_templates(templates, sender, Arc::new(Taxonomy::shipped()));
+        problems.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(start(sender(), &[]), [""; 0]);
+    let revealing = Sender { discreet_name: "Midshire Police alerts".to_owned(), ..sender() };
+    assert_eq!(
+        start(revealing, &[]),
+        ["vacancy-alert: from: it shows at first sight what a discreet mail must not"]
+    );
+    let broken = Sender { discreet_name: "a\r\nBcc: b".to_owned(), ..sender() };
+    assert_eq!(start(broken, &[]).len(), 1);
+    let oddly_called = Sender { name: "Midnight None Force".to_owned(), ..sender() };
+    assert_eq!(start(oddly_called, &[]), [""; 0]);
+    for (template, text, expected) in [
+        ("layout/as-of.txt", "{{when}}", "layout/as-of.txt:1: {{when}} is not something this mail has"),
+        ("layout/as-of.txt", "Hurry!", "vacancy-alert: as-of: it is missing or empty"),
+        (
+            "layout/as-of.txt",
+            "{{as_of}}!",
+            "vacancy-alert: text: it breaks the rules of style: no exclamation mark, \"please note\" or \"click here\"",
+        ),
+        ("layout/stop-and-change.html", "", "vacancy-alert: stop-and-change: it is missing or empty"),
+        (
+            "layout/headline.html",
+            "New",
+            "vacancy-alert: html: it needs lang=\"en-GB\" and exactly one h1, and no image",
+        ),
+        (
+            "layout/why-you.txt",
+            "{{#if nmaes}}{{/if}}",
+            "layout/why-you.txt:1: {{nmaes}} is not something this mail has",
+        ),
+    ] {
+        let problems = start(sender(), &[(template, text)]);
+        assert!(problems.iter().any(|problem| problem == expected), "{problems:?}");
+    }
+}
+
+/// Each `{{#if}}` of each template comes out both ways in the samples.
+#[test]
+fn samples_take_every_branch() {
+    let mut branches = BTreeSet::new();
+    let mut marked = Vec::new();
+    for (name, text) in SHIPPED {
+        let mut pieces = text.split("{{#if ");
+        let mut with_marks = pieces.next().unwrap().to_owned();
+        for piece in pieces {
+            let condition = piece.split(['}', '~']).next().unwrap();
+            let [yes, no] = ["yes", "no"].map(|way| format!("[{name} {} {condition} {way}]", branches.len()));
+            with_marks += &format!("{{{{#if {condition}}}}}{yes}{{{{else}}}}{no}{{{{/if}}}}{{{{#if {piece}");
+            branches.extend([yes, no]);
+        }
+        marked.push((*name, with_marks));
+    }
+    let templates = Templates::parse(marked.iter().map(|(name, text)| (*name, text.as_str()))).unwrap();
+    let sender = sender();
+    let mut taken = String::new();
+    for mut view in View::samples(&sender) {
+        let Rendered { subject, text, html } = view.render(&templates).unwrap();
+        taken.push_str(&(subject + &text + &html));
+    }
+    let missed: Vec<_> = branches.iter().filter(|branch| !taken.contains(branch.as_str())).collect();
+    assert!(branches.len() > 40 && missed.is_empty(), "{missed:?}");
+}
+
+fn header_names(message: &Message<'_>) -> Vec<String> {
+    message.headers().iter().map(|header| header.name().to_owned()).collect()
+}
+
+/// Lines, letters and parts, as every mail must have them.
+fn well_formed(mail: &Email) -> Vec<String> {
+    let octets = mail.to_bytes();
+    assert!(octets.is_ascii());
+    assert!(octets.ends_with(b"\r\n"));
+    for line in octets.split_inclusive(|&octet| octet == b'\n') {
+        let content = line.strip_suffix(b"\r\n").expect("a line ends in CR LF");
+        assert!(content.len() <= 78, "{}", String::from_utf8_lossy(content));
+        assert!(!content.contains(&b'\r') && !content.contains(&0));
+        assert!(!content.ends_with(b" "), "{}", String::from_utf8_lossy(content));
+    }
+    let message = MessageParser::new().parse(&octets).unwrap();
+    assert_eq!(message.parts.len(), 3);
+    let crlf = |text: &str| text.replace('\n', "\r\n");
+    let parts: Vec<_> = message.parts[1..]
+        .iter()
+        .map(|part| {
+            let kind = part.content_type().unwrap();
+            (kind.subtype().unwrap().to_owned(), part.text_contents().unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(parts, [("plain".to_owned(), crlf(&mail.text)), ("html".to_owned(), crlf(&mail.html))]);
+    assert_eq!(message.to().unwrap().clone().into_list().len(), 1);
+    assert_eq!(message.subject(), Some(mail.subject.as_str()));
+    header_names(&message)
+}
+
+#[test]
+fn octets_are_those_of_the_standards() {
+    let facts = volunteer();
+    let mail = compose(&reader(false), &[item("230000IR", &facts, &["s"])]);
+    let names = well_formed(&mail);
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+    assert_eq!(mail.envelope().from().unwrap().to_string(), "alerts@midshire.example");
+    assert_eq!(mail.envelope().to().iter().map(ToString::to_string).collect::<Vec<_>>(), ["zoe@example.org"]);
+    let octets = String::from_utf8(mail.to_bytes()).unwrap();
+    let (header, body) = octets.split_once("\r\n\r\n").unwrap();
+    assert_eq!(
+        header.replace("\r\n", "\n"),
+        format!(
+            "\
+From: \"Midshire Police Recruitment\" <alerts@midshire.example>
+Reply-To: Recruitment <recruitment@midshire.example>
+To: zoe@example.org
+Subject: New: Custody facility volunteer, Birmingham
+Date: Fri, 5 Apr 2024 10:02:40 +0100
+Message-ID: {id}
+Auto-Submitted: auto-generated
+X-Auto-Response-Suppress: All
+List-Id: Vacancy alerts <alerts.midshire.example>
+MIME-Version: 1.0
+Content-Type: multipart/alternative;
+ boundary=\"=_{local}\"",
+            id = message_id(),
+            local = message_id().local(),
+        )
+    );
+    for part in ["plain", "html"] {
+        let head = format!(
+            "Content-Type: text/{part}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+        );
+        assert!(body.contains(&head), "{body}");
+    }
+}
+
+#[test]
+fn the_same_arguments_give_the_same_octets() {
+    let facts = volunteer();
+    let items = [item("230000IR", &facts, &["s"])];
+    assert_eq!(compose(&reader(false), &items).to_bytes(), compose(&reader(false), &items).to_bytes());
+}
+
+#[test]
+fn a_title_is_not_taken_for_an_encoded_word() {
+    let mail = compose(&reader(false), &[item("1", &bare("=?utf-8?b?QmNj?= clerk"), &["s"])]);
+    assert_eq!(mail.subject, "New: = ?utf-8?b?QmNj?= clerk");
+    well_formed(&mail);
+}
+
+#[test]
+fn nobody_is_named_in_a_log() {
+    let facts = volunteer();
+    let mail = compose(&reader(false), &[item("1", &facts, &["My secret search"])]);
+    let logged = format!("{mail:?}");
+    assert!(!logged.contains("zoe@") && !logged.contains("secret"), "{logged}");
+}
+
+/// The relation of luminances by WCAG 2.2, of colours written `#rrggbb`.
+fn contrast(one: &str, other: &str) -> f64 {
+    let luminance = |colour: &str| {
+        let channel = |from: usize| {
+            let part = f64::from(u8::from_str_radix(&colour[from..from + 2], 16).unwrap()) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    };
+    let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+    one.max(other) / one.min(other)
+}
+
+#[test]
+fn colours_can_be_read_in_light_and_in_dark() {
+    let facts = volunteer();
+    let html = compose(&reader(false), &[item("1", &facts, &["s"])]).html;
+    for (ink, paper, wanted) in [
+        ("#14191f", "#fdfdfd", 7.0),
+        ("#47525c", "#fdfdfd", 7.0),
+        ("#0b4f8a", "#fdfdfd", 4.5),
+        ("#ffffff", "#0b4f8a", 4.5),
+        ("#e8ebee", "#1f262e", 7.0),
+        ("#b9c2cb", "#1f262e", 7.0),
+        ("#8fc7ff", "#1f262e", 4.5),
+        ("#10161c", "#8fc7ff", 4.5),
+    ] {
+        assert!(html.contains(ink) && html.contains(paper), "{ink} on {paper} is not used");
+        assert!(contrast(ink, paper) >= wanted, "{ink} on {paper}: {}", contrast(ink, paper));
+    }
+}
+
+#[test]
+fn sentences_are_short() {
+    let (volunteer, promotion, handler) = (volunteer(), promotion(), handler());
+    let items = [item("1", &volunteer, &["s"]), item("2", &promotion, &["s"]), item("3", &handler, &["s"])];
+    let text = compose(&reader(true), &items).text;
+    let sentences: Vec<usize> = text
+        .split(['\n', ';'])
+        .flat_map(|line| line.split(". "))
+        .map(|sentence| sentence.split_whitespace().count())
+        .filter(|&words| words > 0)
+        .collect();
+    assert!(sentences.iter().sum::<usize>() / sentences.len() < 12);
+    assert!(sentences.iter().all(|&words| words <= 20), "{text}");
+}
+
+/// Any text at all, and often one that is meant to do harm.
+fn hostile() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        ".{0,20}\r\nBcc: mallory@example\\.org\r\n\r\n.{0,20}",
+        "\n[.]\r\n|=\\?utf-8\\?q\\?=0d=0aBcc:x\\?=|\u{2028}To: x@example\\.org|\0--=_a--|From here",
+        "<script>alert\\(1\\)</script>|</title><h1>|\"><img src=x>|&amp;|'\"",
+        Just("long ".repeat(2_000)),
+        Just("x".repeat(10_000)),
+        Just("警察官\u{202E}".repeat(500)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// No field of an event, and no name of a search, adds a header, a part or a reader.
+    #[test]
+    fn nothing_from_outside_changes_the_shape_of_a_mail(
+        texts in proptest::collection::vec(hostile(), 8),
+        slugs in proptest::collection::vec(hostile(), 0..3),
+        discreet: bool,
+    ) {
+        let facts = Facts {
+            title: texts[0].clone(),
+            employer: Some(texts[1].clone()),
+            url: Some(format!("https://careers.force.example/{}", texts[2].len())),
+            site: Some(texts[3].clone()),
+            pay_text: Some(texts[4].clone()),
+            grade_text: Some(texts[5].clone()),
+            locations: slugs.clone(),
+            audience: slugs.clone(),
+            contract_kind: slugs,
+            ..bare("")
+        };
+        let items = [item(&texts[6], &facts, &[&texts[7], "s"])];
+        let clean_facts = volunteer();
+        let clean = compose(&reader(discreet), &[item("1", &clean_facts, &["s"])]);
+        match composer().vacancy_alert(&reader(discreet), &items, &message_id(), now()) {
+            Ok(mail) => {
+                prop_assert_eq!(well_formed(&mail), well_formed(&clean));
+                let shape = |mail: &Email| (mail.html.matches("<h").count(), mail.html.matches("<img").count());
+                prop_assert_eq!(shape(&mail), shape(&clean));
+            }
+            // Held back, because a field is blank or looks like a placeholder.
+            Err(ComposeError::Lint(findings)) => {
+                let expected = [Rule::Missing, Rule::Placeholder];
+                prop_assert!(findings.iter().all(|finding| expected.contains(&finding.rule)), "{:?}", findings);
+            }
+            Err(other) => prop_assert!(false, "{other}"),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The configuration: what was written -> what is meant.
+//!
+//! [`Config::load`] reads the environment over a TOML file over the defaults in the program, and
+//! either gives one typed [`Config`], with every value checked, or *all* the [`Problems`] at once,
+//! each with its file and line or its variable.
+//!
+//! * The shipped file, `config/jobalerts.toml` ([`SHIPPED`]), is the manual: it names every key with
+//!   its unit, its default and when to change it. A test holds that it says what the program does.
+//! * A setting in the environment is `JOBALERTS_<SECTION>__<KEY>`, such as
+//!   `JOBALERTS_SMTP__CONNECTIONS`; a list is `a, b` or `["a", "b"]`; an empty variable counts as
+//!   not set. `DATABASE_URL` and `AMQP_URL` are honoured between the two layers.
+//! * A URL with a password may stand in a file of its own, named by `url_file`. Its `Debug` and
+//!   [`Config::show`] leave the password out.
+//! * Relative paths start at the directory of the configuration file;
+//!   `$CREDENTIALS_DIRECTORY` at the start of one is replaced.
+//!
+//! To add a setting: a field in `sections.rs`, a line in its `read`, and a paragraph in the shipped
+//! file. Kinds of values live in `meaning.rs` (checked) and `show.rs` (shown).
+
+mod meaning;
+mod problem;
+mod reader;
+mod sections;
+mod show;
+#[cfg(test)]
+mod tests;
+mod urls;
+mod written;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use reader::{Reader, variable};
+use show::Shown;
+
+pub use problem::{Place, Problem, Problems};
+pub use sections::{
+    Amqp, CronExpression, Database, Delays, Intake, Links, Log, LogFormat, Schedules, Sender, Smtp,
+    SmtpTimeouts, Taxonomy, Testing, Time, Web,
+};
+pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
+
+/// The configuration file as it is shipped.
+pub const SHIPPED: &str = include_str!("../config/jobalerts.toml");
+
+/// Where the configuration file is looked for when none is named; the first that exists.
+const USUAL_FILES: [&str; 2] = ["config/jobalerts.toml", "/etc/jobalerts/jobalerts.toml"];
+
+/// Everything that can be set. Each value is checked; nothing reads a setting from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Whether the clock may be set (`drain --now`, `run --now`). Never in production.
+    pub rehearsal: bool,
+    /// Where everything is kept.
+    pub database: Database,
+    /// The broker that events come from.
+    pub amqp: Amqp,
+    /// Which events are taken in.
+    pub intake: Intake,
+    /// Who gets mail about test events.
+    pub testing: Testing,
+    /// The mail server, and how mails are handed to it.
+    pub smtp: Smtp,
+    /// Who the mails are from, in their text.
+    pub sender: Sender,
+    /// The pages that mails link to.
+    pub web: Web,
+    /// Which links in events are let into mails.
+    pub links: Links,
+    /// The zone that times are meant in.
+    pub time: Time,
+    /// When daily and weekly mails are due.
+    pub schedules: Schedules,
+    /// Role families, places and programmes.
+    pub taxonomy: Taxonomy,
+    /// The log.
+    pub log: Log,
+    /// Each value with its source, for [`Config::show`].
+    shown: Vec<Shown>,
+}
+
+impl Config {
+    /// Reads the configuration from `file`; where that is none, from `$JOBALERTS_CONFIG`,
+    /// `./config/jobalerts.toml` or `/etc/jobalerts/jobalerts.toml`; where none of these exists, from
+    /// the environment and the defaults alone.
+    ///
+    /// # Errors
+    /// With every mistake at once.
+    pub fn load(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        let mut reader = Reader::new(environment);
+        if let Some((path, variable)) = locate(file, environment) {
+            let text = fs::read_to_string(&path).map_err(|error| {
+                let message = format!("the configuration cannot be read: {error}");
+                let place = Place::File { path: path.clone(), line: None, column: None };
+                Problems::new(vec![Problem { place, key: variable.map(str::to_owned), message }])
+            })?;
+            reader = reader.with_file(&path, &text).map_err(|problem| Problems::new(vec![problem]))?;
+        }
+        Self::read(reader)
+    }
+
+    fn read(mut reader: Reader<'_>) -> Result<Self, Problems> {
+        let mut config = Self::read_sections(&mut reader);
+        config.shown = reader.finish().map_err(Problems::new)?;
+        Ok(config)
+    }
+
+    fn read_sections(reader: &mut Reader<'_>) -> Self {
+        Self {
+            rehearsal: reader.section("").get("rehearsal", "false", meaning::switch),
+            database: Database::read(reader.section("database")),
+            amqp: Amqp::read(reader.section("amqp")),
+            intake: Intake::read(reader.section("intake")),
+            testing: Testing::read(reader.section("testing")),
+            smtp: Smtp::read(reader.section("smtp")),
+            sender: Sender::read(reader.section("sender")),
+            web: Web::read(reader.section("web")),
+            links: Links::read(reader.section("links")),
+            time: Time::read(reader.section("time")),
+            schedules: Schedules::read(reader.section("schedules")),
+            taxonomy: Taxonomy::read(reader.section("taxonomy")),
+            log: Log::read(reader.section("log")),
+            shown: Vec::new(),
+        }
+    }
+
+    /// The configuration in effect, as TOML: every value with its source, without secrets.
+    #[must_use]
+    pub fn show(&self) -> String {
+        show::show(&self.shown)
+    }
+}
+
+/// The process's environment, in the form that [`Config::load`] takes. Text that is not Unicode is
+/// made so, and then refused where it is a setting's.
+#[must_use]
+pub fn process_environment() -> BTreeMap<String, String> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// The file to read, and the variable that named it, if one did.
+fn locate(
+    file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+) -> Option<(PathBuf, Option<&'static str>)> {
+    const VARIABLE: &str = "JOBALERTS_CONFIG";
+    if let Some(file) = file {
+        return Some((file.to_owned(), None));
+    }
+    if let Some(file) = variable(environment, VARIABLE) {
+        return Some((file.into(), Some(VARIABLE)));
+    }
+    let usual = USUAL_FILES.into_iter().map(PathBuf::from).find(|path| path.exists());
+    usual.map(|path| (path, None))
+}

@@ -1,0 +1,240 @@
+//! What is meant: one function for each kind of setting, from [`Written`] to a typed value.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::DateTime;
+use chrono_tz::{TZ_VARIANTS, Tz};
+use cron::Schedule;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::reader::nearest;
+use super::urls::is_loopback;
+use super::written::{Written, Wrong};
+use super::{CronExpression, LogFormat};
+use crate::domain::email::{EmailAddress, Mailbox, domain_name};
+
+pub(super) type Meant<T> = Result<T, Wrong>;
+
+pub(super) fn switch(written: &Written) -> Meant<bool> {
+    written.switch().ok_or_else(|| "expected true or false".into())
+}
+
+/// A whole number in a range.
+pub(super) fn within<N>(range: RangeInclusive<N>) -> impl Fn(&Written) -> Meant<N>
+where
+    N: TryFrom<i64> + PartialOrd + Display,
+{
+    move |written| {
+        let number = written.number().and_then(|number| N::try_from(number).ok());
+        number.filter(|number| range.contains(number)).ok_or_else(|| {
+            format!("expected a whole number from {} to {}", range.start(), range.end()).into()
+        })
+    }
+}
+
+/// A text on one line, not empty.
+pub(super) fn text(written: &Written) -> Meant<String> {
+    let text = written.text().ok_or("expected a text in quotes")?.trim();
+    if text.is_empty() {
+        Err("expected a text that is not empty".into())
+    } else if text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        Err("expected a text on one line, without control characters".into())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// A list of whatever `item` reads.
+pub(super) fn list<T>(item: impl Fn(&Written) -> Meant<T>) -> impl Fn(&Written) -> Meant<Vec<T>> {
+    move |written| {
+        let items = written.list().ok_or(r#"expected a list such as ["a", "b"]"#)?;
+        let mut meant = Vec::new();
+        for (index, written) in items.iter().enumerate() {
+            meant.push(
+                item(written).map_err(|wrong| {
+                    Wrong::unquoted(format!("item {}: {}", index + 1, wrong.about(written)))
+                })?,
+            );
+        }
+        Ok(meant)
+    }
+}
+
+/// A list with at least one item.
+pub(super) fn some<T>(item: impl Fn(&Written) -> Meant<T>) -> impl Fn(&Written) -> Meant<Vec<T>> {
+    let list = list(item);
+    move |written| match list(written)? {
+        items if items.is_empty() => Err(Wrong::unquoted("expected at least one item")),
+        items => Ok(items),
+    }
+}
+
+/// A duration in words that humantime knows: more than nothing, at most a year.
+pub(super) fn duration(written: &Written) -> Meant<Duration> {
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    let duration = written.text().and_then(|text| humantime::parse_duration(text.trim()).ok());
+    duration.filter(|duration| !duration.is_zero() && *duration <= YEAR).ok_or_else(|| {
+        r#"expected a duration with its unit, such as "90s", "20m", "2h30m" or "7d", at most a year"#.into()
+    })
+}
+
+/// An `https` URL; `http` only to this very machine.
+pub(super) fn web_url(written: &Written) -> Meant<Url> {
+    let url: Url = text(written)?.parse().map_err(|error| {
+        Wrong::from(format!("expected a URL such as https://careers.example.org ({error})"))
+    })?;
+    let local = url.host_str().is_some_and(is_loopback);
+    if !(url.scheme() == "https" || (url.scheme() == "http" && local)) {
+        Err("expected a URL that begins with https://".into())
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Err(Wrong::unquoted("the URL must not contain a user or password, because people see it"))
+    } else {
+        Ok(url)
+    }
+}
+
+/// As [`web_url`], for the address that paths are put behind.
+pub(super) fn base_url(written: &Written) -> Meant<Url> {
+    let url = web_url(written)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("expected a URL without ? and #, because paths are put behind it".into());
+    }
+    Ok(url)
+}
+
+/// A domain name in full, without scheme, port or path.
+pub(super) fn host_name(written: &Written) -> Meant<String> {
+    let text = text(written)?;
+    domain_name(&text)
+        .map_err(|error| format!("expected a host name only, such as careers.example.org ({error})").into())
+}
+
+pub(super) fn zone(written: &Written) -> Meant<Tz> {
+    let text = text(written)?;
+    text.parse().map_err(|_| {
+        let near = nearest(&text, TZ_VARIANTS.iter().map(|zone| zone.name()));
+        let near = near.unwrap_or("Europe/London");
+        format!("expected a time zone of the IANA list, such as {near}").into()
+    })
+}
+
+/// An e-mail address; never repeated in a message.
+pub(super) fn email(written: &Written) -> Meant<EmailAddress> {
+    address(written)
+}
+
+/// `Name <address>`; never repeated in a message.
+pub(super) fn mailbox(written: &Written) -> Meant<Mailbox> {
+    address(written)
+}
+
+fn address<T: FromStr<Err: Display>>(written: &Written) -> Meant<T> {
+    let text = written.text().ok_or("expected a text in quotes")?;
+    text.trim().parse().map_err(|error: T::Err| Wrong::unquoted(error.to_string()))
+}
+
+/// The From name of a discreet mail: it must not tell an onlooker what the mail is about.
+pub(super) fn discreet(written: &Written) -> Meant<String> {
+    const TELLING: [&str; 5] = ["police", "constable", "officer", "recruit", "vacanc"];
+    let name = text(written)?;
+    let lower = name.to_lowercase();
+    match TELLING.into_iter().find(|word| lower.contains(word)) {
+        Some(word) => {
+            Err(format!("expected a name that gives nothing away to an onlooker; leave out \"{word}\"")
+                .into())
+        }
+        None if name.contains(['<', '>']) => Err("expected a name without < and >".into()),
+        None => Ok(name),
+    }
+}
+
+/// The name of an exchange or queue.
+pub(super) fn broker_name(written: &Written) -> Meant<String> {
+    let name = text(written)?;
+    if name.len() > 255 {
+        Err("expected a name of at most 255 octets".into())
+    } else if name.starts_with("amq.") {
+        Err("expected another name; RabbitMQ keeps those that begin with amq. for itself".into())
+    } else {
+        Ok(name)
+    }
+}
+
+pub(super) fn cron(written: &Written) -> Meant<CronExpression> {
+    let text = text(written)?;
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let [_, _, _, _, _, day_of_week] = fields[..] else {
+        return Err("expected six fields (second minute hour day month weekday), such as \
+                    \"0 0 8 * * Mon\""
+            .into());
+    };
+    if day_of_week.contains(|c: char| c.is_ascii_digit()) {
+        return Err("expected the weekday by name (Mon, or Mon-Fri): as a number, 1 is Sunday \
+                    here and Monday elsewhere"
+            .into());
+    }
+    let schedule: Schedule = text.parse().map_err(|_| {
+        Wrong::from("expected six fields (second minute hour day month weekday) as cron has them")
+    })?;
+    if schedule.after(&DateTime::UNIX_EPOCH).next().is_none() {
+        return Err("expected a schedule that comes round; there is no such day".into());
+    }
+    Ok(CronExpression(schedule))
+}
+
+pub(super) fn log_format(written: &Written) -> Meant<LogFormat> {
+    match &*text(written)? {
+        "auto" => Ok(LogFormat::Auto),
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(r#"expected "auto", "human" or "json""#.into()),
+    }
+}
+
+/// Directives of tracing's `EnvFilter`. A word alone must be a level: the filter itself would take
+/// "inof" for the name of a module.
+pub(super) fn log_level(written: &Written) -> Meant<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let text = text(written)?;
+    let directives: Vec<&str> = text.split(',').map(str::trim).collect();
+    for word in directives.iter().filter(|directive| !directive.contains(['=', '['])) {
+        if !LEVELS.contains(&word.to_ascii_lowercase().as_str()) {
+            return Err("expected off, error, warn, info, debug or trace, also per module as in \
+                        \"info,jobalerts::delivery=debug\""
+                .into());
+        }
+    }
+    let text = directives.join(",");
+    EnvFilter::builder()
+        .parse(&text)
+        .map_err(|error| Wrong::from(format!("expected log levels as in \"info\" ({error})")))?;
+    Ok(text)
+}
+
+/// Against what a path in the configuration is resolved.
+#[derive(Clone)]
+pub(super) struct Paths {
+    /// The directory of the configuration file.
+    pub(super) base: PathBuf,
+    /// `$CREDENTIALS_DIRECTORY`, which systemd sets.
+    pub(super) credentials: Option<String>,
+}
+
+impl Paths {
+    pub(super) fn path(&self, written: &Written) -> Meant<PathBuf> {
+        let text = text(written)?;
+        let Some(rest) = text.strip_prefix("$CREDENTIALS_DIRECTORY") else {
+            return Ok(self.base.join(text));
+        };
+        let directory = self
+            .credentials
+            .as_deref()
+            .ok_or("CREDENTIALS_DIRECTORY is not set; systemd sets it where the unit has LoadCredential=")?;
+        Ok(Path::new(directory).join(rest.trim_start_matches('/')))
+    }
+}

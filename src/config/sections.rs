@@ -1,0 +1,332 @@
+//! The sections of the configuration: what each setting is, and how it is read.
+//!
+//! What a setting is *for*, and when to change it, stands in `config/jobalerts.toml`.
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use cron::Schedule;
+use url::Url;
+
+use super::meaning::{
+    base_url, broker_name, cron, discreet, duration, email, host_name, list, log_format, log_level, mailbox,
+    some, text, web_url, within, zone,
+};
+use super::reader::Section;
+use super::urls::{SecretUrl, SmtpUrl};
+use crate::domain::email::{EmailAddress, Mailbox};
+
+/// `[database]`: where everything is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// Where it is; one host or several.
+    pub url: SecretUrl,
+    /// Most connections in this process's pool.
+    pub connections: u32,
+    /// After how long the server gives up a statement.
+    pub statement_timeout: Duration,
+}
+
+impl Database {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        const URL: &str = "postgres://jobalerts@127.0.0.1:5432/jobalerts";
+        Self {
+            url: s.secret("url", Some("DATABASE_URL"), URL, SecretUrl::postgres),
+            connections: s.get("connections", "10", within(2..=100)),
+            statement_timeout: s.get("statement_timeout", "60s", duration),
+        }
+    }
+}
+
+/// `[amqp]`: the broker that events come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amqp {
+    /// Where it is.
+    pub url: SecretUrl,
+    /// The topic exchange that events are published to.
+    pub exchange: String,
+    /// Our queue on it.
+    pub queue: String,
+    /// The exchange that refused events go to.
+    pub dead_letter_exchange: String,
+    /// The queue in which they wait for a person.
+    pub dead_letter_queue: String,
+    /// Most events delivered to this process and not yet acknowledged.
+    pub prefetch: u16,
+    /// How often the broker redelivers an event before it dead-letters it itself.
+    pub delivery_limit: u32,
+}
+
+impl Amqp {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        const URL: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
+        Self {
+            url: s.secret("url", Some("AMQP_URL"), URL, SecretUrl::amqp),
+            exchange: s.get("exchange", "recruitment.events", broker_name),
+            queue: s.get("queue", "jobalerts.events", broker_name),
+            dead_letter_exchange: s.get("dead_letter_exchange", "jobalerts.dead-letters", broker_name),
+            dead_letter_queue: s.get("dead_letter_queue", "jobalerts.dead-letters", broker_name),
+            prefetch: s.get("prefetch", "1000", within(1..=10_000)),
+            delivery_limit: s.get("delivery_limit", "100", within(1..=100_000)),
+        }
+    }
+}
+
+/// `[intake]`: which events are taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intake {
+    /// The `deploymentenv` that events must carry.
+    pub environment: String,
+    /// An event first seen longer than this after its time is old news and alerts nobody.
+    pub max_age: Duration,
+    /// How the references of test vacancies begin.
+    pub test_references: Vec<String>,
+}
+
+impl Intake {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        Self {
+            environment: s.get("environment", "prod", text),
+            max_age: s.get("max_age", "24h", duration),
+            test_references: s.get("test_references", "TEST", list(text)),
+        }
+    }
+}
+
+/// `[testing]`: who gets mail about test events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Testing {
+    /// The only addresses that ever get a mail about an event marked `testevent`.
+    pub addresses: Vec<EmailAddress>,
+}
+
+impl Testing {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        Self { addresses: s.get("addresses", "", list(email)) }
+    }
+}
+
+/// `[smtp]`: the mail server, and how mails are handed to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smtp {
+    /// Where it is, how it is encrypted, and what to log in with.
+    pub url: SmtpUrl,
+    /// A PEM file of certificate authorities to trust besides those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Connections at once, in this process.
+    pub connections: u16,
+    /// The name given in EHLO; none means the machine's own.
+    pub hello_name: Option<String>,
+    /// Who mails are from.
+    pub from: Mailbox,
+    /// Who answers are for.
+    pub reply_to: Mailbox,
+    /// The name shown in From, with the address of `from`, to people who asked for discreet mails.
+    pub discreet_name: String,
+    /// Mails sent over a connection before it is closed and made anew.
+    pub mails_per_connection: u32,
+    /// How long to wait after each refusal for now.
+    pub retry: Delays,
+    /// How long after its first attempt a mail is given up.
+    pub give_up_after: Duration,
+    /// How long to wait for the server.
+    pub timeouts: SmtpTimeouts,
+}
+
+/// How long to wait for the mail server, at each point of the conversation (RFC 5321, 4.5.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SmtpTimeouts {
+    /// For the TCP connection and the TLS handshake.
+    pub connect: Duration,
+    /// For the greeting.
+    pub greeting: Duration,
+    /// For the reply to EHLO, MAIL, RCPT and the like.
+    pub command: Duration,
+    /// For the reply to DATA.
+    pub data: Duration,
+    /// For the server to take each piece of the mail.
+    pub body: Duration,
+    /// For the reply after the last dot: the server may be storing the mail.
+    pub final_reply: Duration,
+}
+
+impl Smtp {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        const FROM: &str = "Midshire Police Recruitment <alerts@midshire.example>";
+        let paths = s.paths();
+        Self {
+            url: s.secret("url", None, "smtp://127.0.0.1:25", SmtpUrl::from_str),
+            ca_file: s.optional("ca_file", paths),
+            connections: s.get("connections", "16", within(1..=256)),
+            hello_name: s.optional("hello_name", host_name),
+            from: s.get("from", FROM, mailbox),
+            reply_to: s.get("reply_to", "recruitment@midshire.example", mailbox),
+            discreet_name: s.get("discreet_name", "Alerts", discreet),
+            mails_per_connection: s.get("mails_per_connection", "100", within(1..=10_000)),
+            retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
+            give_up_after: s.get("give_up_after", "2d", duration),
+            timeouts: SmtpTimeouts {
+                connect: s.get("timeout_connect", "30s", duration),
+                greeting: s.get("timeout_greeting", "5m", duration),
+                command: s.get("timeout_command", "5m", duration),
+                data: s.get("timeout_data", "2m", duration),
+                body: s.get("timeout_body", "3m", duration),
+                final_reply: s.get("timeout_final", "10m", duration),
+            },
+        }
+    }
+}
+
+/// Delays between attempts; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delays(Vec<Duration>);
+
+impl Delays {
+    /// The delay after so many failed attempts, counted from 1; the last repeats.
+    #[must_use]
+    pub fn after(&self, attempts: u32) -> Duration {
+        let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.0.get(index).or(self.0.last()).copied().unwrap_or_default()
+    }
+}
+
+/// `[sender]`: who the mails are from, in their text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The force.
+    pub name: String,
+    /// The people who answer.
+    pub team: String,
+    /// The postal address, on one line.
+    pub postal_address: String,
+    /// The privacy notice.
+    pub privacy_url: Url,
+}
+
+impl Sender {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        const POSTAL_ADDRESS: &str = "Midshire Police, 1 Example Square, Midtown MX1 1AA";
+        const PRIVACY_URL: &str = "https://careers.midshire.example/privacy";
+        Self {
+            name: s.get("name", "Midshire Police", text),
+            team: s.get("team", "Recruitment Team", text),
+            postal_address: s.get("postal_address", POSTAL_ADDRESS, text),
+            privacy_url: s.get("privacy_url", PRIVACY_URL, web_url),
+        }
+    }
+}
+
+/// `[web]`: the pages that mails link to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// Where people reach them.
+    pub public_url: Url,
+}
+
+impl Web {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        Self { public_url: s.get("public_url", "https://careers.midshire.example", base_url) }
+    }
+}
+
+/// `[links]`: which links in events are let into mails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Links {
+    /// Host names, in lower case and as A-labels, as [`Url::host_str`] gives them.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Links {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        const HOSTS: &str = "careers.force.example, careers.midshire.example";
+        Self { allowed_hosts: s.get("allowed_hosts", HOSTS, list(host_name)) }
+    }
+}
+
+/// `[time]`: the zone that times are meant in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time {
+    /// Of closings, quiet hours and schedules.
+    pub zone: Tz,
+}
+
+impl Time {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        Self { zone: s.get("zone", "Europe/London", zone) }
+    }
+}
+
+/// `[schedules]`: when daily and weekly mails are due, in `time.zone`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedules {
+    /// Of people who asked for one mail a day.
+    pub daily: CronExpression,
+    /// Of people who asked for one mail a week.
+    pub weekly: CronExpression,
+}
+
+impl Schedules {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        Self { daily: s.get("daily", "0 0 8 * * *", cron), weekly: s.get("weekly", "0 0 8 * * Mon", cron) }
+    }
+}
+
+/// A cron expression of six fields, with weekdays by name, that comes round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CronExpression(pub(super) Schedule);
+
+impl CronExpression {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.source()
+    }
+
+    /// To be evaluated on wall time: the crate skips and repeats hours in a zone whose clocks change.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.0
+    }
+}
+
+/// `[taxonomy]`: role families, places and programmes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taxonomy {
+    /// Files to read, in order; none means the taxonomy that is built into the program.
+    pub files: Vec<PathBuf>,
+}
+
+impl Taxonomy {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        let paths = s.paths();
+        Self { files: s.get("files", "", list(paths)) }
+    }
+}
+
+/// `[log]`: the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// For whom it is written.
+    pub format: LogFormat,
+    /// What is logged, in the syntax of tracing's `EnvFilter`.
+    pub level: String,
+}
+
+/// For whom the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, for machines elsewhere.
+    Auto,
+    /// For people.
+    Human,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+impl Log {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        Self { format: s.get("format", "auto", log_format), level: s.get("level", "info", log_level) }
+    }
+}

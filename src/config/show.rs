@@ -1,0 +1,89 @@
+//! The configuration as it is in effect, for people to read: each value and where it comes from.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use url::Url;
+
+use super::problem::Place;
+use super::{CronExpression, LogFormat, SecretUrl, SmtpUrl};
+use crate::domain::email::{EmailAddress, Mailbox};
+
+/// One setting in effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) section: &'static str,
+    pub(super) key: String,
+    /// In TOML, with secrets masked; none when the setting is absent.
+    pub(super) value: Option<String>,
+    pub(super) place: Place,
+}
+
+pub(super) fn show(settings: &[Shown]) -> String {
+    let mut lines = Vec::new();
+    let mut section = "";
+    for Shown { section: name, key, value, place } in settings {
+        if *name != section {
+            section = name;
+            lines.push(format!("\n[{section}]"));
+        }
+        let setting = match value {
+            Some(value) => format!("{key} = {value}"),
+            None => format!("# {key} is not set"),
+        };
+        lines.push(format!("{setting:<50} # {place}"));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A value as TOML, fit to be seen by anybody.
+pub(super) trait Show {
+    fn show(&self) -> String;
+}
+
+fn quoted(text: impl Into<String>) -> String {
+    toml::Value::String(text.into()).to_string()
+}
+
+macro_rules! show {
+    ($($kind:ty: $value:ident => $text:expr;)+) => {$(
+        impl Show for $kind {
+            fn show(&self) -> String {
+                let $value = self;
+                $text
+            }
+        }
+    )+};
+}
+
+show! {
+    bool: on => on.to_string();
+    u16: number => number.to_string();
+    u32: number => number.to_string();
+    String: text => quoted(text);
+    PathBuf: path => quoted(path.display().to_string());
+    Duration: duration => quoted(humantime::format_duration(*duration).to_string());
+    Url: url => quoted(url.as_str());
+    Tz: zone => quoted(zone.name());
+    CronExpression: schedule => quoted(schedule.as_str());
+    LogFormat: format => quoted(format!("{format:?}").to_lowercase());
+    SecretUrl: url => quoted(url.redacted());
+    SmtpUrl: url => quoted(url.redacted());
+    // Somebody's own address.
+    EmailAddress: address => quoted(address.masked());
+}
+
+/// In full: it stands in every mail that is sent.
+impl Show for Mailbox {
+    fn show(&self) -> String {
+        let address = self.address().as_str();
+        quoted(self.name().map_or(address.to_owned(), |name| format!("{name} <{address}>")))
+    }
+}
+
+impl<T: Show> Show for Vec<T> {
+    fn show(&self) -> String {
+        format!("[{}]", self.iter().map(Show::show).collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,360 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::reader::Reader;
+use super::*;
+
+type Variables = BTreeMap<String, String>;
+
+fn variables(pairs: &[(&str, &str)]) -> Variables {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, Problems> {
+    let environment = variables(environment);
+    let reader = Reader::new(&environment).with_file(Path::new("config/jobalerts.toml"), file);
+    Config::read(reader.map_err(|problem| Problems::new(vec![problem]))?)
+}
+
+#[track_caller]
+fn refused(file: &str, environment: &[(&str, &str)]) -> String {
+    read(file, environment).expect_err("there is a mistake").to_string()
+}
+
+/// A directory of this test's own, gone at its end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("jobalerts-config-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_shipped_file_says_what_the_program_does() {
+    let shipped = read(SHIPPED, &[]).unwrap();
+    let built_in = read("", &[]).unwrap();
+    let unsourced = |config: &Config| Config { shown: Vec::new(), ..config.clone() };
+    assert_eq!(unsourced(&shipped), unsourced(&built_in));
+}
+
+#[test]
+fn the_shipped_file_names_every_key_and_no_other() {
+    // The examples in comments count: with their # removed all of them must be known.
+    let mut section = "";
+    let mut named = Vec::new();
+    for line in SHIPPED.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        }
+        let setting = line.strip_prefix("# ").unwrap_or(line);
+        if let Some((key, _)) = setting.split_once(" = ")
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        {
+            named.push((section.to_owned(), key.to_owned()));
+        }
+    }
+    named.sort();
+    let environment = Variables::new();
+    let mut reader = Reader::new(&environment);
+    Config::read_sections(&mut reader);
+    let mut known = reader.known().to_vec();
+    known.sort();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn all_mistakes_are_named_at_once() {
+    let file = r#"
+rehearsal = "yes"
+conections = 3
+[smtp]
+connections = "many"
+timeout_data = 120
+retry = ["20m", "soon"]
+from = "Zoe <zoe.example.org>"
+discreet_name = "Midshire Police"
+hello_name = "https://alerts.midshire.example"
+[amqp]
+prefetch = 10_001
+exchange = "amq.topic"
+[schedules]
+daily = "0 8 * * *"
+weekly = "0 0 8 * * 1"
+[time]
+zone = "Europe/Lodnon"
+[web]
+public_url = "http://careers.midshire.example"
+[links]
+allowed_hosts = "careers.midshire.example"
+[log]
+level = "inof"
+format = "xml"
+"#;
+    let expected = r#"config/jobalerts.toml:2: rehearsal: expected true or false, found "yes"
+config/jobalerts.toml:3: conections: there is no such key
+config/jobalerts.toml:5: smtp.connections: expected a whole number from 1 to 256, found "many"
+config/jobalerts.toml:6: smtp.timeout_data: expected a duration with its unit, such as "90s", "20m", "2h30m" or "7d", at most a year, found 120
+config/jobalerts.toml:7: smtp.retry: item 2: expected a duration with its unit, such as "90s", "20m", "2h30m" or "7d", at most a year, found "soon"
+config/jobalerts.toml:8: smtp.from: the address has no @; write it as name@example.org
+config/jobalerts.toml:9: smtp.discreet_name: expected a name that gives nothing away to an onlooker; leave out "police", found "Midshire Police"
+config/jobalerts.toml:10: smtp.hello_name: expected a host name only, such as careers.example.org (the domain is not a valid name; use letters, digits and hyphens, such as example.org), found "https://alerts.midshire.example"
+config/jobalerts.toml:12: amqp.prefetch: expected a whole number from 1 to 10000, found 10001
+config/jobalerts.toml:13: amqp.exchange: expected another name; RabbitMQ keeps those that begin with amq. for itself, found "amq.topic"
+config/jobalerts.toml:15: schedules.daily: expected six fields (second minute hour day month weekday), such as "0 0 8 * * Mon", found "0 8 * * *"
+config/jobalerts.toml:16: schedules.weekly: expected the weekday by name (Mon, or Mon-Fri): as a number, 1 is Sunday here and Monday elsewhere, found "0 0 8 * * 1"
+config/jobalerts.toml:18: time.zone: expected a time zone of the IANA list, such as Europe/London, found "Europe/Lodnon"
+config/jobalerts.toml:20: web.public_url: expected a URL that begins with https://, found "http://careers.midshire.example"
+config/jobalerts.toml:22: links.allowed_hosts: expected a list such as ["a", "b"], found "careers.midshire.example"
+config/jobalerts.toml:24: log.level: expected off, error, warn, info, debug or trace, also per module as in "info,jobalerts::delivery=debug", found "inof"
+config/jobalerts.toml:25: log.format: expected "auto", "human" or "json", found "xml"
+JOBALERTS_DATABASE__CONNECTIONS: database.connections: expected a whole number from 2 to 100, found "1"
+JOBALERTS_SMTP__FORM: there is no such setting; did you mean JOBALERTS_SMTP__FROM?"#;
+    let environment = [("JOBALERTS_DATABASE__CONNECTIONS", "1"), ("JOBALERTS_SMTP__FORM", "a@example.org")];
+    assert_eq!(refused(file, &environment), expected);
+}
+
+#[test]
+fn unknown_names_come_with_the_nearest_known_one() {
+    for (file, message) in [
+        ("rehersal = true", "1: rehersal: there is no such key; did you mean rehearsal?"),
+        ("[smpt]\nurl = 'x'", "1: smpt: there is no such section; did you mean [smtp]?"),
+        ("[rehearsal]", "1: rehearsal: there is no such section"),
+        ("[smtp]\nconection = 1", "2: smtp.conection: there is no such key; did you mean connections?"),
+        ("[smtp]\nprefetch = 1", "2: smtp.prefetch: there is no such key; did you mean amqp.prefetch?"),
+        ("smtp.conections = 1", "1: smtp.conections: there is no such key; did you mean connections?"),
+        ("smtp = 'localhost'", "1: smtp: this is a section; write [smtp] and its keys below it"),
+        ("[[smtp]]\nconnections = 1", "1: smtp: this is a section; write [smtp] and its keys below it"),
+        (
+            "[smtp.connections]\nmost = 1",
+            "1: smtp.connections: expected a whole number from 1 to 256, found a section",
+        ),
+        ("'smtp.connections' = 1", "1: smtp.connections: there is no such key"),
+        ("[delivery]\nbatch = 1", "1: delivery: there is no such section"),
+    ] {
+        assert_eq!(refused(file, &[]), format!("config/jobalerts.toml:{message}"));
+    }
+}
+
+#[test]
+fn variables_that_look_like_settings_must_be_settings() {
+    for (name, near) in [
+        ("JOBALERTS_SMTP__CONNECTION", Some("JOBALERTS_SMTP__CONNECTIONS")),
+        ("JOBALERTS_SMTP_CONNECTIONS", Some("JOBALERTS_SMTP__CONNECTIONS")),
+        ("JOBALERTS_REHERSAL", Some("JOBALERTS_REHEARSAL")),
+        ("JOBALERTS_MAIL__SERVER_NAME", None),
+    ] {
+        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        assert_eq!(refused("", &[(name, "1")]), format!("{name}: there is no such setting{hint}"));
+    }
+    let others = [
+        ("JOBALERTS_CONFIG", "x"),
+        ("JOBALERTS_LOG", "x"),
+        ("JOBALERTS_DEV_DATABASE__URL", "x"),
+        ("JOBALERTS_PORT", "tcp://10.0.0.1:80"),
+        ("JOBALERTS_SERVICE_HOST", "10.0.0.1"),
+        ("SMTP__CONNECTIONS", "many"),
+    ];
+    read("", &others).unwrap();
+}
+
+#[test]
+fn broken_toml_is_one_problem_with_its_line_and_column() {
+    let message =
+        refused("rehearsal = false\n[smtp]\nurl = smtp://zoe:hunter2@host\n", &[("JOBALERTS_X__Y", "1")]);
+    assert!(message.starts_with("config/jobalerts.toml:3:7: this is not valid TOML: "), "{message}");
+    assert!(!message.contains("hunter2") && !message.contains('\n'), "{message}");
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file = "[smtp]\nconnections = 2\nmails_per_connection = 7\nretry = ['1h']";
+    let config = read(
+        file,
+        &[
+            ("JOBALERTS_REHEARSAL", "true"),
+            ("JOBALERTS_SMTP__CONNECTIONS", "32"),
+            ("JOBALERTS_SMTP__MAILS_PER_CONNECTION", ""),
+            ("JOBALERTS_SMTP__RETRY", "5m, 10m"),
+            ("JOBALERTS_SMTP__FROM", "Lee, Ann <ann@example.org>"),
+            ("JOBALERTS_TESTING__ADDRESSES", "ann@example.org,Zoe@Example.org"),
+            ("JOBALERTS_LINKS__ALLOWED_HOSTS", r#"["Bücher.example", "jobs.example"]"#),
+            ("JOBALERTS_INTAKE__TEST_REFERENCES", "[]"),
+        ],
+    )
+    .unwrap();
+    assert!(config.rehearsal);
+    assert_eq!((config.smtp.connections, config.smtp.mails_per_connection), (32, 7));
+    assert_eq!([1, 2, 3].map(|n| config.smtp.retry.after(n).as_secs()), [300, 600, 600]);
+    assert_eq!(config.smtp.from.name(), Some("Lee, Ann"));
+    assert_eq!(config.testing.addresses[1].as_str(), "Zoe@example.org");
+    assert_eq!(config.links.allowed_hosts, ["xn--bcher-kva.example", "jobs.example"]);
+    assert!(config.intake.test_references.is_empty());
+}
+
+#[test]
+fn urls_come_from_the_nearest_of_their_sources() {
+    const FILE: &str = "[database]\nurl = 'postgres://in-file/a'\n[amqp]\nurl = 'amqp://in-file'";
+    let database = |environment: &[(&str, &str)]| {
+        let config = read(FILE, environment).unwrap();
+        config.database.url.expose().to_owned()
+    };
+    let alias = ("DATABASE_URL", "postgres://alias/a");
+    let own = ("JOBALERTS_DATABASE__URL", "postgres://own/a");
+    assert_eq!(database(&[]), "postgres://in-file/a");
+    assert_eq!(database(&[alias]), "postgres://alias/a");
+    assert_eq!(database(&[alias, own]), "postgres://own/a");
+    let config = read(FILE, &[("AMQP_URL", "amqps://alias")]).unwrap();
+    assert_eq!(config.amqp.url.expose(), "amqps://alias");
+    assert!(config.show().contains("# AMQP_URL"));
+}
+
+#[test]
+fn secrets_are_read_from_files() {
+    let directory = Directory::new();
+    let secret = directory.write("smtp", "smtps://zoe:hunter2@mail.example\n");
+    directory.write("empty", "\n");
+    let file = directory.write("jobalerts.toml", "[smtp]\nurl_file = 'smtp'\nca_file = 'ca.pem'\n");
+
+    let config = Config::load(Some(&file), &Variables::new()).unwrap();
+    let credentials = config.smtp.url.credentials.as_ref().unwrap();
+    assert_eq!(credentials.password.expose(), "hunter2");
+    assert_eq!(config.smtp.ca_file, Some(directory.0.join("ca.pem")));
+    let source = format!(" # {}", secret.display());
+    let shown = config.show();
+    let line = shown.lines().find(|line| line.ends_with(&source)).unwrap();
+    assert!(line.starts_with("url = \"smtps://***@mail.example:465\""), "{line}");
+
+    // From systemd's credentials, and over the file's own.
+    let credentials = directory.0.to_str().unwrap();
+    let environment = variables(&[
+        ("CREDENTIALS_DIRECTORY", credentials),
+        ("JOBALERTS_DATABASE__URL_FILE", "$CREDENTIALS_DIRECTORY/database"),
+        ("DATABASE_URL", "postgres://alias/a"),
+        ("JOBALERTS_SMTP__URL", "smtp://own"),
+    ]);
+    directory.write("database", "postgres://secret/a");
+    let config = Config::load(Some(&file), &environment).unwrap();
+    assert_eq!(config.database.url.expose(), "postgres://secret/a");
+    assert_eq!(config.smtp.url.host, "own");
+
+    let both = "[smtp]\nurl_file = 'smtp'\nurl = 'smtp://a'\n[amqp]\nurl_file = 'none'\n[database]\nurl_file = '$CREDENTIALS_DIRECTORY/x'";
+    let file = directory.write("both.toml", both);
+    let environment = variables(&[("JOBALERTS_AMQP__URL_FILE", "empty")]);
+    let problems = Config::load(Some(&file), &environment).unwrap_err();
+    let at = file.display();
+    let expected = format!(
+        "{at}:2: smtp.url_file: url is given as well; keep one of the two\n\
+         {at}:7: database.url_file: CREDENTIALS_DIRECTORY is not set; systemd sets it where the unit has LoadCredential=, found \"$CREDENTIALS_DIRECTORY/x\"\n\
+         JOBALERTS_AMQP__URL_FILE: amqp.url_file: the secret cannot be read from {}: it is empty",
+        directory.0.join("empty").display()
+    );
+    assert_eq!(problems.to_string(), expected);
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let missing = "/nowhere/jobalerts.toml";
+    let problems = Config::load(Some(Path::new(missing)), &Variables::new()).unwrap_err().to_string();
+    assert!(problems.starts_with(&format!("{missing}: the configuration cannot be read: ")), "{problems}");
+    let environment = variables(&[("JOBALERTS_CONFIG", missing)]);
+    let problems = Config::load(None, &environment).unwrap_err().to_string();
+    assert!(problems.starts_with(&format!("{missing}: JOBALERTS_CONFIG: the configuration")), "{problems}");
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let urls = [
+        ("JOBALERTS_DATABASE__URL", "postgres://zoe:hunter2@a:1,b:2/jobs?sslmode=require&password=hunter2"),
+        ("JOBALERTS_AMQP__URL", "amqps://zoe:hun/ter2@rabbit/v?heartbeat=10&key=hunter2"),
+        ("JOBALERTS_SMTP__URL", "smtp://zoe:hunter2@mail.example:587?tls=required"),
+        ("JOBALERTS_TESTING__ADDRESSES", "zoe@example.org"),
+    ];
+    // A password that was not encoded is refused or shown as nothing, but not shown.
+    let refusal = refused("", &urls);
+    assert!(refusal.contains("write %40 for @") && !refusal.contains("ter2"), "{refusal}");
+
+    let mut urls = urls;
+    urls[1].1 = "amqps://zoe:hunter2@rabbit/v?heartbeat=10&key=hunter2";
+    let config = read("", &urls).unwrap();
+    for shown in [config.show(), format!("{config:?}"), format!("{config:#?}")] {
+        assert!(!shown.contains("zoe:") && !shown.contains("zoe@") && !shown.contains("hunter2"), "{shown}");
+    }
+    assert_eq!(config.database.url.redacted(), "postgres://***@a:1,b:2/jobs?sslmode=require&***");
+    assert_eq!(config.amqp.url.redacted(), "amqps://***@rabbit/v?heartbeat=10&***");
+    assert_eq!(config.smtp.url.redacted(), "smtp://***@mail.example:587?tls=required");
+    let at_last = SecretUrl::postgres("postgres://h/db?password=hun@ter2").unwrap();
+    assert_eq!(at_last.redacted(), "postgres://***");
+
+    // Nor in any refusal.
+    for key in ["DATABASE__URL", "AMQP__URL", "SMTP__URL", "SMTP__URL_FILE"] {
+        for url in [
+            "http://zoe:hunter2@host",
+            "postgres://zoe:hunter2@host:port",
+            "smtp://zoe:hunter2@host",
+            "amqp://zoe:hunter2@ho st",
+            "://hunter2",
+        ] {
+            let refusal = read("", &[(&format!("JOBALERTS_{key}"), url)]).err();
+            let refusal = refusal.map(|problems| problems.to_string()).unwrap_or_default();
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+    }
+}
+
+#[test]
+fn schedules_must_come_round() {
+    let message = refused("[schedules]\ndaily = '0 0 8 30 Feb *'\nweekly = '0 0 25 * * Mon'", &[]);
+    assert!(message.contains("there is no such day") && message.contains("as cron has them"), "{message}");
+    let config = read("[schedules]\nweekly = '0 30 7 * * Mon-Fri'", &[]).unwrap();
+    assert_eq!(config.schedules.weekly.as_str(), "0 30 7 * * Mon-Fri");
+}
+
+#[test]
+fn log_levels_are_levels() {
+    for (level, good) in [
+        ("info", true),
+        ("WARN", true),
+        ("info,jobalerts::delivery=debug", true),
+        ("info, jobalerts[step]=trace", true),
+        ("inof", false),
+        ("info,jobalerts::delivery", false),
+        ("jobalerts=inof", false),
+        ("info,", false),
+    ] {
+        assert_eq!(read("", &[("JOBALERTS_LOG__LEVEL", level)]).is_ok(), good, "{level}");
+    }
+}
+
+#[test]
+fn show_names_every_source() {
+    let config = read("\n[smtp]\nconnections = 4\n", &[("JOBALERTS_INTAKE__MAX_AGE", "90m")]).unwrap();
+    let shown = config.show();
+    for line in [
+        "rehearsal = false                                  # default",
+        "connections = 4                                    # config/jobalerts.toml:3",
+        "max_age = \"1h 30m\"                                 # JOBALERTS_INTAKE__MAX_AGE",
+        "# hello_name is not set                            # default",
+        "url = \"amqp://***@127.0.0.1:5672/%2f\"              # default",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+    // It is a configuration again, but for the secrets.
+    let secrets = shown.replace("***@", "");
+    assert_eq!(read(&secrets, &[]).unwrap().intake.max_age, Duration::from_mins(90));
+}

@@ -1,0 +1,303 @@
+//! The composition root: builds the stages from the configuration, runs them
+//! until the program is told to stop, and stops them in two steps.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::Delivery;
+use crate::domain::suggest::nearest;
+use crate::domain::taxonomy::Taxonomy;
+use crate::intake::stage::Intake;
+use crate::intake::step::Policy;
+use crate::matching::{self, Matching};
+use crate::stage::{Bell, Stage, drive, wait_after};
+use crate::store;
+
+/// After SIGTERM the stages finish what they have begun; what is not finished
+/// by then is given up and is done again after the next start.
+const TIME_TO_STOP: Duration = Duration::from_secs(25);
+
+/// A stage that a process can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StageName {
+    /// From the queue to the truth.
+    Intake,
+    /// From the truth to who wants to know.
+    Matching,
+    /// From who is due to mails that left.
+    Delivery,
+}
+
+impl StageName {
+    /// All of them, in the order of the road.
+    pub const ALL: [Self; 3] = [Self::Intake, Self::Matching, Self::Delivery];
+
+    /// The name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Intake => Intake::NAME,
+            Self::Matching => Matching::NAME,
+            Self::Delivery => Delivery::NAME,
+        }
+    }
+}
+
+impl FromStr for StageName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|stage| stage.name() == name)
+            .ok_or_else(|| nearest(name, Self::ALL.map(Self::name)))
+    }
+}
+
+/// What all stages of a process are built from.
+pub struct Program {
+    config: Config,
+    taxonomy: Arc<Taxonomy>,
+    pool: PgPool,
+    clock: Clock,
+}
+
+impl Program {
+    /// Prepares the program; connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When the taxonomy cannot be read or the database's URL is wrong.
+    pub fn new(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let taxonomy = Arc::new(taxonomy(&config)?);
+        let pool = store::pool(
+            config.database.url.expose(),
+            config.database.connections,
+            config.database.statement_timeout,
+        )?;
+        Ok(Self { config, taxonomy, pool, clock })
+    }
+
+    /// The connections to the database.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The taxonomy.
+    #[must_use]
+    pub fn taxonomy(&self) -> &Taxonomy {
+        &self.taxonomy
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The intake stage.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        let policy = Policy::from(&self.config);
+        Intake::new(self.pool.clone(), self.clock.clone(), self.config.amqp.clone(), policy)
+    }
+
+    /// What matching goes by.
+    #[must_use]
+    pub fn matching_rules(&self) -> matching::Rules {
+        matching::Rules::new(&self.config, Arc::clone(&self.taxonomy))
+    }
+
+    /// The delivery stage, with its lanes running.
+    ///
+    /// # Errors
+    ///
+    /// When templates or the mail server's settings are wrong.
+    pub fn delivery(&self, bell: Bell) -> anyhow::Result<Delivery> {
+        Delivery::new(&self.config, Arc::clone(&self.taxonomy), self.pool.clone(), self.clock.clone(), bell)
+    }
+
+    /// Makes sure that the tables are ours, and reads again what searches
+    /// asked for that an older taxonomy did not know.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres is away, or `jobalerts migrate` has to be run first.
+    pub async fn prepare(&self) -> store::Result<()> {
+        let mut connection = self.pool.acquire().await?;
+        store::check_schema(&mut connection).await?;
+        let learned = store::criteria::learn(&mut connection, &self.taxonomy).await?;
+        if learned > 0 {
+            tracing::info!(searches = learned, "the taxonomy has learned what these ask for");
+        }
+        Ok(())
+    }
+
+    /// Runs the stages until SIGTERM or SIGINT. Whatever is away, at the start
+    /// or later, is waited for.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration is wrong, or the stages did not stop in time.
+    pub async fn run(self, stages: &BTreeSet<StageName>) -> anyhow::Result<()> {
+        let stop = CancellationToken::new();
+        let bells = Bells::default();
+        // Before anything else, so that a wrong template or certificate stops us now and not later.
+        let delivery =
+            stages.contains(&StageName::Delivery).then(|| self.delivery(bells.delivery.clone())).transpose()?;
+        let mut signals = JoinSet::new();
+        signals.spawn(stop_on_signal(stop.clone())?);
+
+        let mut running = JoinSet::new();
+        if self.wait_until_prepared(&stop).await {
+            if stages.contains(&StageName::Intake) {
+                running.spawn(drive(self.intake(), stop.clone()));
+            }
+            if stages.contains(&StageName::Matching) {
+                let matching = Matching::new(
+                    self.pool.clone(),
+                    self.clock.clone(),
+                    bells.matching.clone(),
+                    self.matching_rules(),
+                );
+                running.spawn(drive(matching, stop.clone()));
+            }
+            if let Some(delivery) = delivery {
+                running.spawn(drive(delivery, stop.clone()));
+            }
+            signals.spawn(listen(self.pool.clone(), bells));
+        }
+        let ended_early = tokio::select! {
+            () = stop.cancelled() => None,
+            ended = running.join_next() => ended,
+        };
+        if let Some(Err(panic)) = ended_early {
+            stop.cancel();
+            return Err(panic).context("a stage failed; this is a fault in the program");
+        }
+        let all_stopped = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(TIME_TO_STOP, all_stopped).await.is_err() {
+            anyhow::bail!(
+                "not everything stopped within {} s; what was under way is done again after the next start",
+                TIME_TO_STOP.as_secs()
+            );
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Waits for the database. False if the program is told to stop before.
+    async fn wait_until_prepared(&self, stop: &CancellationToken) -> bool {
+        let mut faults = 0;
+        loop {
+            let Err(error) = self.prepare().await else { return true };
+            let wait = wait_after(faults, &mut rand::rng());
+            faults += 1;
+            tracing::warn!(faults, %error, "cannot start yet; tries again");
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}
+
+/// The taxonomy that a configuration names.
+///
+/// # Errors
+///
+/// Every mistake in its files, by file and line.
+pub fn taxonomy(config: &Config) -> anyhow::Result<Taxonomy> {
+    if config.taxonomy.files.is_empty() {
+        return Ok(Taxonomy::shipped());
+    }
+    let mut files = Vec::new();
+    for path in &config.taxonomy.files {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("taxonomy.files: {} cannot be read", path.display()))?;
+        files.push((path.display().to_string(), text));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    Taxonomy::parse(&files).map_err(|problems| {
+        anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })
+}
+
+/// The bells of this process.
+#[derive(Debug, Clone, Default)]
+struct Bells {
+    matching: Bell,
+    delivery: Bell,
+}
+
+/// Rings the bells when any process says that there is work. Without it the
+/// stages look from time to time, so its faults are only noted.
+async fn listen(pool: PgPool, bells: Bells) {
+    let mut faults = 0;
+    loop {
+        match hear(&pool, &bells, &mut faults).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!(faults, %error, "does not hear the other stages; looks from time to time");
+                let wait = wait_after(faults, &mut rand::rng());
+                tokio::time::sleep(wait).await;
+                faults += 1;
+            }
+        }
+    }
+}
+
+async fn hear(pool: &PgPool, bells: &Bells, faults: &mut u32) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(store::WORK_CHANNEL).await?;
+    *faults = 0;
+    loop {
+        // While nobody listened there may have been work.
+        bells.matching.ring();
+        bells.delivery.ring();
+        while let Some(notification) = listener.try_recv().await? {
+            match notification.payload() {
+                Matching::NAME => bells.matching.ring(),
+                Delivery::NAME => bells.delivery.ring(),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// First signal: finish what was begun. Second: end at once.
+fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let mut signals = 0;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            signals += 1;
+            if signals == 1 {
+                tracing::info!("stopping; finishes what is under way, a second signal ends at once");
+                stop.cancel();
+            } else {
+                tracing::warn!("ended at once; what was under way is done again after the next start");
+                #[expect(clippy::exit, reason = "a second signal asks for exactly this")]
+                std::process::exit(1);
+            }
+        }
+    })
+}

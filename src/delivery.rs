@@ -1,0 +1,259 @@
+//! From alerts that are due to mails that left: claim, decide, compose, send,
+//! record.
+//!
+//! A claim is a row in `mails` with a worker's number; the number is good as
+//! long as the worker's session of Postgres lasts. Nothing is sent inside a
+//! transaction. Killed at any moment, a mail is either not handed over (and is
+//! claimed again), or handed over and not recorded (and is sent again with the
+//! same Message-ID): at most one of these for each line to the mail server.
+
+pub mod claim;
+mod lanes;
+pub mod smtp;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::compose::{Composer, Sender};
+use crate::config::Config;
+use crate::delivery::claim::Rules;
+use crate::delivery::lanes::{Parcel, Retries, Shared, Tally};
+use crate::delivery::smtp::Relay;
+use crate::domain::taxonomy::Taxonomy;
+use crate::stage::{Bell, Stage};
+use crate::store::workers::{self, Life};
+
+/// How long to wait for the bell before looking anyway: what is due by the
+/// clock rings no bell.
+const LOOK_ANYWAY: Duration = Duration::from_secs(1);
+
+/// How long to wait until a good number of mails can be claimed together,
+/// before claiming fewer.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Claimed mails for each line: one being sent, and the next ones at hand.
+const IN_HAND: usize = 4;
+
+/// The stage.
+pub struct Delivery {
+    shared: Arc<Shared>,
+    rules: Rules,
+    database_url: String,
+    bell: Bell,
+    life: Option<Life>,
+    places: Arc<Semaphore>,
+    parcels: Option<mpsc::UnboundedSender<Parcel>>,
+    tasks: JoinSet<()>,
+    /// Whether the last claim found as many as it asked for.
+    busy: bool,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Step {
+    /// People who were due.
+    pub people: usize,
+    /// Mails that were claimed and are on their way.
+    pub mails: usize,
+    /// Alerts that ended without a word.
+    pub ended: usize,
+}
+
+impl Delivery {
+    /// The stage, with its lanes running.
+    ///
+    /// # Errors
+    ///
+    /// When the templates do not render or the mail server's settings are
+    /// wrong; all of that is found by `check`, too.
+    pub fn new(
+        config: &Config,
+        taxonomy: Arc<Taxonomy>,
+        pool: PgPool,
+        clock: Clock,
+        bell: Bell,
+    ) -> anyhow::Result<Self> {
+        let composer = Composer::new(Sender::from(config), Arc::clone(&taxonomy)).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("templates: {}", problems.join("; "))
+        })?;
+        let rules = Rules {
+            taxonomy,
+            testers: config.testing.addresses.iter().map(|address| address.lookup()).collect(),
+            domain: composer.domain().to_owned(),
+        };
+        let relay = Relay::new(&config.smtp)?;
+        let places = Arc::new(Semaphore::new(relay.lines() * IN_HAND));
+        let shared = Arc::new(Shared {
+            pool,
+            composer,
+            relay,
+            clock,
+            retries: Retries {
+                delays: config.smtp.retry.clone(),
+                give_up_after: chrono::Duration::from_std(config.smtp.give_up_after)
+                    .unwrap_or(chrono::Duration::MAX),
+            },
+            server_away: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            tally: Tally::default(),
+        });
+        let (parcels, tasks) = lanes::start(&shared);
+        Ok(Self {
+            shared,
+            rules,
+            database_url: config.database.url.expose().to_owned(),
+            bell,
+            life: None,
+            places,
+            parcels: Some(parcels),
+            tasks,
+            busy: true,
+        })
+    }
+
+    /// What became of mails so far: accepted, deferred, failed.
+    #[must_use]
+    pub fn tally(&self) -> (u64, u64, u64) {
+        let tally = &self.shared.tally;
+        (
+            tally.accepted.load(Ordering::Relaxed),
+            tally.deferred.load(Ordering::Relaxed),
+            tally.failed.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Sends all that is due by the clock as it stands, and returns when it is
+    /// recorded.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres is away, or the mail server cannot be reached; what was
+    /// not sent stays due.
+    pub async fn drain(&mut self) -> anyhow::Result<Step> {
+        let mut total = Step::default();
+        loop {
+            let step = self.claim().await?;
+            total.people += step.people;
+            total.mails += step.mails;
+            total.ended += step.ended;
+            // Whoever was due while in somebody's hands is due again when all hands are empty.
+            if step.people == 0 {
+                drop(self.all_places().await?);
+                if self.claim_is_empty(&mut total).await? {
+                    return Ok(total);
+                }
+            }
+        }
+    }
+
+    async fn claim_is_empty(&mut self, total: &mut Step) -> anyhow::Result<bool> {
+        let step = self.claim().await?;
+        total.people += step.people;
+        total.mails += step.mails;
+        total.ended += step.ended;
+        Ok(step.people == 0)
+    }
+
+    async fn all_places(&self) -> anyhow::Result<OwnedSemaphorePermit> {
+        let all = u32::try_from(self.shared.relay.lines() * IN_HAND)?;
+        Ok(Arc::clone(&self.places).acquire_many_owned(all).await?)
+    }
+
+    /// Waits for room in hand: for half of it, or after a moment for any.
+    async fn room(&self) -> anyhow::Result<OwnedSemaphorePermit> {
+        let half = u32::try_from(self.shared.relay.lines() * IN_HAND / 2)?;
+        if let Ok(permits) =
+            tokio::time::timeout(GATHER, Arc::clone(&self.places).acquire_many_owned(half)).await
+        {
+            return Ok(permits?);
+        }
+        let mut permit = Arc::clone(&self.places).acquire_owned().await?;
+        while let Ok(another) = Arc::clone(&self.places).try_acquire_owned() {
+            permit.merge(another);
+        }
+        Ok(permit)
+    }
+
+    async fn claim(&mut self) -> anyhow::Result<Step> {
+        if self.shared.server_away.load(Ordering::Relaxed) {
+            self.shared.relay.connect().await?.quit().await;
+            self.shared.server_away.store(false, Ordering::Relaxed);
+        }
+        let mut room = self.room().await?;
+        let claimed = self.claim_into(room.num_permits()).await;
+        let claimed = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                // Whatever broke may have ended the session that our claims hang on.
+                self.life = None;
+                return Err(error.into());
+            }
+        };
+        self.busy = claimed.people > 0;
+        let step = Step { people: claimed.people, mails: claimed.mails.len(), ended: claimed.ended };
+        for mail in claimed.mails {
+            let place = room.split(1).ok_or_else(|| anyhow::anyhow!("more mails claimed than there was room"))?;
+            if let Some(parcels) = &self.parcels {
+                parcels.send(Parcel { mail, place }).map_err(|_| anyhow::anyhow!("the lanes have ended"))?;
+            }
+        }
+        if step.mails + step.ended > 0 {
+            tracing::debug!(mails = step.mails, ended = step.ended, "claimed");
+        }
+        Ok(step)
+    }
+
+    async fn claim_into(&mut self, room: usize) -> crate::store::Result<claim::Claim> {
+        let pool = &self.shared.pool;
+        let worker = match &mut self.life {
+            Some(life) => {
+                life.assure().await?;
+                life.number()
+            }
+            none => {
+                let life = none.insert(Life::begin(&self.database_url).await?);
+                let orphans = workers::free_orphans(&mut *pool.acquire().await?).await?;
+                if orphans > 0 {
+                    tracing::warn!(mails = orphans, "freed mails of a worker that died; they may have left and are sent again");
+                }
+                life.number()
+            }
+        };
+        if !self.busy {
+            workers::free_orphans(&mut *pool.acquire().await?).await?;
+        }
+        let limit = i64::try_from(room).unwrap_or(i64::MAX);
+        claim::claim(pool, &self.rules, worker, limit, self.shared.clock.now()).await
+    }
+}
+
+impl Stage for Delivery {
+    const NAME: &'static str = "delivery";
+
+    async fn ready(&mut self) -> anyhow::Result<()> {
+        if !self.busy {
+            self.bell.wait(LOOK_ANYWAY).await;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self) -> anyhow::Result<()> {
+        self.claim().await.map(drop)
+    }
+
+    /// Finishes the mails that are being sent and gives back those that were
+    /// not begun.
+    async fn finish(&mut self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        self.parcels = None;
+        while self.tasks.join_next().await.is_some() {}
+        self.life = None;
+    }
+}

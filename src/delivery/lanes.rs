@@ -1,0 +1,284 @@
+//! Compose, send, record: the hands that mails are in after they were claimed.
+//!
+//! A lane owns one line to the mail server. While a lane announces its next
+//! mail, the recorder writes down how the last one ended; the lane hands the
+//! content over only when that is durable. So at any moment each lane has at
+//! most one mail that the server may have and the tables do not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::compose::{Composer, Email, Item};
+use crate::config::Delays;
+use crate::delivery::claim::Claimed;
+use crate::delivery::smtp::{After, Line, Relay, Verdict};
+use crate::stage::jittered;
+use crate::store::mails::{self, Outcome, Told, Try};
+
+/// When to try again, and how long.
+#[derive(Debug, Clone)]
+pub struct Retries {
+    /// How long to wait after each try.
+    pub delays: Delays,
+    /// How long after the first claim to give up.
+    pub give_up_after: chrono::Duration,
+}
+
+/// How soon a mail is due again when the mail server could not be reached at
+/// all. That is no try of the mail's, and nothing more is claimed until the
+/// server can be reached.
+const SERVER_AWAY: Duration = Duration::from_secs(30);
+
+/// The most results that one transaction records.
+const RECORDED_TOGETHER: usize = 256;
+
+/// What became of mails, since the start.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Accepted by the mail server.
+    pub accepted: AtomicU64,
+    /// To be tried again.
+    pub deferred: AtomicU64,
+    /// Refused for good, given up, or held back by our own checks.
+    pub failed: AtomicU64,
+}
+
+/// What all lanes share.
+pub struct Shared {
+    /// The database.
+    pub pool: PgPool,
+    /// Writes the mails.
+    pub composer: Composer,
+    /// The mail server.
+    pub relay: Relay,
+    /// The time.
+    pub clock: Clock,
+    /// When to try again.
+    pub retries: Retries,
+    /// Set when the mail server could not be reached.
+    pub server_away: AtomicBool,
+    /// Set when nothing new is to be begun.
+    pub stopping: AtomicBool,
+    /// What became of mails.
+    pub tally: Tally,
+}
+
+/// A claimed mail on its way, with its place among those in hand.
+pub struct Parcel {
+    /// The mail.
+    pub mail: Claimed,
+    /// Given back when the outcome is recorded.
+    pub place: OwnedSemaphorePermit,
+}
+
+struct Result {
+    outcome: Try,
+    place: OwnedSemaphorePermit,
+    recorded: oneshot::Sender<()>,
+}
+
+/// Starts the lanes and their recorder. They end when the sender of parcels is
+/// dropped and everything is recorded.
+pub fn start(shared: &Arc<Shared>) -> (mpsc::UnboundedSender<Parcel>, JoinSet<()>) {
+    let (parcels, received) = mpsc::unbounded_channel();
+    let received = Arc::new(Mutex::new(received));
+    let (results, to_record) = mpsc::unbounded_channel();
+    let mut tasks = JoinSet::new();
+    for _ in 0..shared.relay.lines() {
+        tasks.spawn(lane(Arc::clone(shared), Arc::clone(&received), results.clone()));
+    }
+    tasks.spawn(record(Arc::clone(shared), to_record));
+    (parcels, tasks)
+}
+
+async fn lane(
+    shared: Arc<Shared>,
+    parcels: Arc<Mutex<mpsc::UnboundedReceiver<Parcel>>>,
+    results: mpsc::UnboundedSender<Result>,
+) {
+    let mut line = None;
+    let mut last: Option<oneshot::Receiver<()>> = None;
+    loop {
+        let parcel = parcels.lock().await.recv().await;
+        let Some(Parcel { mail, place }) = parcel else { break };
+        let (outcome, reply) = if shared.stopping.load(Ordering::Relaxed) {
+            (Outcome::Returned, String::new())
+        } else {
+            one_mail(&shared, &mail, &mut line, &mut last).await
+        };
+        shared.count(&outcome);
+        let (recorded, done) = oneshot::channel();
+        let outcome = Try {
+            mail_id: mail.mail_id,
+            worker: mail.worker,
+            subscriber_id: mail.subscriber_id,
+            told: told(&mail),
+            outcome,
+            reply,
+        };
+        if results.send(Result { outcome, place, recorded }).is_err() {
+            break;
+        }
+        last = Some(done);
+    }
+    if let Some(line) = line {
+        line.quit().await;
+    }
+}
+
+fn told(mail: &Claimed) -> Vec<Told> {
+    let told = mail.topics.iter().map(|topic| Told {
+        opening_id: topic.opening.id,
+        revision: topic.opening.revision,
+        phase: crate::domain::opening::Phase::Open,
+        door_shuts_at: topic.opening.posting.door_shuts_at(),
+    });
+    told.collect()
+}
+
+async fn one_mail(
+    shared: &Shared,
+    mail: &Claimed,
+    line: &mut Option<Line>,
+    last: &mut Option<oneshot::Receiver<()>>,
+) -> (Outcome, String) {
+    let email = match shared.write(mail) {
+        Ok(email) => email,
+        Err(cause) => {
+            tracing::error!(mail = mail.mail_id, cause, "a mail failed our own checks and is held");
+            return (Outcome::Held, cause);
+        }
+    };
+    let verdict = match shared.send(&email, line, last).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            shared.server_away.store(true, Ordering::Relaxed);
+            let until = shared.clock.now() + jittered(SERVER_AWAY, &mut rand::rng());
+            return (Outcome::Deferred { until, counts: false }, error.to_string());
+        }
+    };
+    match verdict {
+        Verdict::Sent(reply) => (Outcome::Accepted, reply),
+        Verdict::Never(reply) => {
+            tracing::warn!(mail = mail.mail_id, "the mail server refused a mail for good; why is in its row");
+            (Outcome::Refused, reply)
+        }
+        Verdict::Later(reply) => (shared.retries.after(mail, shared.clock.now()), reply),
+    }
+}
+
+impl Shared {
+    fn write(&self, mail: &Claimed) -> std::result::Result<Email, String> {
+        let items: Vec<Item<'_>> = mail
+            .topics
+            .iter()
+            .map(|topic| Item {
+                reference: topic.opening.reference(),
+                facts: &topic.opening.posting.facts,
+                searches: topic.searches.iter().map(String::as_str).collect(),
+                test: topic.opening.posting.test,
+            })
+            .collect();
+        self.composer
+            .vacancy_alert(&mail.recipient, &items, &mail.message_id, self.clock.now())
+            .map_err(|error| error.to_string())
+    }
+
+    /// Sends one mail, over the lane's line or a new one. A used line that
+    /// breaks before the content left is replaced once, at once: servers end
+    /// connections after some mails, and that is no fault of this mail.
+    async fn send(
+        &self,
+        email: &Email,
+        line: &mut Option<Line>,
+        last: &mut Option<oneshot::Receiver<()>>,
+    ) -> std::result::Result<Verdict, crate::delivery::smtp::RelayError> {
+        if line.as_ref().is_some_and(Line::is_worn)
+            && let Some(worn) = line.take()
+        {
+            worn.quit().await;
+        }
+        let content = email.to_bytes();
+        let mut used = line.is_some();
+        loop {
+            let mut open = match line.take() {
+                Some(open) => open,
+                None => self.relay.connect().await?,
+            };
+            match open.offer(email.envelope()).await {
+                Ok(()) => {
+                    // Only when the mail before this one is written down.
+                    if let Some(recorded) = last.take() {
+                        let _ = recorded.await;
+                    }
+                    let (verdict, after) =
+                        open.hand_over(&content, email.headers.to.as_str()).await;
+                    *line = (after == After::Usable).then_some(open);
+                    return Ok(verdict);
+                }
+                Err((Verdict::Later(_), After::Broken)) if used => used = false,
+                Err((verdict, after)) => {
+                    *line = (after == After::Usable).then_some(open);
+                    return Ok(verdict);
+                }
+            }
+        }
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        let counter = match outcome {
+            Outcome::Accepted => &self.tally.accepted,
+            Outcome::Deferred { .. } => &self.tally.deferred,
+            Outcome::Refused | Outcome::Held | Outcome::GivenUp => &self.tally.failed,
+            Outcome::Returned => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Retries {
+    fn after(&self, mail: &Claimed, now: DateTime<Utc>) -> Outcome {
+        let attempt = u32::try_from(mail.attempts).unwrap_or(0) + 1;
+        let until = now + jittered(self.delays.after(attempt), &mut rand::rng());
+        if until > mail.claimed_at + self.give_up_after {
+            Outcome::GivenUp
+        } else {
+            Outcome::Deferred { until, counts: true }
+        }
+    }
+}
+
+/// Writes down how mails ended, as many together as there are by then. Without
+/// the database it waits, and with it every lane that has a mail to record.
+async fn record(shared: Arc<Shared>, mut results: mpsc::UnboundedReceiver<Result>) {
+    let mut together = Vec::with_capacity(RECORDED_TOGETHER);
+    while results.recv_many(&mut together, RECORDED_TOGETHER).await > 0 {
+        let (tries, waiting): (Vec<Try>, Vec<(OwnedSemaphorePermit, oneshot::Sender<()>)>) =
+            together.drain(..).map(|result| (result.outcome, (result.place, result.recorded))).unzip();
+        let mut faults = 0;
+        while let Err(error) = write_down(&shared, &tries).await {
+            let wait = crate::stage::wait_after(faults, &mut rand::rng());
+            faults += 1;
+            tracing::warn!(mails = tries.len(), faults, %error, "cannot record what was sent; tries again");
+            tokio::time::sleep(wait).await;
+        }
+        for (place, recorded) in waiting {
+            // A lane that has gone does not need to know.
+            let _ = recorded.send(());
+            drop(place);
+        }
+    }
+}
+
+async fn write_down(shared: &Shared, tries: &[Try]) -> crate::store::Result<()> {
+    let mut transaction = shared.pool.begin().await?;
+    mails::record(&mut transaction, tries, shared.clock.now()).await?;
+    Ok(transaction.commit().await?)
+}

@@ -1,0 +1,14 @@
+//! What we talk about. Nothing here reads a clock, a socket or a table.
+
+pub mod alert;
+pub mod cadence;
+pub mod criteria;
+pub mod email;
+pub mod keywords;
+pub mod local_time;
+pub mod opening;
+pub mod subscriber;
+pub mod suggest;
+pub mod taxonomy;
+pub mod terms;
+pub mod text;

@@ -1,0 +1,269 @@
+//! What a saved search asks for, and whether an advert is it.
+//!
+//! A search matches when every dimension it names has a hit: at least one of
+//! `any`, every one of `all`, none of `not`. What the search does not name does
+//! not limit it; what the advert does not say does not exclude it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::domain::keywords::Phrase;
+use crate::domain::suggest::nearest;
+use crate::domain::taxonomy::{Dimension, Taxonomy};
+use crate::domain::terms::Terms;
+
+/// What one dimension of a search asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule<T> {
+    /// At least one of these, if there are any.
+    pub any: BTreeSet<T>,
+    /// Every one of these.
+    pub all: BTreeSet<T>,
+    /// None of these.
+    pub not: BTreeSet<T>,
+}
+
+impl<T> Default for Rule<T> {
+    fn default() -> Self {
+        Self { any: BTreeSet::new(), all: BTreeSet::new(), not: BTreeSet::new() }
+    }
+}
+
+impl<T: Ord> Rule<T> {
+    fn holds(&self, hits: impl Fn(&T) -> bool, excluded: impl Fn(&T) -> bool) -> bool {
+        (self.any.is_empty() || self.any.iter().any(&hits))
+            && self.all.iter().all(&hits)
+            && !self.not.iter().any(excluded)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.any.is_empty() && self.all.is_empty() && self.not.is_empty()
+    }
+}
+
+/// What a saved search asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Criteria {
+    rules: BTreeMap<Dimension, Rule<String>>,
+    keywords: Rule<Phrase>,
+    /// At least this much, in pence a year.
+    pay_at_least: Option<i64>,
+    /// Slugs that the taxonomy does not know (yet): they limit nothing.
+    unknown: Vec<(Dimension, String)>,
+    /// The canonical form: what was asked, sorted, aliases resolved.
+    written: Value,
+}
+
+/// Why a search cannot be read. The text names the place inside `where`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CriteriaError {
+    /// A name that no dimension has.
+    #[error("where.{0}: unknown; {1}")]
+    UnknownKey(String, String),
+    /// Not of the form that the place needs.
+    #[error("where.{0}: expected {1}")]
+    Form(String, &'static str),
+}
+
+const LISTS: [&str; 3] = ["any", "all", "not"];
+const KEYS: [&str; 8] =
+    ["roleFamily", "rank", "locations", "contractKind", "hours", "audience", "keywords", "pay"];
+/// More than any person names; keeps one search from costing as much as many.
+const MOST_VALUES: usize = 200;
+const LONGEST_KEYWORD: usize = 100;
+
+impl Criteria {
+    /// Reads the `where` of a saved search.
+    ///
+    /// # Errors
+    ///
+    /// The first place that is not of the documented form. A slug that the
+    /// taxonomy does not know is no error: see [`Criteria::unknown`].
+    pub fn read(written: &Value, taxonomy: &Taxonomy) -> Result<Self, CriteriaError> {
+        let object =
+            written.as_object().ok_or(CriteriaError::Form(String::new(), "an object of dimensions"))?;
+        let mut criteria = Self::default();
+        let mut canonical = Map::new();
+        for (key, value) in object {
+            if let Some(dimension) = Dimension::ALL.into_iter().find(|dimension| dimension.key() == key) {
+                let names = read_rule(key, value)?;
+                let (rule, resolved) = criteria.resolve(dimension, &names, taxonomy);
+                insert_rule(&mut canonical, key, &resolved, String::clone);
+                if !rule.is_empty() {
+                    criteria.rules.insert(dimension, rule);
+                }
+            } else if key == "keywords" {
+                let words = read_rule(key, value)?;
+                let phrases = |words: &BTreeSet<String>| words.iter().map(|w| Phrase::of(w)).collect();
+                insert_rule(&mut canonical, key, &words, |word| word.to_lowercase());
+                criteria.keywords =
+                    Rule { any: phrases(&words.any), all: phrases(&words.all), not: phrases(&words.not) };
+            } else if key == "pay" {
+                let pounds = value
+                    .get("atLeast")
+                    .and_then(Value::as_f64)
+                    .filter(|pounds| (0.0..=10_000_000.0).contains(pounds))
+                    .ok_or(CriteriaError::Form(
+                        "pay".into(),
+                        r#"{"atLeast": pounds a year}, such as {"atLeast": 30000}"#,
+                    ))?;
+                canonical.insert(key.clone(), json!({ "atLeast": pounds }));
+                #[expect(clippy::cast_possible_truncation, reason = "bounded above to 10 million pounds")]
+                let pence = (pounds * 100.0).round() as i64;
+                criteria.pay_at_least = Some(pence);
+            } else {
+                return Err(CriteriaError::UnknownKey(key.clone(), nearest(key, KEYS)));
+            }
+        }
+        criteria.written = Value::Object(canonical);
+        Ok(criteria)
+    }
+
+    /// Turns names into slugs. An unknown name limits nothing: if nothing
+    /// known is left of `any`, any value will do.
+    fn resolve(
+        &mut self,
+        dimension: Dimension,
+        names: &Rule<String>,
+        taxonomy: &Taxonomy,
+    ) -> (Rule<String>, Rule<String>) {
+        let tree = taxonomy.tree(dimension);
+        let (mut rule, mut resolved) = (Rule::default(), Rule::default());
+        let lists: [(&BTreeSet<String>, &mut BTreeSet<String>, &mut BTreeSet<String>); 3] = [
+            (&names.any, &mut rule.any, &mut resolved.any),
+            (&names.all, &mut rule.all, &mut resolved.all),
+            (&names.not, &mut rule.not, &mut resolved.not),
+        ];
+        for (names, known, written) in lists {
+            for name in names {
+                if let Some(node) = tree.resolve(name) {
+                    known.insert(node.slug.clone());
+                    written.insert(node.slug.clone());
+                } else {
+                    self.unknown.push((dimension, name.clone()));
+                    written.insert(name.clone());
+                }
+            }
+        }
+        (rule, resolved)
+    }
+
+    /// Whether the advert is what the search asks for.
+    #[must_use]
+    pub fn matches(&self, terms: &Terms) -> bool {
+        let dimensions = self.rules.iter().all(|(&dimension, rule)| {
+            terms.reach(dimension).is_none_or(|reach| {
+                rule.holds(|slug| reach.hits.contains(slug), |slug| reach.within.contains(slug))
+            })
+        });
+        dimensions
+            && self.keywords.holds(|phrase| terms.words.contain(phrase), |phrase| terms.words.contain(phrase))
+            && match (self.pay_at_least, terms.pay_ceiling) {
+                (Some(wanted), Some(ceiling)) => ceiling >= wanted,
+                _ => true,
+            }
+            && (!terms.named_only || self.names_a_rank() || self.names_serving_officers())
+    }
+
+    /// The rule for a dimension, if the search names it.
+    #[must_use]
+    pub fn rule(&self, dimension: Dimension) -> Option<&Rule<String>> {
+        self.rules.get(&dimension)
+    }
+
+    /// What it asks of the words.
+    #[must_use]
+    pub fn keywords(&self) -> &Rule<Phrase> {
+        &self.keywords
+    }
+
+    /// The least pay it asks for, in pence a year.
+    #[must_use]
+    pub fn pay_at_least(&self) -> Option<i64> {
+        self.pay_at_least
+    }
+
+    /// Whether it names the ranks it wants.
+    #[must_use]
+    pub fn names_a_rank(&self) -> bool {
+        self.rule(Dimension::Rank).is_some_and(|rule| !rule.any.is_empty() || !rule.all.is_empty())
+    }
+
+    /// Whether it asks for what is open to serving officers.
+    #[must_use]
+    pub fn names_serving_officers(&self) -> bool {
+        self.rule(Dimension::Audience)
+            .is_some_and(|rule| rule.any.contains("serving-officer") || rule.all.contains("serving-officer"))
+    }
+
+    /// What the taxonomy did not know.
+    #[must_use]
+    pub fn unknown(&self) -> &[(Dimension, String)] {
+        &self.unknown
+    }
+
+    /// The canonical form of `where`.
+    #[must_use]
+    pub fn written(&self) -> &Value {
+        &self.written
+    }
+
+    /// The same for all searches that ask for the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> Uuid {
+        let digest = Sha256::digest(self.written.to_string().as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Uuid::from_bytes(bytes)
+    }
+}
+
+fn read_rule(key: &str, value: &Value) -> Result<Rule<String>, CriteriaError> {
+    let object = value.as_object().ok_or_else(|| {
+        CriteriaError::Form(key.to_owned(), r#"an object such as {"any": ["..."]}, with any, all or not"#)
+    })?;
+    let mut rule = Rule::default();
+    for (list, values) in object {
+        let place = format!("{key}.{list}");
+        let target = match list.as_str() {
+            "any" => &mut rule.any,
+            "all" => &mut rule.all,
+            "not" => &mut rule.not,
+            _ => return Err(CriteriaError::UnknownKey(place, nearest(list, LISTS))),
+        };
+        let values = values
+            .as_array()
+            .filter(|values| values.len() <= MOST_VALUES)
+            .ok_or_else(|| CriteriaError::Form(place.clone(), "a list of at most 200 texts"))?;
+        for value in values {
+            let text = value
+                .as_str()
+                .map(str::trim)
+                .filter(|text| !text.is_empty() && text.chars().count() <= LONGEST_KEYWORD)
+                .ok_or_else(|| CriteriaError::Form(place.clone(), "texts of 1 to 100 characters"))?;
+            target.insert(text.to_owned());
+        }
+    }
+    Ok(rule)
+}
+
+fn insert_rule(
+    canonical: &mut Map<String, Value>,
+    key: &str,
+    rule: &Rule<String>,
+    write: impl Fn(&String) -> String,
+) {
+    let list = |values: &BTreeSet<String>| values.iter().map(&write).collect::<BTreeSet<_>>();
+    let mut lists = Map::new();
+    for (name, values) in [("any", &rule.any), ("all", &rule.all), ("not", &rule.not)] {
+        if !values.is_empty() {
+            lists.insert(name.to_owned(), json!(list(values)));
+        }
+    }
+    if !lists.is_empty() {
+        canonical.insert(key.to_owned(), Value::Object(lists));
+    }
+}

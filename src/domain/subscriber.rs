@@ -1,0 +1,278 @@
+//! People, as they come in: an address, what they agreed to, and what they
+//! asked for. Nothing else about anybody is held.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::cadence::Cadence;
+use crate::domain::criteria::Criteria;
+use crate::domain::email::EmailAddress;
+use crate::domain::taxonomy::Taxonomy;
+use crate::domain::text::one_line;
+
+/// A person, as one line of an import tells of them.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Where to write.
+    pub address: EmailAddress,
+    /// What they agreed to.
+    pub consent: Consent,
+    /// What they want to hear of.
+    pub searches: Vec<Search>,
+    /// The routes whose opening they wait for.
+    pub registrations: Vec<Registration>,
+    /// Whether subject and sender must not say what a mail is about, if they
+    /// have said.
+    pub discreet: Option<bool>,
+    /// From when to when, local time, nothing may disturb them, if they have
+    /// said.
+    pub quiet_hours: Option<(NaiveTime, NaiveTime)>,
+}
+
+/// That somebody agreed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Consent {
+    /// Which text they were shown.
+    pub wording_version: String,
+    /// When they agreed.
+    pub at: DateTime<Utc>,
+    /// Where: a page, a form.
+    pub source: String,
+}
+
+/// A saved search.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// What the person calls it; unique for the person.
+    pub name: String,
+    /// How soon to tell.
+    pub cadence: Cadence,
+    /// What it asks for.
+    pub criteria: Criteria,
+}
+
+/// A registration of interest in a programme.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The programme's slug, or its parent's.
+    pub programme: String,
+    /// The first day of the month before which they want to hear nothing.
+    pub not_before: Option<NaiveDate>,
+}
+
+/// Why a person cannot be read. The text repeats nothing that identifies them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PersonError(String);
+
+const LONGEST_NAME: usize = 200;
+
+impl Person {
+    /// Reads one line of an import.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, and what is expected.
+    pub fn read(line: &str, taxonomy: &Taxonomy) -> Result<Self, PersonError> {
+        let written: PersonWritten =
+            serde_json::from_str(line).map_err(|error| PersonError(without_values(&error)))?;
+        let address = written.email.parse().map_err(|error| PersonError(format!("email: {error}")))?;
+        if written.consent.wording_version.trim().is_empty() || written.consent.source.trim().is_empty() {
+            return Err(PersonError("consent: wordingVersion and source must say something".into()));
+        }
+        let searches = written
+            .searches
+            .into_iter()
+            .enumerate()
+            .map(|(index, search)| {
+                search.read(taxonomy).map_err(|cause| PersonError(format!("searches[{index}].{cause}")))
+            })
+            .collect::<Result<_, _>>()?;
+        let registrations = written
+            .registrations
+            .into_iter()
+            .enumerate()
+            .map(|(index, registration)| {
+                registration
+                    .read(taxonomy)
+                    .map_err(|cause| PersonError(format!("registrations[{index}].{cause}")))
+            })
+            .collect::<Result<_, _>>()?;
+        let quiet_hours = written
+            .quiet_hours
+            .map(|quiet| Ok::<_, PersonError>((time_of_day(&quiet.from)?, time_of_day(&quiet.to)?)))
+            .transpose()?;
+        Ok(Self {
+            address,
+            consent: written.consent,
+            searches,
+            registrations,
+            discreet: written.discreet_subject,
+            quiet_hours,
+        })
+    }
+
+    /// Takes over what a later line says of the same person.
+    pub fn absorb(&mut self, later: Self) {
+        self.searches.retain(|mine| later.searches.iter().all(|theirs| theirs.name != mine.name));
+        self.searches.extend(later.searches);
+        self.registrations
+            .retain(|mine| later.registrations.iter().all(|theirs| theirs.programme != mine.programme));
+        self.registrations.extend(later.registrations);
+        self.consent = later.consent;
+        self.discreet = later.discreet.or(self.discreet);
+        self.quiet_hours = later.quiet_hours.or(self.quiet_hours);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PersonWritten {
+    email: String,
+    #[serde(default)]
+    searches: Vec<SearchWritten>,
+    #[serde(default)]
+    registrations: Vec<RegistrationWritten>,
+    consent: Consent,
+    #[serde(default)]
+    discreet_subject: Option<bool>,
+    #[serde(default)]
+    quiet_hours: Option<QuietHoursWritten>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuietHoursWritten {
+    from: String,
+    to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SearchWritten {
+    /// The id in the system it comes from; names are what we go by.
+    #[serde(default, rename = "searchId")]
+    _search_id: Option<String>,
+    name: String,
+    cadence: String,
+    r#where: Value,
+}
+
+impl SearchWritten {
+    fn read(self, taxonomy: &Taxonomy) -> Result<Search, String> {
+        let name = one_line(&self.name);
+        if name.is_empty() || name.chars().count() > LONGEST_NAME {
+            return Err(format!("name: expected 1 to {LONGEST_NAME} characters"));
+        }
+        Ok(Search {
+            name,
+            cadence: self.cadence.parse().map_err(|error| format!("cadence: {error}"))?,
+            criteria: Criteria::read(&self.r#where, taxonomy).map_err(|error| error.to_string())?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RegistrationWritten {
+    programme: String,
+    #[serde(default)]
+    not_before: Option<String>,
+}
+
+impl RegistrationWritten {
+    fn read(self, taxonomy: &Taxonomy) -> Result<Registration, String> {
+        let node = taxonomy.programmes().resolve(&self.programme).ok_or_else(|| {
+            let known = taxonomy.programmes().nodes().map(|node| node.slug.as_str());
+            format!("programme: the taxonomy has none of that name; {}", crate::domain::suggest::nearest(&self.programme, known))
+        })?;
+        let not_before = self
+            .not_before
+            .map(|month| {
+                format!("{month}-01")
+                    .parse()
+                    .or_else(|_| month.parse())
+                    .map_err(|_| r#"notBefore: expected a month such as "2024-07""#.to_owned())
+            })
+            .transpose()?;
+        Ok(Registration { programme: node.slug.clone(), not_before })
+    }
+}
+
+fn time_of_day(text: &str) -> Result<NaiveTime, PersonError> {
+    NaiveTime::parse_from_str(text, "%H:%M")
+        .map_err(|_| PersonError(r#"quietHours: expected times of day such as "21:00""#.into()))
+}
+
+/// What serde says of a line, without the values it quotes: they may be
+/// somebody's address.
+fn without_values(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let text = error.to_string();
+    match error.classify() {
+        Category::Data if text.contains('@') => "an unknown key".to_owned(),
+        Category::Data if text.starts_with("unknown field") || text.starts_with("missing field") => text,
+        Category::Data => {
+            let expected = text.split_once("expected ").map_or("another type", |(_, expected)| expected);
+            format!("a value of the wrong type: expected {expected}")
+        }
+        Category::Syntax | Category::Eof | Category::Io => {
+            format!("not JSON from column {}: every line is one JSON object", error.column())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONSENT: &str = r#""consent":{"wordingVersion":"2023-1","at":"2023-01-01T00:00:00Z","source":"page"}"#;
+
+    fn read(rest: &str) -> Result<Person, String> {
+        Person::read(&format!(r#"{{"email":"Ann@example.org",{CONSENT}{rest}}}"#), &Taxonomy::shipped())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_full_line_is_read() {
+        let person = read(
+            r#","searches":[{"searchId":"s-1","name":" Near  me ","cadence":"immediate",
+                 "where":{"locations":{"any":["Birmingham"]}}}],
+               "registrations":[{"programme":"PCDA","notBefore":"2024-07"},{"programme":"pc-any"}],
+               "discreetSubject":true,"quietHours":{"from":"21:00","to":"08:00"}"#,
+        )
+        .unwrap();
+        assert_eq!(person.address.as_str(), "Ann@example.org");
+        assert_eq!(person.searches[0].name, "Near me");
+        assert_eq!(person.registrations[0].programme, "pc-pcda");
+        assert_eq!(person.registrations[0].not_before, NaiveDate::from_ymd_opt(2024, 7, 1));
+        assert_eq!(person.discreet, Some(true));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_saying_who() {
+        for (rest, expected) in [
+            (r#","searches":[{"name":"x","cadence":"hourly","where":{}}]"#, "searches[0].cadence: "),
+            (r#","searches":[{"name":"","cadence":"daily","where":{}}]"#, "searches[0].name: "),
+            (
+                r#","searches":[{"name":"x","cadence":"daily","where":{"location":{"any":["x"]}}}]"#,
+                "searches[0].where.location: unknown; did you mean locations?",
+            ),
+            (r#","registrations":[{"programme":"pc-pdca"}]"#, "registrations[0].programme: "),
+            (r#","registrations":[{"programme":"pc-any","notBefore":"July"}]"#, "registrations[0].notBefore: "),
+            (r#","colour":"red""#, "unknown field `colour`"),
+            (r#","discreetSubject":"ann@example.org""#, "a value of the wrong type: expected a boolean"),
+            (r#","quietHours":{"from":"9pm","to":"08:00"}"#, "quietHours: "),
+        ] {
+            let said = read(rest).unwrap_err();
+            assert!(said.starts_with(expected), "{said}");
+            assert!(!said.to_lowercase().contains("ann@"), "{said}");
+        }
+        let no_consent = Person::read(r#"{"email":"ann@example.org"}"#, &Taxonomy::shipped()).unwrap_err();
+        assert!(no_consent.to_string().starts_with("missing field `consent`"), "{no_consent}");
+        let not_json = Person::read("ann@example.org", &Taxonomy::shipped()).unwrap_err().to_string();
+        assert!(not_json.starts_with("not JSON"), "{not_json}");
+    }
+}

@@ -1,0 +1,93 @@
+//! What an advert answers to, as the sets that searches are held against.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::keywords::Stems;
+use crate::domain::opening::Facts;
+use crate::domain::taxonomy::{Dimension, Taxonomy};
+
+/// The slugs that one dimension of an advert answers to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// What `any` and `all` of a search look for. For places that is up and
+    /// down the tree, else up.
+    pub hits: BTreeSet<String>,
+    /// What `not` of a search looks for: the advert lies wholly within.
+    pub within: BTreeSet<String>,
+}
+
+/// A value in an advert that neither a slug nor an alias knows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unmapped {
+    /// Where it stood.
+    pub dimension: Dimension,
+    /// What stood there.
+    pub value: String,
+}
+
+/// An advert as searches see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Per dimension what it answers to; `None` where the advert does not say,
+    /// or says something that the taxonomy does not know: it may then be
+    /// anything, and excludes nobody.
+    reach: BTreeMap<Dimension, Option<Reach>>,
+    /// The words of title and description.
+    pub words: Stems,
+    /// The most it pays, in pence a year, where that is known.
+    pub pay_ceiling: Option<i64>,
+    /// Only searches that name its rank, or serving officers, want it.
+    pub named_only: bool,
+    /// What the taxonomy did not know, to be told to the admins.
+    pub unmapped: Vec<Unmapped>,
+}
+
+impl Terms {
+    /// What `facts` answer to under `taxonomy`.
+    #[must_use]
+    pub fn of(facts: &Facts, taxonomy: &Taxonomy) -> Self {
+        let mut unmapped = Vec::new();
+        let mut named_only = false;
+        let mut reach = BTreeMap::new();
+        let public = [String::from("public")];
+        for dimension in Dimension::ALL {
+            let tree = taxonomy.tree(dimension);
+            let values = match facts.values(dimension) {
+                [] if dimension == Dimension::Audience => &public[..],
+                values => values,
+            };
+            let mut reached = Reach::default();
+            let mut all_known = true;
+            for value in values {
+                let Some(node) = tree.resolve(value) else {
+                    all_known = false;
+                    unmapped.push(Unmapped { dimension, value: value.clone() });
+                    continue;
+                };
+                named_only |= node.named_only;
+                let within = tree.within(&node.slug);
+                reached.within.extend(within.iter().map(ToString::to_string));
+                reached.hits.extend(within.into_iter().map(ToOwned::to_owned));
+                if dimension == Dimension::Place {
+                    reached.hits.extend(tree.below(&node.slug).into_iter().map(ToOwned::to_owned));
+                }
+            }
+            reach.insert(dimension, (all_known && !values.is_empty()).then_some(reached));
+        }
+        Self {
+            reach,
+            words: Stems::of_all(
+                std::iter::once(facts.title.as_str()).chain(facts.description.as_deref()),
+            ),
+            pay_ceiling: facts.pay.as_ref().and_then(crate::domain::opening::Pay::ceiling_a_year),
+            named_only,
+            unmapped,
+        }
+    }
+
+    /// What a dimension answers to; `None` if it may be anything.
+    #[must_use]
+    pub fn reach(&self, dimension: Dimension) -> Option<&Reach> {
+        self.reach.get(&dimension).and_then(Option::as_ref)
+    }
+}

@@ -1,0 +1,10 @@
+//! From the queue to the truth: takes messages from RabbitMQ, reads them, and
+//! writes what is so.
+
+pub mod broker;
+pub mod cloudevents;
+pub mod json;
+pub mod stage;
+pub mod step;
+pub mod verdict;
+pub mod wire;

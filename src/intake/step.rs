@@ -1,0 +1,262 @@
+//! One batch of messages, from the queue into the tables, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+use sqlx::PgPool;
+
+use crate::config::Config;
+use crate::domain::opening::{Change, Event, Happening, Position, Posting};
+use crate::intake::cloudevents::{self, Envelope, Message};
+use crate::intake::verdict::{Reason, Rejection};
+use crate::intake::wire::{self, Reading};
+use crate::store::openings::Worked;
+use crate::store::{self, StoreError, events, openings};
+
+/// What intake goes by.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// What `deploymentenv` must be, where it is given.
+    environment: String,
+    /// How references begin that only tests use.
+    test_references: Vec<String>,
+    /// The hosts that adverts may be on.
+    allowed_hosts: Vec<String>,
+    reading: Reading,
+}
+
+/// A vacancy posted again within this time after it was shut is the same
+/// posting: feeds blink.
+const FLAP_WINDOW: Duration = Duration::minutes(30);
+
+impl From<&Config> for Policy {
+    fn from(config: &Config) -> Self {
+        Self {
+            environment: config.intake.environment.clone(),
+            test_references: config.intake.test_references.iter().map(|r| r.to_uppercase()).collect(),
+            allowed_hosts: config.links.allowed_hosts.clone(),
+            reading: Reading { zone: config.time.zone },
+        }
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Events that were new.
+    pub new: usize,
+    /// Events that were known already.
+    pub repeated: usize,
+    /// Events that came after one with the same or a higher version.
+    pub late: usize,
+    /// Openings that are new or changed.
+    pub openings: u64,
+    /// Messages that are no good, by their place in the batch.
+    pub rejected: Vec<(usize, Rejection)>,
+}
+
+/// Takes a batch in. A message that is no good does not take the others down;
+/// a fault of the database leaves everything as it was.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn take(
+    pool: &PgPool,
+    messages: &[Message],
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> store::Result<Taken> {
+    let mut taken = Taken::default();
+    let mut good = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        match read(message, policy, now) {
+            Ok(event) => good.push((index, event)),
+            Err(rejection) => taken.rejected.push((index, rejection)),
+        }
+    }
+    keep_each(pool, good, policy, now, &mut taken).await?;
+    taken.rejected.sort_by_key(|(index, _)| *index);
+    Ok(taken)
+}
+
+/// Keeps events together if the database takes them together; if it objects to
+/// what is in one of them, halves until that one is found.
+async fn keep_each(
+    pool: &PgPool,
+    events: Vec<(usize, events::Event)>,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    taken: &mut Taken,
+) -> store::Result<()> {
+    let mut parts = vec![events];
+    while let Some(mut part) = parts.pop() {
+        if part.is_empty() {
+            continue;
+        }
+        match keep(pool, &part, policy, now, taken).await {
+            Ok(()) => {}
+            Err(StoreError::Database(sqlx::Error::Database(error)))
+                if error.code().is_some_and(|code| code.starts_with("22")) =>
+            {
+                if part.len() == 1 {
+                    let detail = format!("the database cannot keep it: {}", error.message());
+                    taken.rejected.extend(part.pop().map(|(index, _)| (index, Reason::Schema.because(detail))));
+                } else {
+                    let rest = part.split_off(part.len() / 2);
+                    parts.extend([rest, part]);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn keep(
+    pool: &PgPool,
+    events: &[(usize, events::Event)],
+    policy: &Policy,
+    now: DateTime<Utc>,
+    taken: &mut Taken,
+) -> store::Result<()> {
+    let mut transaction = pool.begin().await?;
+    let subjects: BTreeSet<&str> = events.iter().map(|(_, event)| event.subject.as_str()).collect();
+    events::lock_subjects(&mut transaction, &subjects).await?;
+    let all: Vec<&events::Event> = events.iter().map(|(_, event)| event).collect();
+    let new = events::record(&mut transaction, &all).await?;
+
+    let is_new = |event: &&events::Event| new.contains(&(event.source.clone(), event.event_id.clone()));
+    let touched: BTreeSet<String> =
+        all.iter().filter(|event| is_new(event)).map(|event| event.subject.clone()).collect();
+    let touched: Vec<String> = touched.into_iter().collect();
+    let mut histories: BTreeMap<String, Vec<events::Event>> = BTreeMap::new();
+    for event in events::about(&mut transaction, &touched).await? {
+        histories.entry(event.subject.clone()).or_default().push(event);
+    }
+    let late = histories.values().map(|history| count_late(history, &new)).sum::<usize>();
+    let postings: Vec<(String, Vec<Posting>)> = histories
+        .into_iter()
+        .map(|(subject, history)| {
+            let events: Vec<Event> = history.iter().filter_map(|event| understood(event, policy)).collect();
+            (subject, Posting::all(&events, FLAP_WINDOW))
+        })
+        .collect();
+    let worked: Vec<Worked<'_>> = postings
+        .iter()
+        .flat_map(|(subject, postings)| {
+            (1..).zip(postings).map(|(number, posting)| Worked { subject, number, posting })
+        })
+        .collect();
+    let changed = if worked.is_empty() { 0 } else { openings::save(&mut transaction, &worked, now).await? };
+    if changed > 0 {
+        store::announce_work(&mut transaction, "matching").await?;
+    }
+    transaction.commit().await?;
+
+    taken.new += new.len();
+    taken.repeated += all.len() - new.len();
+    taken.late += late;
+    taken.openings += changed;
+    Ok(())
+}
+
+fn count_late(history: &[events::Event], new: &std::collections::HashSet<(String, String)>) -> usize {
+    let mut highest = None;
+    let mut late = 0;
+    for event in history {
+        let is_new = new.contains(&(event.source.clone(), event.event_id.clone()));
+        late += usize::from(is_new && event.version.is_some() && event.version <= highest);
+        highest = highest.max(event.version);
+    }
+    late
+}
+
+/// A kept event in the words of the domain. What was understood when it came is
+/// understood now; if an older program kept what this one cannot read, that
+/// event is left out, loudly.
+fn understood(event: &events::Event, policy: &Policy) -> Option<Event> {
+    let read = wire::happening(&event.kind, &event.data, &policy.reading)
+        .and_then(|happening| Ok((happening, wire::effective_at(&event.data)?)));
+    match read {
+        Ok((happening, effective_at)) => Some(Event {
+            position: Position { version: event.version, time: event.time },
+            effective_at: effective_at.unwrap_or(event.time),
+            seen_at: event.received_at,
+            test: event.test,
+            happening,
+        }),
+        Err(rejection) => {
+            tracing::error!(
+                event.id = event.event_id, event.source, %rejection,
+                "a kept event cannot be read any more and is left out"
+            );
+            None
+        }
+    }
+}
+
+fn read(message: &Message, policy: &Policy, now: DateTime<Utc>) -> Result<events::Event, Rejection> {
+    let envelope = cloudevents::read(message)?;
+    if let Some(environment) = &envelope.environment
+        && *environment != policy.environment
+    {
+        return Err(Reason::ForeignEnvironment
+            .because(format!("deploymentenv is not {:?}, see intake.environment", policy.environment)));
+    }
+    let happening = wire::happening(&envelope.kind, &envelope.data, &policy.reading)?;
+    wire::effective_at(&envelope.data)?;
+    for url in links(&happening) {
+        wire::allow(url, &policy.allowed_hosts)?;
+    }
+    let reference = reference(&envelope)?;
+    if !envelope.test && policy.test_references.iter().any(|start| reference.starts_with(start)) {
+        return Err(Reason::LooksLikeATest.because(
+            "the reference is one that tests use (intake.test_references), and testevent is not true",
+        ));
+    }
+    Ok(events::Event {
+        subject: format!("vacancy/{reference}"),
+        time: envelope.time.unwrap_or(now),
+        received_at: now,
+        source: envelope.source,
+        event_id: envelope.id,
+        kind: envelope.kind,
+        version: envelope.version,
+        test: envelope.test,
+        data: envelope.data,
+    })
+}
+
+fn links(happening: &Happening) -> Vec<&str> {
+    match happening {
+        Happening::Opened(facts) => facts.url.as_deref().into_iter().collect(),
+        Happening::Corrected(changes) => changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Url(url) => url.as_deref(),
+                _ => None,
+            })
+            .collect(),
+        Happening::Closed(_) | Happening::Withdrawn(_) => vec![],
+    }
+}
+
+/// The requisition number, in upper case.
+fn reference(envelope: &Envelope) -> Result<String, Rejection> {
+    const LONGEST: usize = 100;
+    let wrong = |detail: &str| Reason::Envelope.because(format!("subject: {detail}"));
+    let subject = envelope.subject.as_deref().unwrap_or_default();
+    let reference = subject
+        .strip_prefix("vacancy/")
+        .filter(|reference| (1..=LONGEST).contains(&reference.len()))
+        .filter(|reference| reference.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:".contains(c)))
+        .ok_or_else(|| wrong("expected vacancy/ and a reference of letters, digits and ._-/:"))?
+        .to_uppercase();
+    match wire::identifier(&envelope.data) {
+        Some(identifier) if identifier.to_uppercase() != reference => {
+            Err(wrong("it is not the reference in data.posting.identifier"))
+        }
+        _ => Ok(reference),
+    }
+}

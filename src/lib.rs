@@ -1,0 +1,46 @@
+//! jobalerts watches vacancies open and close, matches them against what people
+//! asked for, and mails them.
+//!
+//! The whole program is one road, and every arrow on it is a table:
+//!
+//! ```text
+//! RabbitMQ --> intake --> openings --> matching --> alerts --> delivery --> SMTP
+//!              events     (truth)                   (who wants     |
+//!                                                    what, what    v
+//!              import --> searches --------------->  we said,    mails
+//!                                                    when due)   (what left)
+//! ```
+//!
+//! Each stage claims rows on its left, writes rows on its right, and commits.
+//! Stages meet only in Postgres, never in memory, so any of them can be killed
+//! at any moment, run twice, or run on another machine.
+//!
+//! To read it, go along the road:
+//!
+//! 1. [`domain`]: what we talk about, without any I/O. [`domain::opening`] is
+//!    how events add up to the truth, [`domain::criteria`] what a search asks
+//!    for, [`domain::alert`] the comparison that decides what to say.
+//! 2. [`store`]: every line of SQL. The tables are explained in `migrations/`.
+//! 3. [`intake`]: from a message to the truth.
+//! 4. [`matching`]: from the truth to who wants to know.
+//! 5. [`delivery`]: from who is due to what left, through [`compose`] (what a
+//!    mail says) and [`delivery::smtp`] (how it leaves).
+//! 6. [`daemon`]: how the stages are put together, started and stopped, each
+//!    in the loop of [`stage`]; and [`cli`], the commands.
+//!
+//! Everything that makes a mail wait is one thing: a due time in the future, in
+//! `alerts.due_at`. Time itself is an argument; only [`clock`] reads it.
+
+pub mod cli;
+pub mod clock;
+pub mod compose;
+pub mod config;
+pub mod daemon;
+pub mod delivery;
+pub mod domain;
+pub mod intake;
+pub mod matching;
+pub mod stage;
+pub mod store;
+pub mod telemetry;
+pub mod templates;

@@ -1,0 +1,151 @@
+//! Every line of SQL, as plain functions on a connection. Rows are private to
+//! their file; what comes out are the words of [`crate::domain`].
+
+pub mod alerts;
+pub mod criteria;
+pub mod events;
+pub mod mails;
+pub mod openings;
+pub mod status;
+pub mod subscribers;
+pub mod workers;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The channel on which stages tell each other that there is work.
+pub const WORK_CHANNEL: &str = "jobalerts_work";
+
+/// Something went wrong between us and Postgres.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Postgres, or the way to it.
+    #[error("{}", describe(.0))]
+    Database(#[from] sqlx::Error),
+    /// A migration failed.
+    #[error("migrating the database: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The tables are not those of this program.
+    #[error("the database's tables are at version {found}, this program needs {needed}; run `jobalerts migrate`")]
+    Schema {
+        /// The newest migration that was run; 0 for none.
+        found: i64,
+        /// The newest migration this program knows.
+        needed: i64,
+    },
+    /// A row holds something this program cannot read.
+    #[error("{row} cannot be read: {cause}")]
+    Row {
+        /// The table and key.
+        row: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+/// The result of a store function.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+fn describe(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            "no connection to Postgres within the time allowed: it is down, unreachable or busy; see database.url"
+                .to_owned()
+        }
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            format!("Postgres refused with {code}: {}", database.message())
+        }
+        other => format!("Postgres: {other}"),
+    }
+}
+
+/// A pool of connections that are made when they are needed, so that a
+/// database that is down at start is no reason to stop.
+///
+/// # Errors
+///
+/// When the URL is not one of Postgres.
+pub fn pool(url: &str, connections: u32, statement_timeout: Duration) -> Result<PgPool> {
+    Ok(PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options(url, statement_timeout)?))
+}
+
+fn options(url: &str, statement_timeout: Duration) -> Result<PgConnectOptions> {
+    Ok(PgConnectOptions::from_str(url)?.application_name("jobalerts").options([
+        ("statement_timeout", statement_timeout.as_millis().to_string()),
+        // A machine that vanished without a word is noticed within a minute,
+        // and what its workers had in their hands is free again.
+        ("tcp_keepalives_idle", "30".to_owned()),
+        ("tcp_keepalives_interval", "10".to_owned()),
+        ("tcp_keepalives_count", "3".to_owned()),
+    ]))
+}
+
+/// Brings the tables to this program's version, on a connection of its own: a
+/// failed run keeps its lock until the connection ends.
+///
+/// # Errors
+///
+/// When Postgres is away or a migration fails; the failed one is undone.
+pub async fn migrate(url: &str) -> Result<()> {
+    let mut connection = PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?;
+    let done = MIGRATIONS.run(&mut connection).await;
+    connection.close().await?;
+    Ok(done?)
+}
+
+/// Checks that the tables are those of this program.
+///
+/// # Errors
+///
+/// [`StoreError::Schema`] when they are older or newer.
+pub async fn check_schema(connection: &mut PgConnection) -> Result<()> {
+    let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let present: Option<String> =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text").fetch_one(&mut *connection).await?;
+    let found = match present {
+        None => 0,
+        Some(_) => connection
+            .list_applied_migrations(&MIGRATIONS.table_name)
+            .await?
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or(0),
+    };
+    if found == needed { Ok(()) } else { Err(StoreError::Schema { found, needed }) }
+}
+
+/// Tells every process that a stage has work. Heard when the transaction
+/// commits, if it is in one.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn announce_work(connection: &mut PgConnection, stage: &str) -> Result<()> {
+    sqlx::query("select pg_notify($1, $2)").bind(WORK_CHANNEL).bind(stage).execute(connection).await?;
+    Ok(())
+}
+
+/// The name that serde gives a value without fields, as the tables keep it.
+pub(crate) fn name_of(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+/// The value whose name a table keeps.
+pub(crate) fn value_of<T: serde::de::DeserializeOwned>(name: &str, row: impl Fn() -> String) -> Result<T> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned()))
+        .map_err(|error| StoreError::Row { row: row(), cause: error.to_string() })
+}

@@ -1,0 +1,277 @@
+//! What is leaving, and what left.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection};
+
+use crate::domain::opening::Phase;
+use crate::store::{Result, name_of};
+
+/// A mail that was begun and has not ended: deferred, or orphaned.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Unfinished {
+    /// The key in the tables.
+    pub id: i64,
+    /// Whose it is.
+    pub subscriber_id: i64,
+    /// What it tells of.
+    pub openings: Vec<i64>,
+    /// How often it was tried.
+    pub attempts: i16,
+    /// When it was first claimed.
+    pub claimed_at: DateTime<Utc>,
+}
+
+/// The mails of these people that have not ended, oldest first.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn unfinished(connection: &mut PgConnection, people: &[i64]) -> Result<Vec<Unfinished>> {
+    Ok(sqlx::query_as(
+        "select id, subscriber_id, openings, attempts, claimed_at from mails
+         where subscriber_id = any($1) and outcome is null and worker is null
+         order by id",
+    )
+    .bind(people)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// A mail that a worker wants to send.
+#[derive(Debug, Clone)]
+pub struct Claim<'a> {
+    /// The unfinished mail that goes on, if it is one.
+    pub unfinished: Option<i64>,
+    /// To whom.
+    pub subscriber_id: i64,
+    /// Which kind of mail.
+    pub kind: &'static str,
+    /// Its Message-ID.
+    pub message_id: &'a str,
+    /// What it tells of.
+    pub openings: Vec<i64>,
+    /// By which revisions of their facts.
+    pub revisions: Vec<i32>,
+}
+
+/// Puts mails into a worker's hands; the people are held by this transaction.
+/// Returns the mails' keys by subscriber.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn claim(
+    connection: &mut PgConnection,
+    worker: i32,
+    claims: &[Claim<'_>],
+    now: DateTime<Utc>,
+) -> Result<HashMap<i64, i64>> {
+    let (going_on, new): (Vec<&Claim<'_>>, Vec<&Claim<'_>>) =
+        claims.iter().partition(|claim| claim.unfinished.is_some());
+    let mut claimed = HashMap::new();
+    if !new.is_empty() {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "insert into mails (subscriber_id, kind, message_id, openings, revisions, worker, claimed_at)
+             select subscriber_id, kind, message_id,
+                    string_to_array(openings, ',')::bigint[], string_to_array(revisions, ',')::int[], $6, $7
+             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+                  as c (subscriber_id, kind, message_id, openings, revisions)
+             returning subscriber_id, id",
+        )
+        .bind(new.iter().map(|claim| claim.subscriber_id).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| claim.kind).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| claim.message_id).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| joined(&claim.openings)).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| joined(&claim.revisions)).collect::<Vec<_>>())
+        .bind(worker)
+        .bind(now)
+        .fetch_all(&mut *connection)
+        .await?;
+        claimed.extend(rows);
+    }
+    for claim in going_on {
+        let row: Option<(i64, i64)> = sqlx::query_as(
+            "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5
+             where id = $1 and outcome is null and worker is null
+             returning subscriber_id, id",
+        )
+        .bind(claim.unfinished)
+        .bind(worker)
+        .bind(claim.message_id)
+        .bind(&claim.openings)
+        .bind(&claim.revisions)
+        .fetch_optional(&mut *connection)
+        .await?;
+        claimed.extend(row);
+    }
+    Ok(claimed)
+}
+
+/// Arrays of arrays are rectangular in Postgres, so a ragged one travels as text.
+fn joined<T: ToString>(numbers: &[T]) -> String {
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Ends unfinished mails that have nothing left to tell.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn supersede(connection: &mut PgConnection, ids: &[i64], now: DateTime<Utc>) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update mails set outcome = 'superseded', finished_at = $2
+         where id = any($1) and outcome is null and worker is null",
+    )
+    .bind(ids)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What a mail told of one opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Of what.
+    pub opening_id: i64,
+    /// By which revision of its facts.
+    pub revision: i32,
+    /// How the door stood.
+    pub phase: Phase,
+    /// When it would shut.
+    pub door_shuts_at: Option<DateTime<Utc>>,
+}
+
+/// How one try at sending ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The mail server took it.
+    Accepted,
+    /// It may work later: due again then.
+    Deferred {
+        /// When.
+        until: DateTime<Utc>,
+        /// Whether it counts as a try; a server that cannot be reached at all
+        /// is nobody's fault.
+        counts: bool,
+    },
+    /// The server will never take it.
+    Refused,
+    /// It failed our own checks and must not leave; a person has to look.
+    Held,
+    /// It was tried for as long as is worth while.
+    GivenUp,
+    /// It was never handed over, because the worker is stopping: due as before.
+    Returned,
+}
+
+/// One try, to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Try {
+    /// Which mail.
+    pub mail_id: i64,
+    /// In whose hands it was.
+    pub worker: i32,
+    /// To whom.
+    pub subscriber_id: i64,
+    /// What it told of.
+    pub told: Vec<Told>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the server said, without addresses.
+    pub reply: String,
+}
+
+/// Records tries, all together: what was told, what is due again and when, and
+/// that the mails are out of the worker's hands.
+///
+/// An accepted mail is recorded even if the worker was taken for dead
+/// meanwhile; any other outcome only if the mail is still in its hands.
+///
+/// # Errors
+///
+/// When Postgres is away; nothing is recorded then, and the same tries can be
+/// recorded again.
+pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<Utc>) -> Result<()> {
+    let word = |outcome: &Outcome| match outcome {
+        Outcome::Accepted => Some("accepted"),
+        Outcome::Refused => Some("refused"),
+        Outcome::Held => Some("held"),
+        Outcome::GivenUp => Some("given-up"),
+        Outcome::Deferred { .. } | Outcome::Returned => None,
+    };
+    let counts = |outcome: &Outcome| match outcome {
+        Outcome::Returned | Outcome::Held => false,
+        Outcome::Deferred { counts, .. } => *counts,
+        Outcome::Accepted | Outcome::Refused | Outcome::GivenUp => true,
+    };
+    let ours: Vec<i64> = sqlx::query_scalar(
+        "update mails m set
+             worker = null,
+             attempts = m.attempts + t.counts::int::smallint,
+             outcome = t.outcome,
+             reply = coalesce(t.reply, m.reply),
+             finished_at = case when t.outcome is not null then $1 end
+         from unnest($2::bigint[], $3::text[], $4::text[], $5::bool[], $6::int[])
+             as t (mail_id, outcome, reply, counts, worker)
+         where m.id = t.mail_id and (m.worker = t.worker or t.outcome = 'accepted')
+         returning m.id",
+    )
+    .bind(now)
+    .bind(tries.iter().map(|t| t.mail_id).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| word(&t.outcome)).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| Some(&t.reply).filter(|reply| !reply.is_empty())).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| counts(&t.outcome)).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| t.worker).collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+
+    let each: Vec<(&Try, &Told)> = tries
+        .iter()
+        .filter(|t| ours.contains(&t.mail_id) && t.outcome != Outcome::Returned)
+        .flat_map(|t| t.told.iter().map(move |told| (t, told)))
+        .collect();
+    if each.is_empty() {
+        return Ok(());
+    }
+    let accepted = |t: &Try| t.outcome == Outcome::Accepted;
+    sqlx::query(
+        "update alerts a set
+             due_at = n.due_at,
+             ended = n.ended,
+             told_phase = case when n.accepted then n.phase else a.told_phase end,
+             told_door_shuts_at = case when n.accepted then n.door_shuts_at else a.told_door_shuts_at end,
+             told_revision = case when n.accepted then n.revision else a.told_revision end,
+             told_mail_id = case when n.accepted then n.mail_id else a.told_mail_id end,
+             told_at = case when n.accepted then $1 else a.told_at end
+         from unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
+                     $8::timestamptz[], $9::int[], $10::bigint[])
+             as n (subscriber_id, opening_id, due_at, ended, accepted, phase, door_shuts_at, revision, mail_id)
+         where a.subscriber_id = n.subscriber_id and a.opening_id = n.opening_id",
+    )
+    .bind(now)
+    .bind(each.iter().map(|(t, _)| t.subscriber_id).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.opening_id).collect::<Vec<_>>())
+    .bind(
+        each.iter()
+            .map(|(t, _)| match t.outcome {
+                Outcome::Deferred { until, .. } => Some(until),
+                _ => None,
+            })
+            .collect::<Vec<_>>(),
+    )
+    .bind(each.iter().map(|(t, _)| word(&t.outcome).filter(|_| !accepted(t))).collect::<Vec<_>>())
+    .bind(each.iter().map(|(t, _)| accepted(t)).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| name_of(&told.phase)).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.door_shuts_at).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.revision).collect::<Vec<_>>())
+    .bind(each.iter().map(|(t, _)| t.mail_id).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

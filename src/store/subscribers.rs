@@ -1,0 +1,237 @@
+//! People, what they agreed to, and what they asked for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::domain::criteria::Criteria;
+use crate::domain::email::EmailAddress;
+use crate::domain::subscriber::{Person, Search};
+use crate::store::{Result, StoreError, criteria};
+
+/// What an import changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// People that were not there.
+    pub people: u64,
+    /// Searches that are new, or ask something else or at another rhythm.
+    pub searches: u64,
+    /// Registrations that are new or have another month.
+    pub registrations: u64,
+}
+
+impl std::ops::AddAssign for Imported {
+    fn add_assign(&mut self, other: Self) {
+        self.people += other.people;
+        self.searches += other.searches;
+        self.registrations += other.registrations;
+    }
+}
+
+/// Adds people and what they asked for. A person who is there already keeps
+/// everything and gains what is new; a search of the same name is replaced; a
+/// person who stopped stays stopped.
+///
+/// # Errors
+///
+/// When Postgres is away; then nothing of the batch is kept.
+pub async fn import(
+    connection: &mut PgConnection,
+    people: &[Person],
+    now: DateTime<Utc>,
+) -> Result<Imported> {
+    let people = merged(people);
+    let lookups: Vec<String> = people.keys().cloned().collect();
+    let each = || people.values();
+    let new = sqlx::query(
+        "insert into subscribers (address, lookup, created_at)
+         select address, lookup, $3 from unnest($1::text[], $2::text[]) as p (address, lookup)
+         on conflict (lookup) do nothing",
+    )
+    .bind(each().map(|person| person.address.as_str()).collect::<Vec<_>>())
+    .bind(&lookups)
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    let ids: HashMap<String, i64> =
+        sqlx::query_as("select lookup, id from subscribers where lookup = any($1)")
+            .bind(&lookups)
+            .fetch_all(&mut *connection)
+            .await?
+            .into_iter()
+            .collect();
+    let id_of = |person: &Person| ids.get(&person.address.lookup()).copied();
+
+    sqlx::query(
+        "update subscribers s set
+             discreet = coalesce(p.discreet, s.discreet),
+             quiet_from = coalesce(p.quiet_from, s.quiet_from),
+             quiet_to = coalesce(p.quiet_to, s.quiet_to)
+         from unnest($1::bigint[], $2::bool[], $3::time[], $4::time[]) as p (id, discreet, quiet_from, quiet_to)
+         where s.id = p.id
+           and (s.discreet is distinct from coalesce(p.discreet, s.discreet)
+                or s.quiet_from is distinct from coalesce(p.quiet_from, s.quiet_from)
+                or s.quiet_to is distinct from coalesce(p.quiet_to, s.quiet_to))",
+    )
+    .bind(each().map(id_of).collect::<Vec<_>>())
+    .bind(each().map(|person| person.discreet).collect::<Vec<_>>())
+    .bind(each().map(|person| person.quiet_hours.map(|(from, _)| from)).collect::<Vec<Option<NaiveTime>>>())
+    .bind(each().map(|person| person.quiet_hours.map(|(_, to)| to)).collect::<Vec<Option<NaiveTime>>>())
+    .execute(&mut *connection)
+    .await?;
+
+    sqlx::query(
+        "insert into consents (subscriber_id, given_at, wording_version, source, recorded_at)
+         select *, $5 from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[])
+         on conflict do nothing",
+    )
+    .bind(each().map(id_of).collect::<Vec<_>>())
+    .bind(each().map(|person| person.consent.at).collect::<Vec<_>>())
+    .bind(each().map(|person| person.consent.wording_version.as_str()).collect::<Vec<_>>())
+    .bind(each().map(|person| person.consent.source.as_str()).collect::<Vec<_>>())
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+
+    let asked: Vec<&Criteria> = each().flat_map(|p| &p.searches).map(|search| &search.criteria).collect();
+    let criteria = criteria::ensure(connection, &asked).await?;
+    let searches: Vec<(Option<i64>, &Search)> =
+        each().flat_map(|person| person.searches.iter().map(move |search| (id_of(person), search))).collect();
+    let changed_searches = sqlx::query(
+        "insert into searches as s (subscriber_id, name, cadence, criteria_id)
+         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])
+         on conflict (subscriber_id, name) do update
+             set cadence = excluded.cadence, criteria_id = excluded.criteria_id
+         where (s.cadence, s.criteria_id) is distinct from (excluded.cadence, excluded.criteria_id)",
+    )
+    .bind(searches.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(searches.iter().map(|(_, search)| search.name.as_str()).collect::<Vec<_>>())
+    .bind(searches.iter().map(|(_, search)| search.cadence.name()).collect::<Vec<_>>())
+    .bind(
+        searches
+            .iter()
+            .map(|(_, search)| criteria.get(&search.criteria.fingerprint()).copied())
+            .collect::<Vec<_>>(),
+    )
+    .execute(&mut *connection)
+    .await?;
+
+    let registrations: Vec<(Option<i64>, &str, Option<NaiveDate>)> = each()
+        .flat_map(|person| {
+            person.registrations.iter().map(move |r| (id_of(person), r.programme.as_str(), r.not_before))
+        })
+        .collect();
+    let changed_registrations = sqlx::query(
+        "insert into registrations as r (subscriber_id, programme, not_before, created_at)
+         select *, $4 from unnest($1::bigint[], $2::text[], $3::date[])
+         on conflict (subscriber_id, programme) do update set not_before = excluded.not_before
+         where r.not_before is distinct from excluded.not_before",
+    )
+    .bind(registrations.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
+    .bind(registrations.iter().map(|(_, programme, _)| *programme).collect::<Vec<_>>())
+    .bind(registrations.iter().map(|(_, _, not_before)| *not_before).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+
+    Ok(Imported {
+        people: new.rows_affected(),
+        searches: changed_searches.rows_affected(),
+        registrations: changed_registrations.rows_affected(),
+    })
+}
+
+/// One entry for each person, by folded address; what a later line says of
+/// the same thing counts.
+fn merged(people: &[Person]) -> BTreeMap<String, Person> {
+    let mut merged: BTreeMap<String, Person> = BTreeMap::new();
+    for person in people {
+        match merged.entry(person.address.lookup()) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(person.clone());
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().absorb(person.clone()),
+        }
+    }
+    merged
+}
+
+/// A person at the moment of claiming.
+#[derive(Debug, Clone)]
+pub struct Addressee {
+    /// The key in the tables.
+    pub id: i64,
+    /// The id outside.
+    pub public_id: Uuid,
+    /// Where to write.
+    pub address: EmailAddress,
+    /// Whether mail may go there at all: active, and with a consent.
+    pub reachable: bool,
+    /// Whether subject and sender must not say what it is about.
+    pub discreet: bool,
+    /// The name and the question of each search that is not paused.
+    pub searches: Vec<(String, Value)>,
+}
+
+/// The people with these keys, with their searches as they are now.
+///
+/// # Errors
+///
+/// When Postgres is away or an address cannot be read.
+pub async fn addressees(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Addressee>> {
+    #[derive(FromRow)]
+    struct Row {
+        id: i64,
+        public_id: Uuid,
+        address: String,
+        reachable: bool,
+        discreet: bool,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "select id, public_id, address, discreet,
+                state = 'active' and exists (select from consents c where c.subscriber_id = s.id) as reachable
+         from subscribers s where id = any($1) order by id",
+    )
+    .bind(ids)
+    .fetch_all(&mut *connection)
+    .await?;
+    let searches: Vec<(i64, String, Value)> = sqlx::query_as(
+        "select s.subscriber_id, s.name, c.written
+         from searches s join criteria c on c.id = s.criteria_id
+         where s.subscriber_id = any($1) and s.cadence <> 'paused' order by s.id",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    let mut of_person: HashMap<i64, Vec<(String, Value)>> = HashMap::new();
+    for (person, name, written) in searches {
+        of_person.entry(person).or_default().push((name, written));
+    }
+    rows.into_iter()
+        .map(|row| {
+            Ok(Addressee {
+                id: row.id,
+                public_id: row.public_id,
+                address: row.address.parse().map_err(|error| StoreError::Row {
+                    row: format!("subscribers {}", row.id),
+                    cause: format!("{error}"),
+                })?,
+                reachable: row.reachable,
+                discreet: row.discreet,
+                searches: of_person.remove(&row.id).unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+/// The largest key; 0 when there is nobody.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn last(connection: &mut PgConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar("select coalesce(max(id), 0) from subscribers").fetch_one(connection).await?)
+}
