@@ -3,6 +3,16 @@
 /// The longest line, without its end.
 const LONGEST: usize = 76;
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
+/// Which octets stand for themselves; a space only if something follows on the line.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut octet = b' ';
+    while octet <= b'~' {
+        plain[octet as usize] = octet != b'=';
+        octet += 1;
+    }
+    plain
+};
 
 /// The text with its line ends as CR LF. Other control characters, spaces before a line end, the
 /// sign `=` and what is not ASCII are written as octets; so is the first letter of a line that a
@@ -20,24 +30,35 @@ pub(super) fn encode(text: &str) -> Vec<u8> {
 }
 
 fn encode_line(content: &[u8], encoded: &mut Vec<u8>) {
-    let mut start = encoded.len();
-    for (index, &octet) in content.iter().enumerate() {
-        let last = index + 1 == content.len();
-        let plain = (octet.is_ascii_graphic() && octet != b'=') || (octet == b' ' && !last);
-        let width = if plain { 1 } else { 3 };
+    let mut rest = content;
+    let mut used = 0;
+    while let Some(&first) = rest.first() {
+        let misread = used == 0 && (first == b'.' || rest.starts_with(b"From "));
+        let plain = if misread { 0 } else { plain_at_start(rest) };
         // A line that goes on needs room for the sign that says so.
-        let room = if last { LONGEST } else { LONGEST - 1 };
-        if encoded.len() - start + width > room {
+        let room = |taken: usize| LONGEST - usize::from(taken < rest.len()) - used;
+        let taken = if plain == 0 { 1 } else { plain.min(room(plain)) };
+        if taken == 0 || (plain == 0 && room(1) < 3) {
             encoded.extend_from_slice(b"=\r\n");
-            start = encoded.len();
+            used = 0;
+            continue;
         }
-        let misread = encoded.len() == start && (octet == b'.' || content[index..].starts_with(b"From "));
-        if plain && !misread {
-            encoded.push(octet);
+        if plain == 0 {
+            encoded.extend([b'=', HEX[usize::from(first >> 4)], HEX[usize::from(first & 15)]]);
+            used += 3;
         } else {
-            encoded.extend([b'=', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
+            encoded.extend_from_slice(&rest[..taken]);
+            used += taken;
         }
+        rest = &rest[taken..];
     }
+}
+
+/// How many octets can be written as they are, at most a line of them.
+fn plain_at_start(rest: &[u8]) -> usize {
+    let plain = rest.iter().take(LONGEST).take_while(|&&octet| PLAIN[usize::from(octet)]).count();
+    let ends_in_space = plain == rest.len() && rest.ends_with(b" ");
+    plain - usize::from(ends_in_space)
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! Whole mails, as people and mail servers get them.
+//! Whole mails, as people read them.
 
-use std::collections::BTreeSet;
+mod octets;
+mod templates;
+
+use std::sync::LazyLock;
 
 use chrono_tz::Europe::London;
-use mail_parser::{Message, MessageParser, MimeHeaders as _};
-use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 use crate::domain::opening::{Closing, Pay, PayUnit};
-use crate::templates::SHIPPED;
 
 fn sender() -> Sender {
     Sender {
@@ -25,8 +25,10 @@ fn sender() -> Sender {
     }
 }
 
-fn composer() -> Composer {
-    Composer::new(sender(), Arc::new(Taxonomy::shipped())).unwrap()
+fn composer() -> &'static Composer {
+    static COMPOSER: LazyLock<Composer> =
+        LazyLock::new(|| Composer::new(sender(), Arc::new(Taxonomy::shipped())).unwrap());
+    &COMPOSER
 }
 
 fn reader(discreet: bool) -> Recipient {
@@ -368,265 +370,4 @@ fn twenty_long_adverts_fit_into_one_mail() {
     let items =
         vec![item("230000IR", &facts, &["Volunteering near me", "Custody", "Birmingham"]); MOST_ITEMS];
     assert!(compose(&reader(false), &items).html.len() < 60_000);
-}
-
-#[test]
-fn settings_and_templates_that_would_spoil_each_mail_are_refused_at_start() {
-    let start = |sender: Sender, overrides: &[(&str, &str)]| {
-        let templates = Templates::parse(SHIPPED.iter().chain(overrides).copied()).unwrap();
-        let problems = Composer::with_templates(templates, sender, Arc::new(Taxonomy::shipped()));
-        problems.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    assert_eq!(start(sender(), &[]), [""; 0]);
-    let revealing = Sender { discreet_name: "Midshire Police alerts".to_owned(), ..sender() };
-    assert_eq!(
-        start(revealing, &[]),
-        ["vacancy-alert: from: it shows at first sight what a discreet mail must not"]
-    );
-    let broken = Sender { discreet_name: "a\r\nBcc: b".to_owned(), ..sender() };
-    assert_eq!(start(broken, &[]).len(), 1);
-    let oddly_called = Sender { name: "Midnight None Force".to_owned(), ..sender() };
-    assert_eq!(start(oddly_called, &[]), [""; 0]);
-    for (template, text, expected) in [
-        ("layout/as-of.txt", "{{when}}", "layout/as-of.txt:1: {{when}} is not something this mail has"),
-        ("layout/as-of.txt", "Hurry!", "vacancy-alert: as-of: it is missing or empty"),
-        (
-            "layout/as-of.txt",
-            "{{as_of}}!",
-            "vacancy-alert: text: it breaks the rules of style: no exclamation mark, \"please note\" or \"click here\"",
-        ),
-        ("layout/stop-and-change.html", "", "vacancy-alert: stop-and-change: it is missing or empty"),
-        (
-            "layout/headline.html",
-            "New",
-            "vacancy-alert: html: it needs lang=\"en-GB\" and exactly one h1, and no image",
-        ),
-        (
-            "layout/why-you.txt",
-            "{{#if nmaes}}{{/if}}",
-            "layout/why-you.txt:1: {{nmaes}} is not something this mail has",
-        ),
-    ] {
-        let problems = start(sender(), &[(template, text)]);
-        assert!(problems.iter().any(|problem| problem == expected), "{problems:?}");
-    }
-}
-
-/// Each `{{#if}}` of each template comes out both ways in the samples.
-#[test]
-fn samples_take_every_branch() {
-    let mut branches = BTreeSet::new();
-    let mut marked = Vec::new();
-    for (name, text) in SHIPPED {
-        let mut pieces = text.split("{{#if ");
-        let mut with_marks = pieces.next().unwrap().to_owned();
-        for piece in pieces {
-            let condition = piece.split(['}', '~']).next().unwrap();
-            let [yes, no] = ["yes", "no"].map(|way| format!("[{name} {} {condition} {way}]", branches.len()));
-            with_marks += &format!("{{{{#if {condition}}}}}{yes}{{{{else}}}}{no}{{{{/if}}}}{{{{#if {piece}");
-            branches.extend([yes, no]);
-        }
-        marked.push((*name, with_marks));
-    }
-    let templates = Templates::parse(marked.iter().map(|(name, text)| (*name, text.as_str()))).unwrap();
-    let sender = sender();
-    let mut taken = String::new();
-    for mut view in View::samples(&sender) {
-        let Rendered { subject, text, html } = view.render(&templates).unwrap();
-        taken.push_str(&(subject + &text + &html));
-    }
-    let missed: Vec<_> = branches.iter().filter(|branch| !taken.contains(branch.as_str())).collect();
-    assert!(branches.len() > 40 && missed.is_empty(), "{missed:?}");
-}
-
-fn header_names(message: &Message<'_>) -> Vec<String> {
-    message.headers().iter().map(|header| header.name().to_owned()).collect()
-}
-
-/// Lines, letters and parts, as every mail must have them.
-fn well_formed(mail: &Email) -> Vec<String> {
-    let octets = mail.to_bytes();
-    assert!(octets.is_ascii());
-    assert!(octets.ends_with(b"\r\n"));
-    for line in octets.split_inclusive(|&octet| octet == b'\n') {
-        let content = line.strip_suffix(b"\r\n").expect("a line ends in CR LF");
-        assert!(content.len() <= 78, "{}", String::from_utf8_lossy(content));
-        assert!(!content.contains(&b'\r') && !content.contains(&0));
-        assert!(!content.ends_with(b" "), "{}", String::from_utf8_lossy(content));
-    }
-    let message = MessageParser::new().parse(&octets).unwrap();
-    assert_eq!(message.parts.len(), 3);
-    let crlf = |text: &str| text.replace('\n', "\r\n");
-    let parts: Vec<_> = message.parts[1..]
-        .iter()
-        .map(|part| {
-            let kind = part.content_type().unwrap();
-            (kind.subtype().unwrap().to_owned(), part.text_contents().unwrap().to_owned())
-        })
-        .collect();
-    assert_eq!(parts, [("plain".to_owned(), crlf(&mail.text)), ("html".to_owned(), crlf(&mail.html))]);
-    assert_eq!(message.to().unwrap().clone().into_list().len(), 1);
-    assert_eq!(message.subject(), Some(mail.subject.as_str()));
-    header_names(&message)
-}
-
-#[test]
-fn octets_are_those_of_the_standards() {
-    let facts = volunteer();
-    let mail = compose(&reader(false), &[item("230000IR", &facts, &["s"])]);
-    let names = well_formed(&mail);
-    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-    assert_eq!(mail.envelope().from().unwrap().to_string(), "alerts@midshire.example");
-    assert_eq!(mail.envelope().to().iter().map(ToString::to_string).collect::<Vec<_>>(), ["zoe@example.org"]);
-    let octets = String::from_utf8(mail.to_bytes()).unwrap();
-    let (header, body) = octets.split_once("\r\n\r\n").unwrap();
-    assert_eq!(
-        header.replace("\r\n", "\n"),
-        format!(
-            "\
-From: \"Midshire Police Recruitment\" <alerts@midshire.example>
-Reply-To: Recruitment <recruitment@midshire.example>
-To: zoe@example.org
-Subject: New: Custody facility volunteer, Birmingham
-Date: Fri, 5 Apr 2024 10:02:40 +0100
-Message-ID: {id}
-Auto-Submitted: auto-generated
-X-Auto-Response-Suppress: All
-List-Id: Vacancy alerts <alerts.midshire.example>
-MIME-Version: 1.0
-Content-Type: multipart/alternative;
- boundary=\"=_{local}\"",
-            id = message_id(),
-            local = message_id().local(),
-        )
-    );
-    for part in ["plain", "html"] {
-        let head = format!(
-            "Content-Type: text/{part}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
-        );
-        assert!(body.contains(&head), "{body}");
-    }
-}
-
-#[test]
-fn the_same_arguments_give_the_same_octets() {
-    let facts = volunteer();
-    let items = [item("230000IR", &facts, &["s"])];
-    assert_eq!(compose(&reader(false), &items).to_bytes(), compose(&reader(false), &items).to_bytes());
-}
-
-#[test]
-fn a_title_is_not_taken_for_an_encoded_word() {
-    let mail = compose(&reader(false), &[item("1", &bare("=?utf-8?b?QmNj?= clerk"), &["s"])]);
-    assert_eq!(mail.subject, "New: = ?utf-8?b?QmNj?= clerk");
-    well_formed(&mail);
-}
-
-#[test]
-fn nobody_is_named_in_a_log() {
-    let facts = volunteer();
-    let mail = compose(&reader(false), &[item("1", &facts, &["My secret search"])]);
-    let logged = format!("{mail:?}");
-    assert!(!logged.contains("zoe@") && !logged.contains("secret"), "{logged}");
-}
-
-/// The relation of luminances by WCAG 2.2, of colours written `#rrggbb`.
-fn contrast(one: &str, other: &str) -> f64 {
-    let luminance = |colour: &str| {
-        let channel = |from: usize| {
-            let part = f64::from(u8::from_str_radix(&colour[from..from + 2], 16).unwrap()) / 255.0;
-            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
-    };
-    let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
-    one.max(other) / one.min(other)
-}
-
-#[test]
-fn colours_can_be_read_in_light_and_in_dark() {
-    let facts = volunteer();
-    let html = compose(&reader(false), &[item("1", &facts, &["s"])]).html;
-    for (ink, paper, wanted) in [
-        ("#14191f", "#fdfdfd", 7.0),
-        ("#47525c", "#fdfdfd", 7.0),
-        ("#0b4f8a", "#fdfdfd", 4.5),
-        ("#ffffff", "#0b4f8a", 4.5),
-        ("#e8ebee", "#1f262e", 7.0),
-        ("#b9c2cb", "#1f262e", 7.0),
-        ("#8fc7ff", "#1f262e", 4.5),
-        ("#10161c", "#8fc7ff", 4.5),
-    ] {
-        assert!(html.contains(ink) && html.contains(paper), "{ink} on {paper} is not used");
-        assert!(contrast(ink, paper) >= wanted, "{ink} on {paper}: {}", contrast(ink, paper));
-    }
-}
-
-#[test]
-fn sentences_are_short() {
-    let (volunteer, promotion, handler) = (volunteer(), promotion(), handler());
-    let items = [item("1", &volunteer, &["s"]), item("2", &promotion, &["s"]), item("3", &handler, &["s"])];
-    let text = compose(&reader(true), &items).text;
-    let sentences: Vec<usize> = text
-        .split(['\n', ';'])
-        .flat_map(|line| line.split(". "))
-        .map(|sentence| sentence.split_whitespace().count())
-        .filter(|&words| words > 0)
-        .collect();
-    assert!(sentences.iter().sum::<usize>() / sentences.len() < 12);
-    assert!(sentences.iter().all(|&words| words <= 20), "{text}");
-}
-
-/// Any text at all, and often one that is meant to do harm.
-fn hostile() -> impl Strategy<Value = String> {
-    prop_oneof![
-        any::<String>(),
-        ".{0,20}\r\nBcc: mallory@example\\.org\r\n\r\n.{0,20}",
-        "\n[.]\r\n|=\\?utf-8\\?q\\?=0d=0aBcc:x\\?=|\u{2028}To: x@example\\.org|\0--=_a--|From here",
-        "<script>alert\\(1\\)</script>|</title><h1>|\"><img src=x>|&amp;|'\"",
-        Just("long ".repeat(2_000)),
-        Just("x".repeat(10_000)),
-        Just("警察官\u{202E}".repeat(500)),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
-    /// No field of an event, and no name of a search, adds a header, a part or a reader.
-    #[test]
-    fn nothing_from_outside_changes_the_shape_of_a_mail(
-        texts in proptest::collection::vec(hostile(), 8),
-        slugs in proptest::collection::vec(hostile(), 0..3),
-        discreet: bool,
-    ) {
-        let facts = Facts {
-            title: texts[0].clone(),
-            employer: Some(texts[1].clone()),
-            url: Some(format!("https://careers.force.example/{}", texts[2].len())),
-            site: Some(texts[3].clone()),
-            pay_text: Some(texts[4].clone()),
-            grade_text: Some(texts[5].clone()),
-            locations: slugs.clone(),
-            audience: slugs.clone(),
-            contract_kind: slugs,
-            ..bare("")
-        };
-        let items = [item(&texts[6], &facts, &[&texts[7], "s"])];
-        let clean_facts = volunteer();
-        let clean = compose(&reader(discreet), &[item("1", &clean_facts, &["s"])]);
-        match composer().vacancy_alert(&reader(discreet), &items, &message_id(), now()) {
-            Ok(mail) => {
-                prop_assert_eq!(well_formed(&mail), well_formed(&clean));
-                let shape = |mail: &Email| (mail.html.matches("<h").count(), mail.html.matches("<img").count());
-                prop_assert_eq!(shape(&mail), shape(&clean));
-            }
-            // Held back, because a field is blank or looks like a placeholder.
-            Err(ComposeError::Lint(findings)) => {
-                let expected = [Rule::Missing, Rule::Placeholder];
-                prop_assert!(findings.iter().all(|finding| expected.contains(&finding.rule)), "{:?}", findings);
-            }
-            Err(other) => prop_assert!(false, "{other}"),
-        }
-    }
 }

@@ -24,7 +24,7 @@ use crate::store::mails::{self, Outcome, Told, Try};
 
 /// When to try again, and how long.
 #[derive(Debug, Clone)]
-pub struct Retries {
+pub(super) struct Retries {
     /// How long to wait after each try.
     pub delays: Delays,
     /// How long after the first claim to give up.
@@ -41,7 +41,7 @@ const RECORDED_TOGETHER: usize = 256;
 
 /// What became of mails, since the start.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(super) struct Tally {
     /// Accepted by the mail server.
     pub accepted: AtomicU64,
     /// To be tried again.
@@ -51,7 +51,7 @@ pub struct Tally {
 }
 
 /// What all lanes share.
-pub struct Shared {
+pub(super) struct Shared {
     /// The database.
     pub pool: PgPool,
     /// Writes the mails.
@@ -71,7 +71,7 @@ pub struct Shared {
 }
 
 /// A claimed mail on its way, with its place among those in hand.
-pub struct Parcel {
+pub(super) struct Parcel {
     /// The mail.
     pub mail: Claimed,
     /// Given back when the outcome is recorded.
@@ -86,7 +86,7 @@ struct Result {
 
 /// Starts the lanes and their recorder. They end when the sender of parcels is
 /// dropped and everything is recorded.
-pub fn start(shared: &Arc<Shared>) -> (mpsc::UnboundedSender<Parcel>, JoinSet<()>) {
+pub(super) fn start(shared: &Arc<Shared>) -> (mpsc::UnboundedSender<Parcel>, JoinSet<()>) {
     let (parcels, received) = mpsc::unbounded_channel();
     let received = Arc::new(Mutex::new(received));
     let (results, to_record) = mpsc::unbounded_channel();
