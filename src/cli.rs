@@ -26,14 +26,16 @@ use crate::{store, telemetry};
 #[derive(Debug, Parser)]
 #[command(name = "jobalerts", version, max_term_width = 100)]
 struct Cli {
-    /// The configuration file. Without it: $JOBALERTS_CONFIG, ./config/jobalerts.toml,
-    /// /etc/jobalerts/jobalerts.toml, or the defaults. Any key can be overridden in the environment:
-    /// JOBALERTS_SMTP__CONNECTIONS=4
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", long_help = CONFIG_HELP)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
+
+const CONFIG_HELP: &str = "The configuration file. Without it: $JOBALERTS_CONFIG, ./config/jobalerts.toml, \
+    /etc/jobalerts/jobalerts.toml, or the defaults. Any key can be overridden in the environment: \
+    JOBALERTS_SMTP__CONNECTIONS=4";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -43,7 +45,12 @@ enum Command {
     /// lets it finish what is under way, a second one ends it at once; nothing is lost either way.
     Run {
         /// Which stages this process runs.
-        #[arg(long, value_delimiter = ',', default_value = "intake,matching,delivery", value_name = "STAGE,...")]
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "intake,matching,delivery",
+            value_name = "STAGE,..."
+        )]
         stages: Vec<StageName>,
         /// Begin at this time instead of the machine's (only with `rehearsal = true`).
         #[arg(long, value_name = "INSTANT", value_parser = instant)]

@@ -156,8 +156,10 @@ impl Program {
         let stop = CancellationToken::new();
         let bells = Bells::default();
         // Before anything else, so that a wrong template or certificate stops us now and not later.
-        let delivery =
-            stages.contains(&StageName::Delivery).then(|| self.delivery(bells.delivery.clone())).transpose()?;
+        let delivery = stages
+            .contains(&StageName::Delivery)
+            .then(|| self.delivery(bells.delivery.clone()))
+            .transpose()?;
         let mut signals = JoinSet::new();
         signals.spawn(stop_on_signal(stop.clone())?);
 

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::delivery::claim::Rules;
 use crate::delivery::lanes::{Parcel, Retries, Shared, Tally};
 use crate::delivery::smtp::Relay;
+use crate::domain::email::EmailAddress;
 use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
 use crate::store::workers::{self, Life};
@@ -85,7 +86,7 @@ impl Delivery {
         })?;
         let rules = Rules {
             taxonomy,
-            testers: config.testing.addresses.iter().map(|address| address.lookup()).collect(),
+            testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
             domain: composer.domain().to_owned(),
         };
         let relay = Relay::new(&config.smtp)?;
@@ -199,7 +200,8 @@ impl Delivery {
         self.busy = claimed.people > 0;
         let step = Step { people: claimed.people, mails: claimed.mails.len(), ended: claimed.ended };
         for mail in claimed.mails {
-            let place = room.split(1).ok_or_else(|| anyhow::anyhow!("more mails claimed than there was room"))?;
+            let place =
+                room.split(1).ok_or_else(|| anyhow::anyhow!("more mails claimed than there was room"))?;
             if let Some(parcels) = &self.parcels {
                 parcels.send(Parcel { mail, place }).map_err(|_| anyhow::anyhow!("the lanes have ended"))?;
             }
@@ -221,7 +223,10 @@ impl Delivery {
                 let life = none.insert(Life::begin(&self.database_url).await?);
                 let orphans = workers::free_orphans(&mut *pool.acquire().await?).await?;
                 if orphans > 0 {
-                    tracing::warn!(mails = orphans, "freed mails of a worker that died; they may have left and are sent again");
+                    tracing::warn!(
+                        mails = orphans,
+                        "freed mails of a worker that died; they may have left and are sent again"
+                    );
                 }
                 life.number()
             }

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::alert;
 use crate::domain::cadence::{Cadence, Rhythm};
+use crate::domain::email::EmailAddress;
 use crate::domain::opening::{Phase, Posting};
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::terms::Terms;
@@ -58,8 +59,28 @@ impl Rules {
                 daily: config.schedules.daily.schedule().clone(),
                 weekly: config.schedules.weekly.schedule().clone(),
             },
-            testers: config.testing.addresses.iter().map(|address| address.lookup()).collect(),
+            testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
             max_age: Duration::from_std(config.intake.max_age).unwrap_or(Duration::MAX),
+        }
+    }
+}
+
+/// What alerts are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interest {
+    /// To tell people.
+    Tell,
+    /// To record why people were not told: the door shut first.
+    Record(alert::Reason),
+    /// Nothing: it was old, and shut, before we heard of it.
+    None,
+}
+
+impl Interest {
+    fn ending(self) -> Option<&'static str> {
+        match self {
+            Self::Record(reason) => Some(reason.name()),
+            Self::Tell | Self::None => None,
         }
     }
 }
@@ -93,7 +114,8 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
     let last = subscribers::last(&mut transaction).await?;
     let up_to = (cursor + PAGE).min(last);
     let mut made = 0;
-    if let Some(ended) = rules.ending(&opening.posting, now) {
+    let interest = rules.interest(&opening.posting, now);
+    if interest != Interest::None {
         let criteria = criteria::matching(&mut transaction, &terms).await?;
         let due = rules.due(&opening.posting, now);
         let page = alerts::Page {
@@ -102,7 +124,7 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
             after: cursor,
             up_to,
             due: &due,
-            ended,
+            ended: interest.ending(),
             only: opening.posting.test.then_some(&rules.testers),
         };
         if !criteria.is_empty() {
@@ -123,14 +145,12 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
 }
 
 impl Rules {
-    /// Whether alerts are made at all (`Some`), and if so, why they end at
-    /// once (`Some(Some(reason))`): the door is shut already. Of what was old
-    /// and shut before we heard of it there is nothing to record.
-    fn ending(&self, posting: &Posting, now: DateTime<Utc>) -> Option<Option<&'static str>> {
+    /// Whether there is anything to tell of a posting, or to record.
+    fn interest(&self, posting: &Posting, now: DateTime<Utc>) -> Interest {
         match posting.phase(now) {
-            Phase::Scheduled | Phase::Open => Some(None),
-            Phase::Closed | Phase::Withdrawn if posting.is_old_news(self.max_age) => None,
-            Phase::Closed | Phase::Withdrawn => Some(Some(alert::Reason::Expired.name())),
+            Phase::Scheduled | Phase::Open => Interest::Tell,
+            Phase::Closed | Phase::Withdrawn if posting.is_old_news(self.max_age) => Interest::None,
+            Phase::Closed | Phase::Withdrawn => Interest::Record(alert::Reason::Expired),
         }
     }
 

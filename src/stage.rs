@@ -77,8 +77,11 @@ pub async fn drive<S: Stage>(mut stage: S, stop: CancellationToken) {
                 let wait = wait_after(faults, &mut rand::rng());
                 faults += 1;
                 tracing::warn!(
-                    stage = S::NAME, faults, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                    error = format!("{error:#}"), "cannot go on; tries again"
+                    stage = S::NAME,
+                    faults,
+                    wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                    error = format!("{error:#}"),
+                    "cannot go on; tries again"
                 );
                 tokio::select! {
                     () = stop.cancelled() => break,

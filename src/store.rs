@@ -32,7 +32,9 @@ pub enum StoreError {
     #[error("migrating the database: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// The tables are not those of this program.
-    #[error("the database's tables are at version {found}, this program needs {needed}; run `jobalerts migrate`")]
+    #[error(
+        "the database's tables are at version {found}, this program needs {needed}; run `jobalerts migrate`"
+    )]
     Schema {
         /// The newest migration that was run; 0 for none.
         found: i64,
@@ -110,8 +112,9 @@ pub async fn migrate(url: &str) -> Result<()> {
 /// [`StoreError::Schema`] when they are older or newer.
 pub async fn check_schema(connection: &mut PgConnection) -> Result<()> {
     let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-    let present: Option<String> =
-        sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text").fetch_one(&mut *connection).await?;
+    let present: Option<String> = sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text")
+        .fetch_one(&mut *connection)
+        .await?;
     let found = match present {
         None => 0,
         Some(_) => connection

@@ -27,10 +27,7 @@ pub fn start(settings: &Log) -> anyhow::Result<()> {
         LogFormat::Auto => std::io::stderr().is_terminal(),
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if human {
-        log.with_target(false).try_init()
-    } else {
-        log.json().flatten_event(true).try_init()
-    };
+    let started =
+        if human { log.with_target(false).try_init() } else { log.json().flatten_event(true).try_init() };
     started.map_err(|error| anyhow::anyhow!("starting the log: {error}"))
 }

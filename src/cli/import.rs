@@ -34,7 +34,8 @@ pub(super) async fn import(config: Config, file: &Path) -> anyhow::Result<ExitCo
     } else {
         Box::new(std::fs::File::open(file).with_context(|| format!("{} cannot be read", file.display()))?)
     };
-    let size = if standard_input { None } else { std::fs::metadata(file).ok().map(|metadata| metadata.len()) };
+    let size =
+        if standard_input { None } else { std::fs::metadata(file).ok().map(|metadata| metadata.len()) };
     let progress = progress(size);
     let mut reader = BufReader::with_capacity(1 << 16, opened);
 
@@ -105,10 +106,9 @@ async fn keep(program: &Program, people: &[Person]) -> anyhow::Result<Imported> 
 
 fn progress(size: Option<u64>) -> ProgressBar {
     let (bar, style) = match size {
-        Some(size) => (
-            ProgressBar::new(size),
-            "{bar:40} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} to go",
-        ),
+        Some(size) => {
+            (ProgressBar::new(size), "{bar:40} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} to go")
+        }
         None => (ProgressBar::no_length(), "{spinner} {bytes}, {bytes_per_sec}"),
     };
     if !std::io::stderr().is_terminal() {

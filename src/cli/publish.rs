@@ -55,8 +55,11 @@ fn split(bytes: &[u8]) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut events = Vec::new();
     for value in serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>() {
         let value = value?.get();
-        let several: Vec<&RawValue> =
-            if value.starts_with('[') { serde_json::from_str(value)? } else { vec![serde_json::from_str(value)?] };
+        let several: Vec<&RawValue> = if value.starts_with('[') {
+            serde_json::from_str(value)?
+        } else {
+            vec![serde_json::from_str(value)?]
+        };
         for event in several {
             let octets = event.get().as_bytes();
             let routing_key = routing_key(octets).context("an event has no \"type\" that is a text")?;

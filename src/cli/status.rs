@@ -39,14 +39,17 @@ pub(super) async fn status(config: Config, as_json: bool) -> anyhow::Result<()> 
         Ok((waiting, dead)) => println!("queue        {waiting} waiting, {dead} dead letters"),
         Err(error) => println!("queue        unknown: {error}"),
     }
-    println!("openings     {} known, {} to match, from {} events", standing.openings, standing.openings_to_match, standing.events);
+    println!(
+        "openings     {} known, {} to match, from {} events",
+        standing.openings, standing.openings_to_match, standing.events
+    );
     println!(
         "people       {}, with {} searches and {} registrations",
         standing.subscribers, standing.searches, standing.registrations
     );
-    let oldest = standing.oldest_due_at.map_or(String::new(), |due| {
-        format!(" (the oldest for {} s)", (now - due).num_seconds().max(0))
-    });
+    let oldest = standing
+        .oldest_due_at
+        .map_or(String::new(), |due| format!(" (the oldest for {} s)", (now - due).num_seconds().max(0)));
     println!(
         "alerts       {} due{oldest}, {} due later, {} told, {} ended without a word",
         standing.alerts_due, standing.alerts_waiting, standing.alerts_told, standing.alerts_ended

@@ -35,10 +35,12 @@ fn encode_line(content: &[u8], encoded: &mut Vec<u8>) {
     while let Some(&first) = rest.first() {
         let misread = used == 0 && (first == b'.' || rest.starts_with(b"From "));
         let plain = if misread { 0 } else { plain_at_start(rest) };
+        let needed = if plain == 0 { 3 } else { plain };
         // A line that goes on needs room for the sign that says so.
-        let room = |taken: usize| LONGEST - usize::from(taken < rest.len()) - used;
-        let taken = if plain == 0 { 1 } else { plain.min(room(plain)) };
-        if taken == 0 || (plain == 0 && room(1) < 3) {
+        let ends = plain.max(1) == rest.len() && used + needed <= LONGEST;
+        let room = LONGEST - usize::from(!ends) - used;
+        let taken = if plain == 0 { usize::from(room >= 3) } else { plain.min(room) };
+        if taken == 0 {
             encoded.extend_from_slice(b"=\r\n");
             used = 0;
             continue;

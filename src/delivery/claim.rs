@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::compose::{MOST_ITEMS, MessageId, Recipient, VACANCY_ALERT};
-use crate::domain::alert::{Situation, Word, next_word};
+use crate::domain::alert::{Situation, Standing, Word, next_word};
 use crate::domain::criteria::Criteria;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::terms::Terms;
@@ -183,12 +183,18 @@ impl Decided {
         openings: &HashMap<i64, (Arc<Opening>, Terms)>,
         now: DateTime<Utc>,
     ) {
-        let tester = rules.testers.contains(&addressee.address.lookup());
+        let standing = match addressee.reachable {
+            false => Standing::Unreachable,
+            true if rules.testers.contains(&addressee.address.lookup()) => Standing::Tester,
+            true => Standing::Reachable,
+        };
         // What cannot be read again asks for nothing; `check` and the importer keep such searches out.
         let searches: Vec<(&str, Criteria)> = addressee
             .searches
             .iter()
-            .filter_map(|(name, written)| Some((name.as_str(), Criteria::read(written, &rules.taxonomy).ok()?)))
+            .filter_map(|(name, written)| {
+                Some((name.as_str(), Criteria::read(written, &rules.taxonomy).ok()?))
+            })
             .collect();
         let mut topics: Vec<Topic> = Vec::new();
         for alert in alerts {
@@ -206,8 +212,7 @@ impl Decided {
                 posting: &opening.posting,
                 told: alert.told_revision.is_some(),
                 wanted: !wanting.is_empty(),
-                reachable: addressee.reachable,
-                tester,
+                standing,
                 now,
             });
             match word {
@@ -224,7 +229,8 @@ impl Decided {
         let stays_due = |mail: &&Unfinished| {
             mail.openings.iter().all(|id| !alerts.iter().any(|alert| alert.opening_id == *id))
         };
-        let done = begun.iter().filter(|mail| goes_on.as_ref() != Some(*mail)).filter(|mail| !stays_due(mail));
+        let done =
+            begun.iter().filter(|mail| goes_on.as_ref() != Some(*mail)).filter(|mail| !stays_due(mail));
         self.superseded.extend(done.map(|mail| mail.id));
         if let Some(mail) = &goes_on {
             topics.retain(|topic| mail.openings.contains(&topic.opening.id));

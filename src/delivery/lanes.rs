@@ -218,8 +218,7 @@ impl Shared {
                     if let Some(recorded) = last.take() {
                         let _ = recorded.await;
                     }
-                    let (verdict, after) =
-                        open.hand_over(&content, email.headers.to.as_str()).await;
+                    let (verdict, after) = open.hand_over(&content, email.headers.to.as_str()).await;
                     *line = (after == After::Usable).then_some(open);
                     return Ok(verdict);
                 }

@@ -78,12 +78,10 @@ impl Relay {
             Some(path) => Some(std::fs::read(path).map_err(|error| wrong(path, &error))?),
         };
         let implicit_tls = match settings.url.tls {
-            SmtpTls::Implicit => {
-                Some(connector(authority.as_deref()).map_err(|cause| RelayError {
-                    server: settings.url.redacted(),
-                    cause,
-                })?)
-            }
+            SmtpTls::Implicit => Some(
+                connector(authority.as_deref())
+                    .map_err(|cause| RelayError { server: settings.url.redacted(), cause })?,
+            ),
             _ => None,
         };
         let hello = settings.hello_name.clone().map_or_else(ClientId::default, ClientId::Domain);
@@ -122,8 +120,7 @@ impl Relay {
             }
         };
         let greeting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
-        let mut connection =
-            within(timeouts.greeting, "greeting", greeting).await?.map_err(|e| said(&e))?;
+        let mut connection = within(timeouts.greeting, "greeting", greeting).await?.map_err(|e| said(&e))?;
         let starttls = match url.tls {
             SmtpTls::Required if !connection.can_starttls() => {
                 return Err("it does not offer STARTTLS, and smtp.url requires TLS".to_owned());
@@ -135,7 +132,9 @@ impl Relay {
         if starttls {
             let parameters = self.tls_parameters().map_err(|e| said(&e))?;
             let upgrade = connection.starttls(parameters, &self.hello);
-            within(timeouts.command, "STARTTLS", upgrade).await?.map_err(|e| format!("STARTTLS: {}", said(&e)))?;
+            within(timeouts.command, "STARTTLS", upgrade)
+                .await?
+                .map_err(|e| format!("STARTTLS: {}", said(&e)))?;
         }
         if let Some(credentials) = &url.credentials {
             let credentials =
@@ -143,7 +142,7 @@ impl Relay {
             let auth = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
             within(timeouts.command, "AUTH", auth).await?.map_err(|e| format!("AUTH: {}", said(&e)))?;
         }
-        Ok(Line { connection, timeouts: timeouts.clone(), mails: 0, most: self.settings.mails_per_connection })
+        Ok(Line { connection, timeouts: *timeouts, mails: 0, most: self.settings.mails_per_connection })
     }
 
     fn tls_parameters(&self) -> Result<TlsParameters, Error> {
@@ -236,9 +235,10 @@ impl Line {
         let limit = self.timeouts.body + self.timeouts.final_reply;
         let replied = within(limit, "the final reply", self.connection.message(content)).await;
         match judge(replied, recipient, 200..=299) {
-            (Verdict::Later(reply), After::Broken) if !reply.starts_with('4') => {
-                (Verdict::Later(format!("{reply}, after the content was sent; it may have arrived")), After::Broken)
-            }
+            (Verdict::Later(reply), After::Broken) if !reply.starts_with('4') => (
+                Verdict::Later(format!("{reply}, after the content was sent; it may have arrived")),
+                After::Broken,
+            ),
             judged => judged,
         }
     }
@@ -346,7 +346,11 @@ impl AsyncTokioStream for Encrypted {
 }
 
 impl AsyncRead for Encrypted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }

@@ -64,8 +64,13 @@ pub enum CriteriaError {
     #[error("where.{0}: unknown; {1}")]
     UnknownKey(String, String),
     /// Not of the form that the place needs.
-    #[error("where.{0}: expected {1}")]
-    Form(String, &'static str),
+    #[error("where{}{place}: expected {expected}", if .place.is_empty() { "" } else { "." })]
+    Form {
+        /// The place; empty for the whole.
+        place: String,
+        /// What belongs there.
+        expected: &'static str,
+    },
 }
 
 const LISTS: [&str; 3] = ["any", "all", "not"];
@@ -83,8 +88,7 @@ impl Criteria {
     /// The first place that is not of the documented form. A slug that the
     /// taxonomy does not know is no error: see [`Criteria::unknown`].
     pub fn read(written: &Value, taxonomy: &Taxonomy) -> Result<Self, CriteriaError> {
-        let object =
-            written.as_object().ok_or(CriteriaError::Form(String::new(), "an object of dimensions"))?;
+        let object = written.as_object().ok_or_else(|| form("", "an object of dimensions"))?;
         let mut criteria = Self::default();
         let mut canonical = Map::new();
         for (key, value) in object {
@@ -106,10 +110,9 @@ impl Criteria {
                     .get("atLeast")
                     .and_then(Value::as_f64)
                     .filter(|pounds| (0.0..=10_000_000.0).contains(pounds))
-                    .ok_or(CriteriaError::Form(
-                        "pay".into(),
-                        r#"{"atLeast": pounds a year}, such as {"atLeast": 30000}"#,
-                    ))?;
+                    .ok_or_else(|| {
+                        form("pay", r#"{"atLeast": pounds a year}, such as {"atLeast": 30000}"#)
+                    })?;
                 canonical.insert(key.clone(), json!({ "atLeast": pounds }));
                 #[expect(clippy::cast_possible_truncation, reason = "bounded above to 10 million pounds")]
                 let pence = (pounds * 100.0).round() as i64;
@@ -214,17 +217,24 @@ impl Criteria {
     /// The same for all searches that ask for the same.
     #[must_use]
     pub fn fingerprint(&self) -> Uuid {
-        let digest = Sha256::digest(self.written.to_string().as_bytes());
+        // Sorted here, too: the order of a JSON object is its map's affair.
+        let sorted: Option<BTreeMap<&String, &Value>> =
+            self.written.as_object().map(|map| map.iter().collect());
+        let digest = Sha256::digest(json!(sorted).to_string().as_bytes());
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[..16]);
         Uuid::from_bytes(bytes)
     }
 }
 
+fn form(place: &str, expected: &'static str) -> CriteriaError {
+    CriteriaError::Form { place: place.to_owned(), expected }
+}
+
 fn read_rule(key: &str, value: &Value) -> Result<Rule<String>, CriteriaError> {
-    let object = value.as_object().ok_or_else(|| {
-        CriteriaError::Form(key.to_owned(), r#"an object such as {"any": ["..."]}, with any, all or not"#)
-    })?;
+    let object = value
+        .as_object()
+        .ok_or_else(|| form(key, r#"an object such as {"any": ["..."]}, with any, all or not"#))?;
     let mut rule = Rule::default();
     for (list, values) in object {
         let place = format!("{key}.{list}");
@@ -237,13 +247,13 @@ fn read_rule(key: &str, value: &Value) -> Result<Rule<String>, CriteriaError> {
         let values = values
             .as_array()
             .filter(|values| values.len() <= MOST_VALUES)
-            .ok_or_else(|| CriteriaError::Form(place.clone(), "a list of at most 200 texts"))?;
+            .ok_or_else(|| form(&place, "a list of at most 200 texts"))?;
         for value in values {
             let text = value
                 .as_str()
                 .map(str::trim)
                 .filter(|text| !text.is_empty() && text.chars().count() <= LONGEST_KEYWORD)
-                .ok_or_else(|| CriteriaError::Form(place.clone(), "texts of 1 to 100 characters"))?;
+                .ok_or_else(|| form(&place, "texts of 1 to 100 characters"))?;
             target.insert(text.to_owned());
         }
     }
@@ -267,3 +277,6 @@ fn insert_rule(
         canonical.insert(key.to_owned(), Value::Object(lists));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -341,7 +341,9 @@ impl Posting {
                 }
                 (_, None) => {}
                 (Happening::Corrected(changes), Some(posting)) => {
-                    changes.iter().for_each(|change| posting.facts.apply(change.clone()));
+                    for change in changes {
+                        posting.facts.apply(change.clone());
+                    }
                     posting.position = event.position;
                 }
                 (Happening::Closed(reason), Some(posting)) => {

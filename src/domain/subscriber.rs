@@ -186,7 +186,10 @@ impl RegistrationWritten {
     fn read(self, taxonomy: &Taxonomy) -> Result<Registration, String> {
         let node = taxonomy.programmes().resolve(&self.programme).ok_or_else(|| {
             let known = taxonomy.programmes().nodes().map(|node| node.slug.as_str());
-            format!("programme: the taxonomy has none of that name; {}", crate::domain::suggest::nearest(&self.programme, known))
+            format!(
+                "programme: the taxonomy has none of that name; {}",
+                crate::domain::suggest::nearest(&self.programme, known)
+            )
         })?;
         let not_before = self
             .not_before
@@ -212,8 +215,9 @@ fn without_values(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let text = error.to_string();
     match error.classify() {
-        Category::Data if text.contains('@') => "an unknown key".to_owned(),
-        Category::Data if text.starts_with("unknown field") || text.starts_with("missing field") => text,
+        Category::Data if text.starts_with("missing field") => text,
+        Category::Data if text.starts_with("unknown field") && !text.contains('@') => text,
+        Category::Data if text.starts_with("unknown field") => "unknown field".to_owned(),
         Category::Data => {
             let expected = text.split_once("expected ").map_or("another type", |(_, expected)| expected);
             format!("a value of the wrong type: expected {expected}")
@@ -228,7 +232,8 @@ fn without_values(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
 
-    const CONSENT: &str = r#""consent":{"wordingVersion":"2023-1","at":"2023-01-01T00:00:00Z","source":"page"}"#;
+    const CONSENT: &str =
+        r#""consent":{"wordingVersion":"2023-1","at":"2023-01-01T00:00:00Z","source":"page"}"#;
 
     fn read(rest: &str) -> Result<Person, String> {
         Person::read(&format!(r#"{{"email":"Ann@example.org",{CONSENT}{rest}}}"#), &Taxonomy::shipped())
@@ -261,7 +266,10 @@ mod tests {
                 "searches[0].where.location: unknown; did you mean locations?",
             ),
             (r#","registrations":[{"programme":"pc-pdca"}]"#, "registrations[0].programme: "),
-            (r#","registrations":[{"programme":"pc-any","notBefore":"July"}]"#, "registrations[0].notBefore: "),
+            (
+                r#","registrations":[{"programme":"pc-any","notBefore":"July"}]"#,
+                "registrations[0].notBefore: ",
+            ),
             (r#","colour":"red""#, "unknown field `colour`"),
             (r#","discreetSubject":"ann@example.org""#, "a value of the wrong type: expected a boolean"),
             (r#","quietHours":{"from":"9pm","to":"08:00"}"#, "quietHours: "),

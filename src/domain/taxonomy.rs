@@ -141,7 +141,10 @@ impl Taxonomy {
     pub fn shipped() -> Self {
         Self::parse(&[
             ("config/taxonomy.toml", include_str!("../../config/taxonomy.toml")),
-            ("config/taxonomy.d/west-midlands.toml", include_str!("../../config/taxonomy.d/west-midlands.toml")),
+            (
+                "config/taxonomy.d/west-midlands.toml",
+                include_str!("../../config/taxonomy.d/west-midlands.toml"),
+            ),
         ])
         .expect("the shipped taxonomy is tested")
     }
@@ -279,17 +282,17 @@ fn build<'a>(
     for (index, (source, node)) in written.iter().enumerate() {
         let slug = node.slug.get_ref();
         if !well_formed(slug) {
-            problems.push(source.problem(
-                node,
-                format!("slug {slug:?}: use at most 40 of the characters a-z, 0-9 and -"),
-            ));
+            problems.push(
+                source
+                    .problem(node, format!("slug {slug:?}: use at most 40 of the characters a-z, 0-9 and -")),
+            );
         }
         for name in std::iter::once(slug).chain(&node.aliases) {
             if tree.by_name.insert(fold(name), index).is_some_and(|other| other != index) {
-                problems.push(source.problem(
-                    node,
-                    format!("{name:?} is the slug or alias of two nodes; keep it on one"),
-                ));
+                problems.push(
+                    source
+                        .problem(node, format!("{name:?} is the slug or alias of two nodes; keep it on one")),
+                );
             }
         }
         tree.nodes.push(Node {
@@ -306,7 +309,10 @@ fn build<'a>(
             if found.is_none() {
                 problems.push(source.problem(
                     node,
-                    format!("{role} {name:?} of {:?} does not exist; add it or mend the name", node.slug.get_ref()),
+                    format!(
+                        "{role} {name:?} of {:?} does not exist; add it or mend the name",
+                        node.slug.get_ref()
+                    ),
                 ));
             }
             found
@@ -316,8 +322,10 @@ fn build<'a>(
         if let Some(successor) = &node.successor {
             known(successor, "successor");
         }
-        for (child, above) in
-            parent.map(|parent| (index, parent)).into_iter().chain(members.into_iter().map(|member| (member, index)))
+        for (child, above) in parent
+            .map(|parent| (index, parent))
+            .into_iter()
+            .chain(members.into_iter().map(|member| (member, index)))
         {
             tree.nodes[child].parents.push(above);
             tree.nodes[above].children.push(child);
@@ -325,7 +333,9 @@ fn build<'a>(
     }
     for (index, (source, node)) in written.iter().enumerate() {
         match depth(&tree, index, 0) {
-            None => problems.push(source.problem(node, format!("{:?} lies under itself", node.slug.get_ref()))),
+            None => {
+                problems.push(source.problem(node, format!("{:?} lies under itself", node.slug.get_ref())));
+            }
             Some(levels) if levels > 3 => problems.push(source.problem(
                 node,
                 format!("{:?} is on level {levels}; a tree has at most three", node.slug.get_ref()),
@@ -373,10 +383,7 @@ mod tests {
         assert_eq!(places.below("black-country").len(), 5);
         assert!(taxonomy.tree(Dimension::Rank).resolve("inspector").is_some_and(|n| n.named_only));
         assert!(taxonomy.tree(Dimension::Rank).resolve("sergeant").is_some_and(|n| !n.named_only));
-        assert_eq!(
-            taxonomy.programmes().within("dc-pcep"),
-            BTreeSet::from(["dc-any", "dc-pcep", "pc-any"])
-        );
+        assert_eq!(taxonomy.programmes().within("dc-pcep"), BTreeSet::from(["dc-any", "dc-pcep", "pc-any"]));
     }
 
     #[test]
@@ -414,7 +421,8 @@ aliases = ["A"]
 
     #[test]
     fn an_unknown_key_is_a_mistake() {
-        let problems = Taxonomy::parse(&[("t.toml", "[[place]]\nslug='x'\nlabel='X'\ncolour='red'\n")]).unwrap_err();
+        let problems =
+            Taxonomy::parse(&[("t.toml", "[[place]]\nslug='x'\nlabel='X'\ncolour='red'\n")]).unwrap_err();
         assert_eq!(problems[0].line, Some(4));
         assert!(problems[0].message.contains("colour"), "{}", problems[0]);
     }

@@ -76,9 +76,7 @@ impl Terms {
         }
         Self {
             reach,
-            words: Stems::of_all(
-                std::iter::once(facts.title.as_str()).chain(facts.description.as_deref()),
-            ),
+            words: Stems::of_all(std::iter::once(facts.title.as_str()).chain(facts.description.as_deref())),
             pay_ceiling: facts.pay.as_ref().and_then(crate::domain::opening::Pay::ceiling_a_year),
             named_only,
             unmapped,

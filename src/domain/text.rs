@@ -5,9 +5,10 @@
 /// that turn the reading direction or show nothing are dropped.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    let visible = text.chars().filter(|&c| !is_invisible(c)).map(|c| {
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }
-    });
+    let visible = text
+        .chars()
+        .filter(|&c| !is_invisible(c))
+        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c });
     visible.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

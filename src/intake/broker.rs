@@ -14,7 +14,9 @@ use lapin::options::{
     ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ExchangeKind};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ExchangeKind,
+};
 
 use crate::config::Amqp;
 use crate::intake::cloudevents::Message;
@@ -98,11 +100,11 @@ impl Session {
     /// When the broker is away, refuses us, or has other settings.
     pub async fn open(settings: &Amqp) -> Result<Self> {
         let connection =
-            Connection::connect(&with_heartbeat(settings.url.expose()), ConnectionProperties::default()).await?;
+            Connection::connect(&with_heartbeat(settings.url.expose()), ConnectionProperties::default())
+                .await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        let session =
-            Self { _connection: connection, channel, consumer: None, settings: settings.clone() };
+        let session = Self { _connection: connection, channel, consumer: None, settings: settings.clone() };
         session.declare().await?;
         Ok(session)
     }
@@ -110,9 +112,10 @@ impl Session {
     async fn declare(&self) -> Result<()> {
         let settings = &self.settings;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        for (name, kind) in
-            [(&settings.exchange, ExchangeKind::Topic), (&settings.dead_letter_exchange, ExchangeKind::Fanout)]
-        {
+        for (name, kind) in [
+            (&settings.exchange, ExchangeKind::Topic),
+            (&settings.dead_letter_exchange, ExchangeKind::Fanout),
+        ] {
             self.channel
                 .exchange_declare(short(name)?, kind, durable, FieldTable::default())
                 .await
@@ -152,8 +155,7 @@ impl Session {
     /// When the broker is away.
     pub async fn waiting(&self) -> Result<(u32, u32)> {
         let mut counts = [0; 2];
-        for (count, queue) in
-            counts.iter_mut().zip([&self.settings.queue, &self.settings.dead_letter_queue])
+        for (count, queue) in counts.iter_mut().zip([&self.settings.queue, &self.settings.dead_letter_queue])
         {
             let options = QueueDeclareOptions::durable().passive();
             let queue = self.channel.queue_declare(short(queue)?, options, FieldTable::default()).await?;
@@ -218,13 +220,12 @@ impl Session {
             ] {
                 headers.insert(name.into(), text(value));
             }
-            let properties =
-                delivery.properties.clone().with_headers(headers).with_delivery_mode(PERSISTENT);
+            let properties = delivery.properties.clone().with_headers(headers).with_delivery_mode(PERSISTENT);
             let exchange = &self.settings.dead_letter_exchange;
             confirms.push(self.send(exchange, &delivery.routing_key, &message.body, properties).await?);
         }
         for confirm in confirms {
-            confirmed(&self.settings.dead_letter_exchange, confirm.await?)?;
+            confirmed(&self.settings.dead_letter_exchange, &confirm.await?)?;
         }
         if let Some(last) = batch.deliveries.last() {
             // `false` is a stale tag: the broker delivers again, and the events are known by then.
@@ -249,7 +250,7 @@ impl Session {
             confirms.push(self.send(exchange, &short(routing_key)?, body, properties.clone()).await?);
         }
         for confirm in confirms {
-            confirmed(exchange, confirm.await?)?;
+            confirmed(exchange, &confirm.await?)?;
         }
         Ok(())
     }
@@ -262,11 +263,14 @@ impl Session {
         properties: BasicProperties,
     ) -> Result<lapin::PublisherConfirm> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        Ok(self.channel.basic_publish(short(exchange)?, routing_key.clone(), options, body, properties).await?)
+        Ok(self
+            .channel
+            .basic_publish(short(exchange)?, routing_key.clone(), options, body, properties)
+            .await?)
     }
 }
 
-fn confirmed(exchange: &str, confirmation: Confirmation) -> Result<()> {
+fn confirmed(exchange: &str, confirmation: &Confirmation) -> Result<()> {
     let cause = match confirmation {
         Confirmation::Ack(None) => return Ok(()),
         Confirmation::Ack(Some(_)) => "no queue takes it",
@@ -278,7 +282,8 @@ fn confirmed(exchange: &str, confirmation: Confirmation) -> Result<()> {
 
 fn message(delivery: &mut Delivery) -> Message {
     let headers = delivery.properties.headers().as_ref().map(|table| {
-        let texts = table.inner().iter().filter_map(|(name, value)| Some((name.to_string(), canonical(value)?)));
+        let texts =
+            table.inner().iter().filter_map(|(name, value)| Some((name.to_string(), canonical(value)?)));
         texts.collect::<BTreeMap<_, _>>()
     });
     Message {
@@ -288,7 +293,7 @@ fn message(delivery: &mut Delivery) -> Message {
     }
 }
 
-/// A header's value as `CloudEvents` writes values of its types as text.
+/// A header's value as CloudEvents writes values of its types as text.
 fn canonical(value: &AMQPValue) -> Option<String> {
     Some(match value {
         AMQPValue::Boolean(truth) => truth.to_string(),

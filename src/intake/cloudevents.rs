@@ -1,4 +1,4 @@
-//! From a message to a `CloudEvents` 1.0.2 envelope, in both content modes of
+//! From a message to a CloudEvents 1.0.2 envelope, in both content modes of
 //! the AMQP binding. That binding is written for AMQP 1.0; on RabbitMQ's 0-9-1
 //! its application properties are the message's headers.
 
@@ -57,7 +57,9 @@ const PREFIXES: [&str; 2] = ["cloudEvents:", "cloudEvents_"];
 /// Why the message is not an event, for the dead-letter queue.
 pub fn read(message: &Message) -> Result<Envelope, Rejection> {
     if message.body.len() > LARGEST_MESSAGE {
-        return Err(Reason::TooLarge.because(format!("{} octets; at most {LARGEST_MESSAGE}", message.body.len())));
+        return Err(
+            Reason::TooLarge.because(format!("{} octets; at most {LARGEST_MESSAGE}", message.body.len()))
+        );
     }
     let content_type = message.content_type.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
     if let Some(format) = content_type.strip_prefix(STRUCTURED) {
@@ -85,7 +87,10 @@ fn structured(body: &[u8]) -> Result<Envelope, Rejection> {
             Value::String(text) => text,
             Value::Bool(truth) => truth.to_string(),
             Value::Number(number) => number.to_string(),
-            _ => return Err(Reason::Envelope.because(format!("{}: an attribute is a text, a number or a truth value", clip(&name)))),
+            _ => {
+                return Err(Reason::Envelope
+                    .because(format!("{}: an attribute is a text, a number or a truth value", clip(&name))));
+            }
         };
         attributes.insert(name, text);
     }
@@ -117,7 +122,9 @@ fn envelope(attributes: &BTreeMap<String, String>, data: Value) -> Result<Envelo
     let required = |name: &str| {
         attributes
             .get(name)
-            .filter(|value| !value.trim().is_empty() && value.len() <= 512 && !value.contains(char::is_control))
+            .filter(|value| {
+                !value.trim().is_empty() && value.len() <= 512 && !value.contains(char::is_control)
+            })
             .cloned()
             .ok_or_else(|| wrong(name, "a text of 1 to 512 octets, without control characters"))
     };
@@ -179,7 +186,10 @@ mod tests {
     fn binary_message(prefix: &str, headers: &[(&str, &str)], body: &str) -> Message {
         Message {
             content_type: Some("application/json".into()),
-            headers: headers.iter().map(|(name, value)| (format!("{prefix}{name}"), (*value).to_owned())).collect(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| (format!("{prefix}{name}"), (*value).to_owned()))
+                .collect(),
             body: body.into(),
         }
     }
@@ -211,7 +221,8 @@ mod tests {
 
     #[test]
     fn what_is_no_event_says_why() {
-        let without = |name: &str| -> Vec<(&str, &str)> { GOOD.into_iter().filter(|(n, _)| *n != name).collect() };
+        let without =
+            |name: &str| -> Vec<(&str, &str)> { GOOD.into_iter().filter(|(n, _)| *n != name).collect() };
         for missing in ["specversion", "id", "source", "type"] {
             let rejection = read(&binary_message("cloudEvents_", &without(missing), "{}")).unwrap_err();
             assert_eq!(rejection.reason, Reason::Envelope);
@@ -220,7 +231,8 @@ mod tests {
         let mut mixed = binary_message("cloudEvents_", &GOOD, "{}");
         mixed.headers.insert("cloudEvents:source".into(), "/ats".into());
         assert_eq!(read(&mixed).unwrap_err().reason, Reason::Envelope);
-        let avro = Message { content_type: Some("application/cloudevents+avro".into()), ..Message::default() };
+        let avro =
+            Message { content_type: Some("application/cloudevents+avro".into()), ..Message::default() };
         assert_eq!(read(&avro).unwrap_err().reason, Reason::Envelope);
         let large = Message { body: vec![b' '; LARGEST_MESSAGE + 1], ..Message::default() };
         assert_eq!(read(&large).unwrap_err().reason, Reason::TooLarge);
@@ -229,11 +241,20 @@ mod tests {
             ("{", Reason::NotJson),
             ("[]", Reason::Envelope),
             (r#"{"id":"1","id":"2"}"#, Reason::DuplicateKey),
-            (r#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"a":{"b":1,"b":2}}}"#, Reason::DuplicateKey),
+            (
+                r#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"a":{"b":1,"b":2}}}"#,
+                Reason::DuplicateKey,
+            ),
             (r#"{"specversion":"0.3","id":"1","source":"s","type":"t"}"#, Reason::Envelope),
             (r#"{"specversion":"1.0","id":"1","source":"s","type":"t","time":"today"}"#, Reason::Envelope),
-            (r#"{"specversion":"1.0","id":"1","source":"s","type":"t","entityversion":"-1"}"#, Reason::Envelope),
-            (r#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"aGk="}"#, Reason::Envelope),
+            (
+                r#"{"specversion":"1.0","id":"1","source":"s","type":"t","entityversion":"-1"}"#,
+                Reason::Envelope,
+            ),
+            (
+                r#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"aGk="}"#,
+                Reason::Envelope,
+            ),
         ] {
             assert_eq!(read(&structured_message(body)).unwrap_err().reason, reason, "{body}");
         }

@@ -17,14 +17,16 @@ const TWICE: &str = "a member occurs twice";
 /// [`Reason::DuplicateKey`] or [`Reason::NotJson`], with line and column.
 pub fn parse(text: &[u8]) -> Result<Value, Rejection> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    Once.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        if error.to_string().starts_with(TWICE) {
-            Reason::DuplicateKey.because(format!("{TWICE} in one object, at {place}"))
-        } else {
-            Reason::NotJson.because(format!("the body is not JSON, at {place}"))
-        }
-    })
+    Once.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)).map_err(
+        |error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            if error.to_string().starts_with(TWICE) {
+                Reason::DuplicateKey.because(format!("{TWICE} in one object, at {place}"))
+            } else {
+                Reason::NotJson.because(format!("the body is not JSON, at {place}"))
+            }
+        },
+    )
 }
 
 /// No text that people read has a NUL in it, and Postgres keeps none.

@@ -64,7 +64,11 @@ impl Intake {
         let Some(batch) = &self.batch else { return Ok(Taken::default()) };
         let taken = step::take(&self.pool, batch.messages(), &self.policy, self.clock.now()).await?;
         for (_, rejection) in &taken.rejected {
-            tracing::warn!(reason = rejection.reason.code(), detail = rejection.detail, "set a message aside");
+            tracing::warn!(
+                reason = rejection.reason.code(),
+                detail = rejection.detail,
+                "set a message aside"
+            );
         }
         tracing::info!(
             messages = batch.messages().len(),

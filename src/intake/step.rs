@@ -101,7 +101,9 @@ async fn keep_each(
             {
                 if part.len() == 1 {
                     let detail = format!("the database cannot keep it: {}", error.message());
-                    taken.rejected.extend(part.pop().map(|(index, _)| (index, Reason::Schema.because(detail))));
+                    taken
+                        .rejected
+                        .extend(part.pop().map(|(index, _)| (index, Reason::Schema.because(detail))));
                 } else {
                     let rest = part.split_off(part.len() / 2);
                     parts.extend([rest, part]);

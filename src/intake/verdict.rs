@@ -11,7 +11,7 @@ pub enum Reason {
     NotJson,
     /// A member occurs twice in an object.
     DuplicateKey,
-    /// Not a `CloudEvents` 1.0 envelope.
+    /// Not a CloudEvents 1.0 envelope.
     Envelope,
     /// A type of event that this program does not know.
     UnknownType,

@@ -120,13 +120,15 @@ fn corrected(data: &Object, reading: &Reading) -> Read<Vec<Change>> {
         let mut page = Object::new();
         let field = field.strip_prefix("posting.").unwrap_or(field);
         if POSTING_FIELDS.contains(&field) {
-            page.insert("posting".into(), Value::Object([(field.to_owned(), to.clone())].into_iter().collect()));
+            page.insert(
+                "posting".into(),
+                Value::Object([(field.to_owned(), to.clone())].into_iter().collect()),
+            );
         } else {
             page.insert(field.to_owned(), to.clone());
         }
-        let read = changes_in(&page, reading).map_err(|rejection| {
-            rejection.reason.because(format!("{place}.to: {}", rejection.detail))
-        })?;
+        let read = changes_in(&page, reading)
+            .map_err(|rejection| rejection.reason.because(format!("{place}.to: {}", rejection.detail)))?;
         changes.extend(read);
     }
     Ok(changes)
@@ -257,7 +259,10 @@ fn day_of(text: &str, zone: Tz) -> Option<NaiveDate> {
 /// schema.org `MonetaryAmount`, or the same flat: `{"currency", "min", "max", "unit"}`.
 fn pay(place: &str, written: &Value) -> Read<Pay> {
     let wrong = || {
-        schema(place, r#"such as {"currency":"GBP","value":{"minValue":29907,"maxValue":45000,"unitText":"YEAR"}}"#)
+        schema(
+            place,
+            r#"such as {"currency":"GBP","value":{"minValue":29907,"maxValue":45000,"unitText":"YEAR"}}"#,
+        )
     };
     let pence = |value: &Value| {
         value.as_f64().filter(|pounds| (0.0..=1e9).contains(pounds)).map(|pounds| {
@@ -275,11 +280,12 @@ fn pay(place: &str, written: &Value) -> Read<Pay> {
         (None, None) => return Err(wrong()),
         (min, max) => (min.or(max).unwrap_or_default(), max.or(min).unwrap_or_default()),
     };
-    let unit = match unit.filter(|unit| !unit.is_null()).map(|unit| unit.as_str().map(str::to_ascii_uppercase)) {
-        None => PayUnit::Year,
-        Some(Some(unit)) => serde_json::from_value(Value::String(unit)).map_err(|_| wrong())?,
-        Some(None) => return Err(wrong()),
-    };
+    let unit =
+        match unit.filter(|unit| !unit.is_null()).map(|unit| unit.as_str().map(str::to_ascii_uppercase)) {
+            None => PayUnit::Year,
+            Some(Some(unit)) => serde_json::from_value(Value::String(unit)).map_err(|_| wrong())?,
+            Some(None) => return Err(wrong()),
+        };
     let currency = match written.get("currency").filter(|currency| !currency.is_null()) {
         None => "GBP",
         Some(currency) => currency
@@ -297,9 +303,7 @@ fn close_reason(data: &Object, otherwise: CloseReason) -> Read<CloseReason> {
     match data.get("reason") {
         None | Some(Value::Null) => Ok(otherwise),
         // That it is shut matters more than a reason we have no word for.
-        Some(Value::String(_)) => {
-            Ok(serde_json::from_value(data["reason"].clone()).unwrap_or(otherwise))
-        }
+        Some(Value::String(_)) => Ok(serde_json::from_value(data["reason"].clone()).unwrap_or(otherwise)),
         Some(_) => Err(schema("reason", "a text")),
     }
 }
@@ -354,3 +358,6 @@ fn text<'a>(place: &str, written: &'a Value) -> Read<Option<&'a str>> {
 fn schema(place: &str, expected: &str) -> Rejection {
     Reason::Schema.because(format!("{place}: expected {expected}"))
 }
+
+#[cfg(test)]
+mod tests;

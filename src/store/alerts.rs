@@ -113,11 +113,7 @@ pub struct Due {
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn due_of(
-    connection: &mut PgConnection,
-    people: &[i64],
-    now: DateTime<Utc>,
-) -> Result<Vec<Due>> {
+pub async fn due_of(connection: &mut PgConnection, people: &[i64], now: DateTime<Utc>) -> Result<Vec<Due>> {
     Ok(sqlx::query_as(
         "select subscriber_id, opening_id, told_revision from alerts
          where subscriber_id = any($1) and due_at <= $2

@@ -7,9 +7,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
+use sqlx::PgConnection;
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::criteria::Criteria;
@@ -74,9 +74,10 @@ pub async fn ensure(connection: &mut PgConnection, criteria: &[&Criteria]) -> Re
 ///
 /// When Postgres is away or what was written cannot be read.
 pub async fn learn(connection: &mut PgConnection, taxonomy: &Taxonomy) -> Result<usize> {
-    let rows: Vec<(i64, Value)> = sqlx::query_as("select id, written from criteria where unknown order by id")
-        .fetch_all(&mut *connection)
-        .await?;
+    let rows: Vec<(i64, Value)> =
+        sqlx::query_as("select id, written from criteria where unknown order by id")
+            .fetch_all(&mut *connection)
+            .await?;
     let mut learned = 0;
     for (id, written) in rows {
         let criteria = Criteria::read(&written, taxonomy)
@@ -104,10 +105,8 @@ fn bind<'q>(
     mut query: Query<'q, Postgres, PgArguments>,
     criteria: &Criteria,
 ) -> Query<'q, Postgres, PgArguments> {
-    query = query
-        .bind(criteria.written().clone())
-        .bind(!criteria.unknown().is_empty())
-        .bind(anchors(criteria));
+    query =
+        query.bind(criteria.written().clone()).bind(!criteria.unknown().is_empty()).bind(anchors(criteria));
     for dimension in Dimension::ALL {
         let rule = criteria.rule(dimension);
         let lists = rule.map(|rule| [&rule.any, &rule.all, &rule.not]);
@@ -120,9 +119,7 @@ fn bind<'q>(
         let phrases: Vec<String> = list.iter().map(|phrase| phrase.as_str().to_owned()).collect();
         query = query.bind((!phrases.is_empty()).then_some(phrases));
     }
-    query
-        .bind(criteria.pay_at_least())
-        .bind(criteria.names_a_rank() || criteria.names_serving_officers())
+    query.bind(criteria.pay_at_least()).bind(criteria.names_a_rank() || criteria.names_serving_officers())
 }
 
 fn to_vec(list: &BTreeSet<String>) -> Vec<String> {
@@ -216,9 +213,8 @@ pub async fn matching(connection: &mut PgConnection, terms: &Terms) -> Result<Ve
     .bind(tokens(terms));
     for dimension in Dimension::ALL {
         let reach = terms.reach(dimension);
-        query = query
-            .bind(reach.map(|reach| to_vec(&reach.hits)))
-            .bind(reach.map(|reach| to_vec(&reach.within)));
+        query =
+            query.bind(reach.map(|reach| to_vec(&reach.hits))).bind(reach.map(|reach| to_vec(&reach.within)));
     }
     Ok(query
         .bind(terms.pay_ceiling)

@@ -16,11 +16,11 @@ const STRIPE_LOCKS: i32 = 0x6a_6f_62;
 /// An event as it is kept.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// `CloudEvents` `source`.
+    /// CloudEvents `source`.
     pub source: String,
-    /// `CloudEvents` `id`; unique within its source.
+    /// CloudEvents `id`; unique within its source.
     pub event_id: String,
-    /// `CloudEvents` `type`.
+    /// CloudEvents `type`.
     pub kind: String,
     /// What it is about, normalised.
     pub subject: String,
@@ -64,10 +64,7 @@ fn stripe(subject: &str) -> i32 {
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn record(
-    connection: &mut PgConnection,
-    events: &[&Event],
-) -> Result<HashSet<(String, String)>> {
+pub async fn record(connection: &mut PgConnection, events: &[&Event]) -> Result<HashSet<(String, String)>> {
     let column = |get: fn(&Event) -> &str| events.iter().map(|event| get(event)).collect::<Vec<_>>();
     let new: Vec<(String, String)> = sqlx::query_as(
         "insert into events (source, event_id, type, subject, version, time, received_at, test, data)

@@ -98,7 +98,8 @@ impl Row {
 /// When Postgres is away.
 pub async fn save(connection: &mut PgConnection, worked: &[Worked<'_>], now: DateTime<Utc>) -> Result<u64> {
     let each = |get: fn(&Posting) -> String| worked.iter().map(|w| get(w.posting)).collect::<Vec<_>>();
-    let times = |get: fn(&Posting) -> DateTime<Utc>| worked.iter().map(|w| get(w.posting)).collect::<Vec<_>>();
+    let times =
+        |get: fn(&Posting) -> DateTime<Utc>| worked.iter().map(|w| get(w.posting)).collect::<Vec<_>>();
     let changed = sqlx::query(
         "with saved as (
              insert into openings as o

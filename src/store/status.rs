@@ -90,7 +90,9 @@ pub async fn standing(connection: &mut PgConnection, now: DateTime<Utc>) -> Resu
 ///
 /// When Postgres is away.
 pub async fn endings(connection: &mut PgConnection) -> Result<Vec<(String, i64)>> {
-    Ok(sqlx::query_as("select ended, count(*) from alerts where ended is not null group by ended order by ended")
-        .fetch_all(connection)
-        .await?)
+    Ok(sqlx::query_as(
+        "select ended, count(*) from alerts where ended is not null group by ended order by ended",
+    )
+    .fetch_all(connection)
+    .await?)
 }

@@ -29,9 +29,11 @@ impl Life {
     ///
     /// When Postgres is away.
     pub async fn begin(url: &str) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url)?
-            .application_name("jobalerts worker")
-            .options([("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")]);
+        let options = PgConnectOptions::from_str(url)?.application_name("jobalerts worker").options([
+            ("tcp_keepalives_idle", "30"),
+            ("tcp_keepalives_interval", "10"),
+            ("tcp_keepalives_count", "3"),
+        ]);
         let mut session = PgConnection::connect_with(&options).await?;
         let number: i32 =
             sqlx::query_scalar("select nextval('worker_ids')::int").fetch_one(&mut session).await?;

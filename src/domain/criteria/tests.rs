@@ -1,0 +1,185 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::opening::{Closing, Facts, Pay, PayUnit};
+
+/// An advert in which everything is said.
+fn advert() -> Facts {
+    Facts {
+        title: "Detention officers".into(),
+        employer: None,
+        description: Some("Work in our custody suite in Perry Barr.".into()),
+        url: None,
+        role_family: vec!["detective".into()],
+        rank: vec!["constable".into()],
+        audience: vec!["public".into()],
+        contract_kind: vec!["permanent".into(), "promotion".into()],
+        hours: vec!["full-time".into()],
+        locations: vec!["dudley".into()],
+        site: None,
+        grade_text: None,
+        pay_text: None,
+        pay: Some(Pay { currency: "GBP".into(), min: 2_990_700, max: 3_500_000, unit: PayUnit::Year }),
+        closing: Closing::OpenUntilFilled,
+        zone: chrono_tz::Europe::London,
+    }
+}
+
+fn read(written: &Value) -> Criteria {
+    Criteria::read(written, &Taxonomy::shipped()).unwrap()
+}
+
+fn matches(written: &Value, advert: &Facts) -> bool {
+    read(written).matches(&Terms::of(advert, &Taxonomy::shipped()))
+}
+
+fn check(advert: &Facts, cases: &[(Value, bool)]) {
+    for (written, expected) in cases {
+        assert_eq!(matches(written, advert), *expected, "{written}");
+    }
+}
+
+#[test]
+fn each_dimension_limits_and_an_absent_one_does_not() {
+    check(
+        &advert(),
+        &[
+            (json!({}), true),
+            (json!({"roleFamily": {"any": ["detective"]}}), true),
+            (json!({"roleFamily": {"any": ["police-officer"]}}), true),
+            (json!({"roleFamily": {"any": ["pcso"]}}), false),
+            (json!({"roleFamily": {"any": ["pcso", "DC"]}}), true),
+            (json!({"rank": {"any": ["entry"]}}), true),
+            (json!({"rank": {"any": ["senior"]}}), false),
+            (json!({"contractKind": {"all": ["permanent", "promotion"]}}), true),
+            (json!({"contractKind": {"all": ["permanent", "volunteer"]}}), false),
+            (json!({"contractKind": {"any": ["permanent"], "not": ["promotion"]}}), false),
+            (json!({"hours": {"not": ["part-time"]}}), true),
+            (json!({"audience": {"any": ["serving-officer"]}}), false),
+            (json!({"pay": {"atLeast": 35000}}), true),
+            (json!({"pay": {"atLeast": 35000.01}}), false),
+            (json!({"keywords": {"any": ["custody"]}}), true),
+            (json!({"keywords": {"all": ["custody", "detention officer"]}}), true),
+            (json!({"keywords": {"any": ["officer custody"]}}), false),
+            (json!({"keywords": {"not": ["suite"]}}), false),
+            (json!({"keywords": {"any": ["police"]}}), false),
+            (json!({"keywords": {"not": ["police"]}}), true),
+            (json!({"locations": {"any": ["dudley"]}, "hours": {"any": ["part-time"]}}), false),
+        ],
+    );
+}
+
+#[test]
+fn places_match_up_and_down_and_are_excluded_only_within() {
+    let at = |place: &str| Facts { locations: vec![place.into()], ..advert() };
+    for (advert_at, search, any, excluded) in [
+        ("dudley", "dudley", true, true),
+        ("dudley", "west-midlands", true, true),
+        ("dudley", "black-country", true, true),
+        ("dudley", "birmingham", false, false),
+        ("west-midlands", "dudley", true, false),
+        ("west-midlands", "black-country", true, false),
+        ("black-country", "dudley", true, false),
+        ("black-country", "birmingham", false, false),
+        ("black-country", "west-midlands", true, true),
+    ] {
+        let wanted = json!({"locations": {"any": [search]}});
+        assert_eq!(matches(&wanted, &at(advert_at)), any, "{search} wants {advert_at}");
+        let unwanted = json!({"locations": {"not": [search]}});
+        assert_eq!(matches(&unwanted, &at(advert_at)), !excluded, "{search} excludes {advert_at}");
+    }
+}
+
+#[test]
+fn what_an_advert_does_not_say_excludes_nobody() {
+    let silent = Facts {
+        role_family: vec![],
+        rank: vec![],
+        audience: vec![],
+        contract_kind: vec![],
+        hours: vec![],
+        locations: vec![],
+        pay: None,
+        ..advert()
+    };
+    check(
+        &silent,
+        &[
+            (
+                json!({"roleFamily": {"any": ["pcso"]}, "locations": {"all": ["coventry"], "not": ["dudley"]}}),
+                true,
+            ),
+            (json!({"pay": {"atLeast": 90000}, "hours": {"not": ["full-time"]}}), true),
+            // The audience is the exception: who says nothing means the public.
+            (json!({"audience": {"any": ["public"]}}), true),
+            (json!({"audience": {"any": ["serving-officer"]}}), false),
+        ],
+    );
+}
+
+#[test]
+fn an_unknown_value_excludes_nobody_on_either_side() {
+    let unknown = Facts { locations: vec!["birmingham".into(), "atlantis".into()], ..advert() };
+    check(&unknown, &[(json!({"locations": {"any": ["coventry"]}}), true)]);
+    check(
+        &advert(),
+        &[
+            (json!({"locations": {"any": ["atlantis"]}}), true),
+            (json!({"locations": {"any": ["atlantis", "coventry"]}}), false),
+            (json!({"locations": {"all": ["atlantis"], "not": ["atlantis"]}}), true),
+        ],
+    );
+    let criteria = read(&json!({"locations": {"any": ["atlantis"]}}));
+    assert_eq!(criteria.unknown(), [(Dimension::Place, "atlantis".to_owned())]);
+}
+
+#[test]
+fn ranks_above_sergeant_are_for_those_who_name_them_or_serving_officers() {
+    let ranked = |rank: &str| Facts {
+        rank: vec![rank.into()],
+        audience: vec!["public".into(), "serving-officer".into()],
+        ..advert()
+    };
+    for (rank, search, expected) in [
+        ("sergeant", json!({}), true),
+        ("inspector", json!({}), false),
+        ("inspector", json!({"rank": {"any": ["inspector"]}}), true),
+        ("inspector", json!({"rank": {"any": ["supervisor"]}}), true),
+        ("inspector", json!({"rank": {"any": ["senior"]}}), false),
+        ("inspector", json!({"rank": {"not": ["constable"]}}), false),
+        ("chief-superintendent", json!({"audience": {"any": ["serving-officer"]}}), true),
+        ("chief-superintendent", json!({"audience": {"any": ["public"]}}), false),
+    ] {
+        assert_eq!(matches(&search, &ranked(rank)), expected, "{search} against {rank}");
+    }
+}
+
+#[test]
+fn the_same_question_has_the_same_fingerprint() {
+    let one = read(&json!({"roleFamily": {"any": ["PC", "pcso"]}, "keywords": {"any": ["Custody"]}}));
+    let same = read(&json!({"keywords": {"any": ["custody"], "not": []},
+                            "roleFamily": {"any": ["pcso", "police-officer", "PCSO"]}}));
+    let other =
+        read(&json!({"roleFamily": {"all": ["police-officer", "pcso"]}, "keywords": {"any": ["custody"]}}));
+    assert_eq!(one.fingerprint(), same.fingerprint());
+    assert_ne!(one.fingerprint(), other.fingerprint());
+    assert_eq!(read(one.written()).fingerprint(), one.fingerprint(), "reading it again changes nothing");
+}
+
+#[test]
+fn what_cannot_be_read_says_where() {
+    for (written, message) in [
+        (json!([]), "where: expected an object of dimensions"),
+        (json!({"place": {"any": ["x"]}}), "where.place: unknown; known are"),
+        (json!({"location": {"any": ["x"]}}), "where.location: unknown; did you mean locations?"),
+        (json!({"hours": {"some": ["x"]}}), "where.hours.some: unknown; known are any, all, not"),
+        (json!({"hours": ["x"]}), "where.hours: expected an object such as"),
+        (json!({"hours": {"any": "x"}}), "where.hours.any: expected a list"),
+        (json!({"hours": {"any": [7]}}), "where.hours.any: expected texts"),
+        (json!({"pay": {"atleast": 7}}), "where.pay: expected"),
+        (json!({"pay": {"atLeast": -7}}), "where.pay: expected"),
+    ] {
+        let error = Criteria::read(&written, &Taxonomy::shipped()).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{written}: {error}");
+    }
+}

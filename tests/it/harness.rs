@@ -1,0 +1,320 @@
+//! A road of its own for each test: a database, a virtual host of `RabbitMQ`, a mail server and a clock
+//! that stands still.
+//!
+//! The servers are those of `DATABASE_URL` and `AMQP_URL`; `deploy/dev/services run -- cargo test`
+//! starts some. Nothing here sleeps: tests call the stages' steps, or wait for what must come
+//! ([`soon`]).
+
+pub(crate) mod broker;
+mod database;
+pub(crate) mod events;
+pub(crate) mod people;
+pub(crate) mod program;
+pub(crate) mod proxy;
+pub(crate) mod rows;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use jobalerts::clock::Clock;
+use jobalerts::config::Config;
+use jobalerts::daemon::Program;
+use jobalerts::delivery::{Delivery, Step};
+use jobalerts::intake::step::{self, Policy, Taken};
+use jobalerts::matching;
+use jobalerts::stage::{Bell, Stage};
+use jobalerts::store::subscribers::{self, Imported};
+use jobalerts_dev::smtp::{Builder, ReceivedMail, SmtpServer};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use broker::{Broker, Peer};
+use database::Database;
+use events::Event;
+use people::Person;
+
+/// The longest that anything may take that must come.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A Monday, after the ticks of that morning.
+pub(crate) const MONDAY: &str = "2023-11-13T08:31:00Z";
+
+/// Who hears of test events.
+pub(crate) const TESTER: &str = "tester@example.org";
+
+/// Waits for what must come.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(LIMIT, future).await {
+        Ok(come) => come,
+        Err(_) => panic!("did not come within {LIMIT:?}: {what}"),
+    }
+}
+
+/// A moment, as in `2023-11-13T08:31:00Z`.
+pub(crate) fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// How a road is to be built.
+pub(crate) struct Setup {
+    settings: BTreeMap<String, String>,
+    smtp: Builder,
+    relay_url: Box<dyn Fn(&SmtpServer) -> String + Send>,
+    now: DateTime<Utc>,
+}
+
+impl Setup {
+    /// Sets a key of the configuration: `set("smtp.connections", 1)`.
+    pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
+        self.settings.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    /// Takes another mail server.
+    pub(crate) fn smtp(mut self, smtp: Builder) -> Self {
+        self.smtp = smtp;
+        self
+    }
+
+    /// Reaches the mail server in another way.
+    pub(crate) fn relay_url(mut self, url: impl Fn(&SmtpServer) -> String + Send + 'static) -> Self {
+        self.relay_url = Box::new(url);
+        self
+    }
+
+    /// Begins at another time than [`MONDAY`].
+    pub(crate) fn at(mut self, now: &str) -> Self {
+        self.now = time(now);
+        self
+    }
+
+    pub(crate) async fn build(mut self) -> Road {
+        let smtp = self.smtp.start().await.expect("a mail server for the test");
+        let database = Database::new().await;
+        let broker = Broker::new();
+        let mut given = broker.settings();
+        given.extend([
+            ("rehearsal".to_owned(), "true".to_owned()),
+            ("database.url".to_owned(), database.url().to_owned()),
+            ("database.connections".to_owned(), "4".to_owned()),
+            ("smtp.url".to_owned(), (self.relay_url)(&smtp)),
+            ("smtp.connections".to_owned(), "2".to_owned()),
+            ("smtp.hello_name".to_owned(), "worker.midshire.example".to_owned()),
+            ("testing.addresses".to_owned(), TESTER.to_owned()),
+        ]);
+        given.append(&mut self.settings);
+        let mut road = Road {
+            environment: variables(&given),
+            settings: given,
+            program: None,
+            clock: Clock::standing(self.now),
+            smtp,
+            peer: OnceCell::new(),
+            broker,
+            database,
+        };
+        road.configure();
+        road
+    }
+}
+
+fn variables(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let name = |key: &str| format!("JOBALERTS_{}", key.replace('.', "__").to_uppercase());
+    settings.iter().map(|(key, value)| (name(key), value.clone())).collect()
+}
+
+/// Everything between an event and a mail.
+pub(crate) struct Road {
+    settings: BTreeMap<String, String>,
+    /// The same, as a process takes them.
+    pub(crate) environment: BTreeMap<String, String>,
+    program: Option<(Config, Program)>,
+    pub(crate) clock: Clock,
+    pub(crate) smtp: SmtpServer,
+    peer: OnceCell<Peer>,
+    // The last to be dropped: they take away what the others use.
+    broker: Broker,
+    database: Database,
+}
+
+/// What one delivery brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) accepted: u64,
+    pub(crate) deferred: u64,
+    pub(crate) failed: u64,
+    /// Alerts that ended without a word.
+    pub(crate) ended: usize,
+}
+
+impl Delivered {
+    pub(crate) const NOTHING: Self = Self { accepted: 0, deferred: 0, failed: 0, ended: 0 };
+    pub(crate) const ONE_MAIL: Self = Self { accepted: 1, ..Self::NOTHING };
+}
+
+impl Road {
+    pub(crate) fn setup() -> Setup {
+        Setup {
+            settings: BTreeMap::new(),
+            smtp: SmtpServer::builder(),
+            relay_url: Box::new(SmtpServer::url),
+            now: time(MONDAY),
+        }
+    }
+
+    pub(crate) async fn new() -> Self {
+        Self::setup().build().await
+    }
+
+    fn configure(&mut self) {
+        let config = Config::load(None, &self.environment).expect("the test's configuration is right");
+        let program = Program::new(config.clone(), self.clock.clone()).expect("the program can be built");
+        self.program = Some((config, program));
+    }
+
+    /// Goes on under another configuration, as after a restart.
+    pub(crate) fn reconfigure(&mut self, key: &str, value: impl ToString) {
+        self.settings.insert(key.to_owned(), value.to_string());
+        self.environment = variables(&self.settings);
+        self.configure();
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.program.as_ref().expect("configured").0
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.program.as_ref().expect("configured").1
+    }
+
+    pub(crate) fn pool(&self) -> &sqlx::PgPool {
+        self.program().pool()
+    }
+
+    /// Sets the clock.
+    pub(crate) fn at(&self, now: &str) {
+        self.clock.set(time(now));
+    }
+
+    /// Adds people, as the command `import` does.
+    pub(crate) async fn import(&self, people: &[Person]) -> Imported {
+        let lines: Vec<String> = people.iter().map(Person::line).collect();
+        self.import_lines(&lines).await
+    }
+
+    pub(crate) async fn import_lines(&self, lines: &[String]) -> Imported {
+        use jobalerts::domain::subscriber::Person;
+        let taxonomy = self.program().taxonomy();
+        let read =
+            |line: &String| Person::read(line, taxonomy).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let people: Vec<Person> = lines.iter().map(read).collect();
+        let mut transaction = self.pool().begin().await.unwrap();
+        let imported = subscribers::import(&mut transaction, &people, self.clock.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        imported
+    }
+
+    /// Takes events in, all in one batch, without a broker.
+    pub(crate) async fn take(&self, events: &[Event]) -> Taken {
+        let messages: Vec<_> = events.iter().map(Event::message).collect();
+        step::take(self.pool(), &messages, &Policy::from(self.config()), self.clock.now()).await.unwrap()
+    }
+
+    /// Takes events in that must all be good.
+    pub(crate) async fn hears(&self, events: &[Event]) {
+        let taken = self.take(events).await;
+        assert_eq!(taken.rejected, [], "the events are good");
+    }
+
+    /// The broker, with everything declared.
+    pub(crate) async fn broker(&self) -> &Peer {
+        let open = || Peer::open(&self.broker, &self.config().amqp);
+        self.peer.get_or_init(open).await
+    }
+
+    pub(crate) async fn publish(&self, events: &[Event]) {
+        self.broker().await.publish(events).await;
+    }
+
+    /// Takes in what is on the queue now.
+    pub(crate) async fn intake(&self) -> Taken {
+        self.broker().await;
+        self.program().intake().drain().await.unwrap()
+    }
+
+    /// Matches what is to be matched, and returns how many alerts that made.
+    pub(crate) async fn match_all(&self) -> u64 {
+        let rules = self.program().matching_rules();
+        let mut made = 0;
+        while let matching::Step::Page { alerts } =
+            matching::step(self.pool(), &rules, self.clock.now()).await.unwrap()
+        {
+            made += alerts;
+        }
+        made
+    }
+
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.program().delivery(Bell::default()).unwrap()
+    }
+
+    /// Sends what is due.
+    pub(crate) async fn try_deliver(&self) -> (anyhow::Result<Step>, Delivered) {
+        let mut delivery = self.delivery();
+        let step = soon("delivery", delivery.drain()).await;
+        soon("the end of delivery", delivery.finish()).await;
+        let (accepted, deferred, failed) = delivery.tally();
+        let ended = step.as_ref().map_or(0, |step| step.ended);
+        (step, Delivered { accepted, deferred, failed, ended })
+    }
+
+    pub(crate) async fn deliver(&self) -> Delivered {
+        let (step, delivered) = self.try_deliver().await;
+        step.expect("the database and the mail server are there");
+        delivered
+    }
+
+    /// Matching and delivery, as far as they go at this time.
+    pub(crate) async fn drain(&self) -> Delivered {
+        self.match_all().await;
+        self.deliver().await
+    }
+
+    pub(crate) async fn drain_at(&self, now: &str) -> Delivered {
+        self.at(now);
+        self.drain().await
+    }
+
+    pub(crate) fn mails(&self) -> Vec<Arc<ReceivedMail>> {
+        self.smtp.mails()
+    }
+
+    pub(crate) fn mails_to(&self, address: &str) -> Vec<Arc<ReceivedMail>> {
+        self.mails().into_iter().filter(|mail| mail.rcpt_to == [address]).collect()
+    }
+
+    /// The only mail there is.
+    pub(crate) fn only_mail(&self) -> Arc<ReceivedMail> {
+        match &self.mails()[..] {
+            [mail] => Arc::clone(mail),
+            mails => panic!("expected one mail, found {}", mails.len()),
+        }
+    }
+
+    /// The taxonomy from now on: what ships, and this.
+    pub(crate) fn teach(&mut self, more: &str) {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = std::env::temp_dir().join(format!("jobalerts-it-{}.toml", uuid::Uuid::new_v4().simple()));
+        std::fs::write(&path, more).unwrap();
+        let files = [
+            root.join("config/taxonomy.toml"),
+            root.join("config/taxonomy.d/west-midlands.toml"),
+            path.clone(),
+        ];
+        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        self.reconfigure("taxonomy.files", Value::from(files));
+        std::fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,61 @@
+//! People, as lines of an import.
+
+use serde_json::{Value, json};
+
+/// A person with a consent.
+#[derive(Debug, Clone)]
+pub(crate) struct Person(Value);
+
+/// A person who asked for nothing yet.
+pub(crate) fn person(address: &str) -> Person {
+    let consent = json!({"wordingVersion": "2023-1", "at": "2023-01-01T00:00:00Z", "source": "page"});
+    Person(json!({"email": address, "consent": consent, "searches": [], "registrations": []}))
+}
+
+/// A person who wants to hear of everything that the public may apply for, at once.
+pub(crate) fn curious(address: &str) -> Person {
+    person(address).wants("Everything", "immediate")
+}
+
+/// So many curious people, `p0@example.org` and on.
+pub(crate) fn crowd(people: usize) -> Vec<Person> {
+    (0..people).map(|number| curious(&format!("p{number}@example.org"))).collect()
+}
+
+/// A person with the searches of `tests/golden/searches.json`.
+pub(crate) fn with_sample_searches(address: &str) -> Person {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/searches.json");
+    let mut person = person(address);
+    let sample: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    for (key, value) in sample.as_object().unwrap() {
+        person.0[key] = value.clone();
+    }
+    person
+}
+
+impl Person {
+    /// A search that asks for anything at all.
+    pub(crate) fn wants(self, name: &str, cadence: &str) -> Self {
+        self.search(name, cadence, json!({}))
+    }
+
+    pub(crate) fn search(mut self, name: &str, cadence: &str, criteria: Value) -> Self {
+        let search = json!({"name": name, "cadence": cadence, "where": criteria});
+        self.0["searches"].as_array_mut().unwrap().push(search);
+        self
+    }
+
+    pub(crate) fn registered(mut self, programme: &str) -> Self {
+        self.0["registrations"].as_array_mut().unwrap().push(json!({"programme": programme}));
+        self
+    }
+
+    pub(crate) fn discreet(mut self) -> Self {
+        self.0["discreetSubject"] = json!(true);
+        self
+    }
+
+    pub(crate) fn line(&self) -> String {
+        self.0.to_string()
+    }
+}

@@ -1,0 +1,132 @@
+//! The program itself, as a process.
+
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Road, soon};
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    pub(crate) fn successful(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// The program with nothing in its environment, in a directory without a configuration.
+pub(crate) fn bare_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jobalerts"));
+    command
+        .args(arguments)
+        .env_clear()
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) async fn output(mut command: Command, input: Option<&[u8]>) -> Output {
+    if input.is_some() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn().unwrap();
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        stdin.write_all(input).await.unwrap();
+    }
+    let output = soon("the end of a command", child.wait_with_output()).await.unwrap();
+    Output {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Road {
+    /// The program on this road.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Command {
+        self.broker().await;
+        let mut command = bare_command(arguments);
+        command.envs(&self.environment);
+        command
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        output(self.command(arguments).await, None).await
+    }
+
+    pub(crate) async fn run_with_input(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
+        output(self.command(arguments).await, Some(input.as_ref())).await
+    }
+
+    /// The daemon, from the time at which this road's clock stands.
+    pub(crate) async fn daemon(&self) -> Daemon {
+        let now = self.clock.now().to_rfc3339();
+        Daemon::start(self.command(&["run", "--now", &now]).await)
+    }
+}
+
+/// A running daemon; killed when it is dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    log: watch::Receiver<String>,
+    reader: JoinHandle<()>,
+}
+
+impl Daemon {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, log) = watch::channel(String::new());
+        let reader = tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                sender.send_modify(|log| {
+                    log.push_str(&line);
+                    log.push('\n');
+                });
+            }
+        });
+        Self { child, log, reader }
+    }
+
+    /// Waits until the log says something.
+    pub(crate) async fn says(&mut self, text: &str) {
+        let found = soon(text, self.log.wait_for(|log| log.contains(text))).await.is_ok();
+        assert!(found, "the daemon ended and did not say {text:?}: {}", *self.log.borrow());
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Ends it with SIGTERM; returns its exit and its log.
+    pub(crate) async fn stop(mut self) -> (ExitStatus, String) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().unwrap();
+        assert!(sent.success());
+        let status = soon("the daemon's end", self.child.wait()).await.unwrap();
+        self.reader.await.unwrap();
+        let log = self.log.borrow().clone();
+        (status, log)
+    }
+
+    /// Ends it with SIGKILL.
+    pub(crate) async fn kill(mut self) {
+        self.child.start_kill().unwrap();
+        soon("the daemon's death", self.child.wait()).await.unwrap();
+        self.reader.await.unwrap();
+    }
+}

@@ -1,0 +1,8 @@
+//! The road as a whole, from events to mails, against real servers.
+//!
+//! `deploy/dev/services run -- cargo test --test it` starts servers, runs this, and stops them. The
+//! letters in comments (I2, N10, SUB-6) are the invariants and cases of the domain that a test
+//! proves.
+
+mod harness;
+mod road;
