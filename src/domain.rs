@@ -7,6 +7,7 @@ pub mod email;
 pub mod keywords;
 pub mod local_time;
 pub mod opening;
+pub mod posting;
 pub mod subscriber;
 pub mod suggest;
 pub mod taxonomy;

@@ -17,7 +17,7 @@
 //!
 //! To read it, go along the road:
 //!
-//! 1. [`domain`]: what we talk about, without any I/O. [`domain::opening`] is
+//! 1. [`domain`]: what we talk about, without any I/O. [`domain::posting`] is
 //!    how events add up to the truth, [`domain::criteria`] what a search asks
 //!    for, [`domain::alert`] the comparison that decides what to say.
 //! 2. [`store`]: every line of SQL. The tables are explained in `migrations/`.

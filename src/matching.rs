@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::domain::alert;
 use crate::domain::cadence::{Cadence, Rhythm};
 use crate::domain::email::EmailAddress;
-use crate::domain::opening::{Phase, Posting};
+use crate::domain::posting::{Phase, Posting};
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::terms::Terms;
 use crate::stage::{Bell, Stage};

@@ -137,7 +137,7 @@ fn told(mail: &Claimed) -> Vec<Told> {
     let told = mail.topics.iter().map(|topic| Told {
         opening_id: topic.opening.id,
         revision: topic.opening.revision,
-        phase: crate::domain::opening::Phase::Open,
+        phase: crate::domain::posting::Phase::Open,
         door_shuts_at: topic.opening.posting.door_shuts_at(),
     });
     told.collect()

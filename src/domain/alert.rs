@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::opening::{Phase, Posting};
+use crate::domain::posting::{Phase, Posting};
 
 /// What is to be done about one alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,8 @@ pub fn next_word(situation: &Situation<'_>) -> Word {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::opening::{CloseReason, Closing, Facts, Position, State};
+    use crate::domain::opening::{Closing, Facts};
+    use crate::domain::posting::{CloseReason, Position, State};
 
     fn posting(state: State, closing: Closing) -> Posting {
         let opens_at = "2024-01-01T09:00:00Z".parse().unwrap();

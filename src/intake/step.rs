@@ -6,7 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 use sqlx::PgPool;
 
 use crate::config::Config;
-use crate::domain::opening::{Change, Event, Happening, Position, Posting};
+use crate::domain::opening::Change;
+use crate::domain::posting::{Event, Happening, Position, Posting};
 use crate::intake::cloudevents::{self, Envelope, Message};
 use crate::intake::verdict::{Reason, Rejection};
 use crate::intake::wire::{self, Reading};

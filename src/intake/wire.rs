@@ -10,7 +10,8 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::domain::opening::{Change, CloseReason, Closing, Facts, Happening, Pay, PayUnit};
+use crate::domain::opening::{Change, Closing, Facts, Pay, PayUnit};
+use crate::domain::posting::{CloseReason, Happening};
 use crate::domain::taxonomy::Dimension;
 use crate::domain::text::one_line;
 use crate::intake::verdict::{Reason, Rejection};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 
-use crate::domain::opening::Phase;
+use crate::domain::posting::Phase;
 use crate::store::{Result, name_of};
 
 /// A mail that was begun and has not ended: deferred, or orphaned.

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 
-use crate::domain::opening::{Facts, Position, Posting};
+use crate::domain::opening::Facts;
+use crate::domain::posting::{Position, Posting};
 use crate::store::{Result, name_of, value_of};
 
 /// One opening as it stands.
