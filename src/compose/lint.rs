@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use crate::domain::text::{has_placeholder, is_no_value};
 use crate::templates::escape;
 
 /// The most octets of a subject.
@@ -185,21 +186,6 @@ pub(super) fn frame(draft: &Draft<'_>) -> Vec<Finding> {
 /// Whether a value can be read in both parts.
 fn stands_in(value: &str, text: &str, html: &str) -> bool {
     text.contains(value) && html.contains(&escape(value))
-}
-
-fn has_placeholder(text: &str) -> bool {
-    text.contains("{{")
-        || text.contains("}}")
-        || text.match_indices('{').any(|(open, _)| {
-            let rest = &text[open + 1..];
-            rest.find('}').is_some_and(|close| {
-                close > 0 && rest[..close].chars().all(|c| c.is_alphanumeric() || c == '_')
-            })
-        })
-}
-
-fn is_no_value(text: &str) -> bool {
-    matches!(text.trim(), "null" | "NULL" | "undefined" | "None" | "NaN")
 }
 
 /// "10:12am" and "12:30pm" are fine; "12am" and "12pm" are not.

@@ -27,6 +27,26 @@ pub fn shorten(text: &str, limit: usize) -> String {
     format!("{}…", whole_words.trim_end_matches([' ', ',', ';', ':', '-']))
 }
 
+/// Whether a template's placeholder stands unfilled in a text: `{{`, `}}` or
+/// `{WORD}`.
+#[must_use]
+pub fn has_placeholder(text: &str) -> bool {
+    text.contains("{{")
+        || text.contains("}}")
+        || text.match_indices('{').any(|(open, _)| {
+            let rest = &text[open + 1..];
+            rest.find('}').is_some_and(|close| {
+                close > 0 && rest[..close].chars().all(|c| c.is_alphanumeric() || c == '_')
+            })
+        })
+}
+
+/// Whether a text is a program's word for nothing.
+#[must_use]
+pub fn is_no_value(text: &str) -> bool {
+    matches!(text.trim(), "null" | "NULL" | "undefined" | "None" | "NaN")
+}
+
 /// Zero-width and bidirectional formatting characters (Unicode Standard Annex
 /// 9, and the byte order mark), and characters that belong to no text.
 const fn is_invisible(c: char) -> bool {
@@ -51,6 +71,17 @@ mod tests {
         assert_eq!(shorten("Reward and Benefits volunteer", 40), "Reward and Benefits volunteer");
         assert_eq!(shorten("Reward and Benefits administration volunteer", 30), "Reward and Benefits…");
         assert_eq!(shorten("Donaudampfschifffahrtsgesellschaft", 10), "Donaudamp…");
+    }
+
+    #[test]
+    fn what_a_program_left_unfilled_is_seen() {
+        for text in ["Dear {NAME}", "{{title}}", "x}}", "{first_name} clerk"] {
+            assert!(has_placeholder(text), "{text}");
+        }
+        for text in ["Clerk {see notes below}", "a { b", "{}", "Null space engineer"] {
+            assert!(!has_placeholder(text), "{text}");
+        }
+        assert!(is_no_value(" null ") && !is_no_value("Null space engineer"));
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use url::Url;
 use crate::domain::opening::{Change, Closing, Facts, Pay, PayUnit};
 use crate::domain::posting::{CloseReason, Happening};
 use crate::domain::taxonomy::Dimension;
-use crate::domain::text::one_line;
+use crate::domain::text::{has_placeholder, is_no_value, one_line};
 use crate::intake::verdict::{Reason, Rejection};
 
 type Read<T> = Result<T, Rejection>;
@@ -339,9 +339,14 @@ fn values_of(place: &str, written: &Value) -> Read<Vec<String>> {
     read.collect()
 }
 
-/// A text on one line; `None` where it says nothing.
+/// A text on one line; `None` where it says nothing, also in a program's words
+/// for nothing. An unfilled placeholder is the source's mistake, and must not
+/// become ours.
 fn line(place: &str, written: &Value) -> Read<Option<String>> {
-    let line = text(place, written)?.map(one_line).filter(|line| !line.is_empty());
+    let line = text(place, written)?.map(one_line).filter(|line| !line.is_empty() && !is_no_value(line));
+    if line.as_deref().is_some_and(has_placeholder) {
+        return Err(schema(place, "a text without unfilled placeholders such as {NAME}"));
+    }
     if line.as_ref().is_some_and(|line| line.chars().count() > LONGEST_LINE) {
         return Err(schema(place, "at most 300 characters"));
     }

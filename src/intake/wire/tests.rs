@@ -85,6 +85,12 @@ fn pay_is_read_in_both_forms() {
 }
 
 #[test]
+fn a_feeds_word_for_nothing_is_nothing() {
+    assert_eq!(facts(&with("payText", json!("null"))).pay_text, None);
+    assert_eq!(facts(&with("siteText", json!(" \n "))).site, None);
+}
+
+#[test]
 fn a_correction_changes_what_it_names_and_nothing_else() {
     let corrected = |data: Value| match happening("vacancy.corrected", &data, &reading()).unwrap() {
         Happening::Corrected(changes) => changes,
@@ -119,6 +125,8 @@ fn what_breaks_the_form_says_where() {
         (json!({}), "posting.title:"),
         (json!({"posting": {"title": "\u{0}\n"}}), "posting.title:"),
         (json!({"posting": {"title": "x".repeat(301)}}), "posting.title:"),
+        (json!({"posting": {"title": "Clerk {GRADE}"}}), "posting.title:"),
+        (json!({"posting": {"title": "null"}}), "posting.title:"),
         (json!({"posting": "x"}), "posting:"),
         (with("locations", json!({"a": 1})), "locations:"),
         (with("locations", json!([7])), "locations:"),
