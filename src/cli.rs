@@ -7,6 +7,7 @@ mod publish;
 mod status;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -131,11 +132,12 @@ impl Cli {
             clap_complete::generate(shell, &mut Self::command(), "jobalerts", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
         }
-        let config = Config::load(self.config.as_deref(), &process_environment());
+        let environment = process_environment();
         if let Command::Check { connect, show } = self.command {
-            return block_on(check::check(config, connect, show));
+            let examined = Config::examine(self.config.as_deref(), &environment);
+            return block_on(check::check(examined, connect, show));
         }
-        let config = config?;
+        let config = Config::load(self.config.as_deref(), &environment)?;
         telemetry::start(&config.log)?;
         match self.command {
             Command::Run { stages, now } => {
@@ -158,6 +160,12 @@ impl Cli {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Prints a line of a command's result. A reader that has gone, as `head`
+/// does, has read all it wanted.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// The clock to go by. To set it is refused in production.

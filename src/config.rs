@@ -88,6 +88,22 @@ impl Config {
     /// # Errors
     /// With every mistake at once.
     pub fn load(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        match Self::examine(file, environment)? {
+            (config, None) => Ok(config),
+            (_, Some(problems)) => Err(problems),
+        }
+    }
+
+    /// Reads the configuration as [`Config::load`] does, but where single settings are wrong gives
+    /// the problems together with a configuration that has the defaults in their place: good for
+    /// nothing but to check what else there is to check.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no TOML.
+    pub fn examine(
+        file: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<(Self, Option<Problems>), Problems> {
         let mut reader = Reader::new(environment);
         if let Some((path, variable)) = locate(file, environment) {
             let text = fs::read_to_string(&path).map_err(|error| {
@@ -97,13 +113,18 @@ impl Config {
             })?;
             reader = reader.with_file(&path, &text).map_err(|problem| Problems::new(vec![problem]))?;
         }
-        Self::read(reader)
+        Ok(Self::read(reader))
     }
 
-    fn read(mut reader: Reader<'_>) -> Result<Self, Problems> {
+    fn read(mut reader: Reader<'_>) -> (Self, Option<Problems>) {
         let mut config = Self::read_sections(&mut reader);
-        config.shown = reader.finish().map_err(Problems::new)?;
-        Ok(config)
+        match reader.finish() {
+            Ok(shown) => {
+                config.shown = shown;
+                (config, None)
+            }
+            Err(problems) => (config, Some(Problems::new(problems))),
+        }
     }
 
     fn read_sections(reader: &mut Reader<'_>) -> Self {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection};
 
-use crate::cli::EXIT_CONFIG;
+use crate::cli::{EXIT_CONFIG, say};
 use crate::compose::{Composer, Sender};
 use crate::config::{Config, Problems};
 use crate::daemon;
 use crate::delivery::smtp::Relay;
 use crate::domain::cadence::next_tick;
-use crate::domain::taxonomy::Taxonomy;
 use crate::intake::broker::Session;
 use crate::store;
 
@@ -21,46 +20,49 @@ use crate::store;
 ///
 /// Never; what is wrong is in the exit code.
 pub(super) async fn check(
-    config: Result<Config, Problems>,
+    examined: Result<(Config, Option<Problems>), Problems>,
     connect: bool,
     show: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut mistakes = Vec::new();
-    let config = match config {
-        Ok(config) => Some(config),
+    let config = match examined {
+        Ok((config, problems)) => {
+            mistakes.extend(problems.iter().flat_map(Problems::iter).map(ToString::to_string));
+            Some(config)
+        }
         Err(problems) => {
             mistakes.extend(problems.iter().map(ToString::to_string));
             None
         }
     };
-    let taxonomy = match config.as_ref().map_or_else(|| Ok(Taxonomy::shipped()), daemon::taxonomy) {
-        Ok(taxonomy) => Some(taxonomy),
-        Err(error) => {
-            mistakes.extend(format!("{error:#}").lines().map(str::to_owned));
-            None
-        }
-    };
-    if let (Some(config), Some(taxonomy)) = (&config, taxonomy) {
-        if let Err(problems) = Composer::new(Sender::from(config), Arc::new(taxonomy)) {
-            mistakes.extend(problems.iter().map(ToString::to_string));
+    let sound = mistakes.is_empty();
+    if let Some(config) = &config {
+        match daemon::taxonomy(config) {
+            Err(error) => mistakes.extend(format!("{error:#}").lines().map(str::to_owned)),
+            Ok(taxonomy) => {
+                if let Err(problems) = Composer::new(Sender::from(config), Arc::new(taxonomy)) {
+                    mistakes.extend(problems.iter().map(ToString::to_string));
+                }
+            }
         }
         match Relay::new(&config.smtp) {
             Err(error) => mistakes.push(error.to_string()),
-            Ok(relay) if connect => mistakes.extend(try_connections(config, &relay).await),
+            Ok(relay) if connect && sound => mistakes.extend(try_connections(config, &relay).await),
             Ok(_) => {}
         }
-        if show {
-            println!("{}", config.show());
+        if show && sound {
+            say(format_args!("{}", config.show()));
         }
     }
     for mistake in &mistakes {
-        println!("{mistake}");
+        say(format_args!("{mistake}"));
     }
     if !mistakes.is_empty() {
-        println!("{} to mend.", counted(mistakes.len(), "mistake"));
+        let unproven = if connect && !sound { " The servers were not tried." } else { "" };
+        say(format_args!("{} to mend.{unproven}", counted(mistakes.len(), "mistake")));
         return Ok(ExitCode::from(EXIT_CONFIG));
     }
-    println!("Configuration, taxonomy and templates are good.");
+    say(format_args!("Configuration, taxonomy and templates are good."));
     if let Some(config) = &config {
         say_schedules(config);
     }
@@ -85,7 +87,7 @@ fn say_schedules(config: &Config) {
             now = tick;
         }
         now = start;
-        println!("schedules.{name} {}: next {}", expression.as_str(), ticks.join(", "));
+        say(format_args!("schedules.{name} {}: next {}", expression.as_str(), ticks.join(", ")));
     }
 }
 
@@ -93,17 +95,17 @@ fn say_schedules(config: &Config) {
 async fn try_connections(config: &Config, relay: &Relay) -> Vec<String> {
     let mut mistakes = Vec::new();
     match try_database(config).await {
-        Ok(()) => println!("database.url: PostgreSQL answers, and its tables are this program's."),
+        Ok(()) => say(format_args!("database.url: PostgreSQL answers, and its tables are this program's.")),
         Err(error) => mistakes.push(format!("database.url ({}): {error}", config.database.url.redacted())),
     }
     match Session::open(&config.amqp).await {
-        Ok(_) => println!("amqp.url: RabbitMQ answers, and its queues are as declared."),
+        Ok(_) => say(format_args!("amqp.url: RabbitMQ answers, and its queues are as declared.")),
         Err(error) => mistakes.push(format!("amqp.url ({}): {error}", config.amqp.url.redacted())),
     }
     match relay.connect().await {
         Ok(line) => {
             line.quit().await;
-            println!("smtp.url: the mail server answers.");
+            say(format_args!("smtp.url: the mail server answers."));
         }
         Err(error) => mistakes.push(format!("smtp.url: {error}")),
     }

@@ -1,6 +1,7 @@
 //! `drain`: the road once, as far as it goes now.
 
 use crate::cli::check::counted;
+use crate::cli::say;
 use crate::daemon::Program;
 use crate::matching::{self, Step};
 use crate::stage::{Bell, Stage};
@@ -41,12 +42,12 @@ pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
     }
     delivery.finish().await;
     let (accepted, deferred, failed) = delivery.tally();
-    println!(
+    say(format_args!(
         "{} taken in, {repeated} known already, {rejected} set aside; {} made, {ended} ended without a word; \
          {} sent, {deferred} deferred, {failed} refused or held",
         counted(events, "event"),
         counted(usize::try_from(made)?, "alert"),
         counted(usize::try_from(accepted)?, "mail"),
-    );
+    ));
     Ok(())
 }

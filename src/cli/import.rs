@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::EXIT_DATA;
+use crate::cli::{EXIT_DATA, say};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Program;
@@ -68,11 +68,11 @@ pub(super) async fn import(config: Config, file: &Path) -> anyhow::Result<ExitCo
         }
     }
     progress.finish_and_clear();
-    println!(
+    say(format_args!(
         "{number} lines: {read} people read, {refused} lines refused; new or changed: {} people, {} searches, \
          {} registrations",
         imported.people, imported.searches, imported.registrations
-    );
+    ));
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DATA) })
 }
 

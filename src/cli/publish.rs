@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::cli::check::counted;
+use crate::cli::say;
 use crate::config::Config;
 use crate::intake::broker::Session;
 
@@ -36,7 +37,7 @@ pub(super) async fn publish(config: Config, files: &[PathBuf], unchecked: bool) 
     for together in events.chunks(PUBLISHED_TOGETHER) {
         session.publish(together).await?;
     }
-    println!("{} published to {}", counted(events.len(), "event"), config.amqp.exchange);
+    say(format_args!("{} published to {}", counted(events.len(), "event"), config.amqp.exchange));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Program;
@@ -32,32 +33,32 @@ pub(super) async fn status(config: Config, as_json: bool) -> anyhow::Result<()> 
         };
         let endings: serde_json::Map<_, _> =
             endings.into_iter().map(|(reason, count)| (reason, count.into())).collect();
-        println!("{:#}", json!({ "queue": queue, "standing": standing, "endings": endings }));
+        say(format_args!("{:#}", json!({ "queue": queue, "standing": standing, "endings": endings })));
         return Ok(());
     }
     match &queue {
-        Ok((waiting, dead)) => println!("queue        {waiting} waiting, {dead} dead letters"),
-        Err(error) => println!("queue        unknown: {error}"),
+        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
+        Err(error) => say(format_args!("queue        unknown: {error}")),
     }
-    println!(
+    say(format_args!(
         "openings     {} known, {} to match, from {} events",
         standing.openings, standing.openings_to_match, standing.events
-    );
-    println!(
+    ));
+    say(format_args!(
         "people       {}, with {} searches and {} registrations",
         standing.subscribers, standing.searches, standing.registrations
-    );
+    ));
     let oldest = standing
         .oldest_due_at
         .map_or(String::new(), |due| format!(" (the oldest for {} s)", (now - due).num_seconds().max(0)));
-    println!(
+    say(format_args!(
         "alerts       {} due{oldest}, {} due later, {} told, {} ended without a word",
         standing.alerts_due, standing.alerts_waiting, standing.alerts_told, standing.alerts_ended
-    );
+    ));
     for (reason, count) in endings {
-        println!("             {count} {reason}");
+        say(format_args!("             {count} {reason}"));
     }
-    println!(
+    say(format_args!(
         "mails        {} accepted, {} in hand, {} deferred, {} refused, {} given up, {} held",
         standing.mails_accepted,
         standing.mails_in_hand,
@@ -65,6 +66,6 @@ pub(super) async fn status(config: Config, as_json: bool) -> anyhow::Result<()> 
         standing.mails_refused,
         standing.mails_given_up,
         standing.mails_held
-    );
+    ));
     Ok(())
 }

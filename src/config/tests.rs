@@ -14,7 +14,10 @@ fn variables(pairs: &[(&str, &str)]) -> Variables {
 fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, Problems> {
     let environment = variables(environment);
     let reader = Reader::new(&environment).with_file(Path::new("config/jobalerts.toml"), file);
-    Config::read(reader.map_err(|problem| Problems::new(vec![problem]))?)
+    match Config::read(reader.map_err(|problem| Problems::new(vec![problem]))?) {
+        (config, None) => Ok(config),
+        (_, Some(problems)) => Err(problems),
+    }
 }
 
 #[track_caller]

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -30,11 +29,6 @@ pub(super) struct Retries {
     /// How long after the first claim to give up.
     pub give_up_after: chrono::Duration,
 }
-
-/// How soon a mail is due again when the mail server could not be reached at
-/// all. That is no try of the mail's, and nothing more is claimed until the
-/// server can be reached.
-const SERVER_AWAY: Duration = Duration::from_secs(30);
 
 /// The most results that one transaction records.
 const RECORDED_TOGETHER: usize = 256;
@@ -62,7 +56,9 @@ pub(super) struct Shared {
     pub clock: Clock,
     /// When to try again.
     pub retries: Retries,
-    /// Set when the mail server could not be reached.
+    /// Set when the mail server could not be reached at all. That is no try of
+    /// any mail's: mails in hand are given back, and nothing more is claimed
+    /// until it can be reached.
     pub server_away: AtomicBool,
     /// Set when nothing new is to be begun.
     pub stopping: AtomicBool,
@@ -108,7 +104,7 @@ async fn lane(
     loop {
         let parcel = parcels.lock().await.recv().await;
         let Some(Parcel { mail, place }) = parcel else { break };
-        let (outcome, reply) = if shared.stopping.load(Ordering::Relaxed) {
+        let (outcome, reply) = if shared.must_give_back() {
             (Outcome::Returned, String::new())
         } else {
             one_mail(&shared, &mail, &mut line, &mut last).await
@@ -160,8 +156,7 @@ async fn one_mail(
         Ok(verdict) => verdict,
         Err(error) => {
             shared.server_away.store(true, Ordering::Relaxed);
-            let until = shared.clock.now() + jittered(SERVER_AWAY, &mut rand::rng());
-            return (Outcome::Deferred { until, counts: false }, error.to_string());
+            return (Outcome::Returned, error.to_string());
         }
     };
     match verdict {
@@ -175,6 +170,10 @@ async fn one_mail(
 }
 
 impl Shared {
+    fn must_give_back(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed) || self.server_away.load(Ordering::Relaxed)
+    }
+
     fn write(&self, mail: &Claimed) -> std::result::Result<Email, String> {
         let items: Vec<Item<'_>> = mail
             .topics
@@ -234,7 +233,7 @@ impl Shared {
     fn count(&self, outcome: &Outcome) {
         let counter = match outcome {
             Outcome::Accepted => &self.tally.accepted,
-            Outcome::Deferred { .. } => &self.tally.deferred,
+            Outcome::Deferred(_) => &self.tally.deferred,
             Outcome::Refused | Outcome::Held | Outcome::GivenUp => &self.tally.failed,
             Outcome::Returned => return,
         };
@@ -246,11 +245,7 @@ impl Retries {
     fn after(&self, mail: &Claimed, now: DateTime<Utc>) -> Outcome {
         let attempt = u32::try_from(mail.attempts).unwrap_or(0) + 1;
         let until = now + jittered(self.delays.after(attempt), &mut rand::rng());
-        if until > mail.claimed_at + self.give_up_after {
-            Outcome::GivenUp
-        } else {
-            Outcome::Deferred { until, counts: true }
-        }
+        if until > mail.claimed_at + self.give_up_after { Outcome::GivenUp } else { Outcome::Deferred(until) }
     }
 }
 

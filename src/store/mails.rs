@@ -152,21 +152,16 @@ pub struct Told {
 pub enum Outcome {
     /// The mail server took it.
     Accepted,
-    /// It may work later: due again then.
-    Deferred {
-        /// When.
-        until: DateTime<Utc>,
-        /// Whether it counts as a try; a server that cannot be reached at all
-        /// is nobody's fault.
-        counts: bool,
-    },
+    /// It may work later: due again at this time.
+    Deferred(DateTime<Utc>),
     /// The server will never take it.
     Refused,
     /// It failed our own checks and must not leave; a person has to look.
     Held,
     /// It was tried for as long as is worth while.
     GivenUp,
-    /// It was never handed over, because the worker is stopping: due as before.
+    /// It was never handed over, because the worker is stopping or the server
+    /// cannot be reached: due as before.
     Returned,
 }
 
@@ -203,13 +198,9 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
         Outcome::Refused => Some("refused"),
         Outcome::Held => Some("held"),
         Outcome::GivenUp => Some("given-up"),
-        Outcome::Deferred { .. } | Outcome::Returned => None,
+        Outcome::Deferred(_) | Outcome::Returned => None,
     };
-    let counts = |outcome: &Outcome| match outcome {
-        Outcome::Returned | Outcome::Held => false,
-        Outcome::Deferred { counts, .. } => *counts,
-        Outcome::Accepted | Outcome::Refused | Outcome::GivenUp => true,
-    };
+    let counts = |outcome: &Outcome| !matches!(outcome, Outcome::Returned | Outcome::Held);
     let ours: Vec<i64> = sqlx::query_scalar(
         "update mails m set
              worker = null,
@@ -260,7 +251,7 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     .bind(
         each.iter()
             .map(|(t, _)| match t.outcome {
-                Outcome::Deferred { until, .. } => Some(until),
+                Outcome::Deferred(until) => Some(until),
                 _ => None,
             })
             .collect::<Vec<_>>(),
