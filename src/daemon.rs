@@ -137,7 +137,7 @@ impl Program {
     ///
     /// When Postgres is away, or `jobalerts migrate` has to be run first.
     pub async fn prepare(&self) -> store::Result<()> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = store::connect(self.config.database.url.expose()).await?;
         store::check_schema(&mut connection).await?;
         let learned = store::criteria::learn(&mut connection, &self.taxonomy).await?;
         if learned > 0 {

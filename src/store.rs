@@ -27,7 +27,7 @@ pub const WORK_CHANNEL: &str = "jobalerts_work";
 pub enum StoreError {
     /// Postgres, or the way to it.
     #[error("{}", describe(.0))]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     /// A migration failed.
     #[error("migrating the database: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -51,6 +51,13 @@ pub enum StoreError {
     },
 }
 
+// Written out, because the error's own text is part of ours: as a source it would be told twice.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
 /// The result of a store function.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -64,6 +71,7 @@ fn describe(error: &sqlx::Error) -> String {
             let code = database.code().unwrap_or_default();
             format!("Postgres refused with {code}: {}", database.message())
         }
+        sqlx::Error::Io(cause) => format!("Postgres cannot be reached ({cause}); see database.url"),
         other => format!("Postgres: {other}"),
     }
 }
@@ -92,6 +100,16 @@ fn options(url: &str, statement_timeout: Duration) -> Result<PgConnectOptions> {
     ]))
 }
 
+/// A connection of its own, whose failure says what is wrong; a pool only says
+/// that its time was up.
+///
+/// # Errors
+///
+/// When Postgres is away or refuses us.
+pub async fn connect(url: &str) -> Result<PgConnection> {
+    Ok(PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?)
+}
+
 /// Brings the tables to this program's version, on a connection of its own: a
 /// failed run keeps its lock until the connection ends.
 ///
@@ -99,7 +117,7 @@ fn options(url: &str, statement_timeout: Duration) -> Result<PgConnectOptions> {
 ///
 /// When Postgres is away or a migration fails; the failed one is undone.
 pub async fn migrate(url: &str) -> Result<()> {
-    let mut connection = PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?;
+    let mut connection = connect(url).await?;
     let done = MIGRATIONS.run(&mut connection).await;
     connection.close().await?;
     Ok(done?)

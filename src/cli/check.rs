@@ -3,8 +3,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use sqlx::{Connection, PgConnection};
-
 use crate::cli::{EXIT_CONFIG, say};
 use crate::compose::{Composer, Sender};
 use crate::config::{Config, Problems};
@@ -113,8 +111,7 @@ async fn try_connections(config: &Config, relay: &Relay) -> Vec<String> {
 }
 
 async fn try_database(config: &Config) -> store::Result<()> {
-    let mut connection = PgConnection::connect(config.database.url.expose()).await?;
-    store::check_schema(&mut connection).await
+    store::check_schema(&mut store::connect(config.database.url.expose()).await?).await
 }
 
 /// `1 mistake`, `2 mistakes`.

@@ -17,8 +17,8 @@ use crate::store::{self, status};
 pub(super) async fn status(config: Config, as_json: bool) -> anyhow::Result<()> {
     let amqp = config.amqp.clone();
     let program = Program::new(config, Clock::System)?;
+    program.prepare().await?;
     let mut connection = program.pool().acquire().await.map_err(store::StoreError::from)?;
-    store::check_schema(&mut connection).await?;
     let now = program.clock().now();
     let standing = status::standing(&mut connection, now).await?;
     let endings = status::endings(&mut connection).await?;

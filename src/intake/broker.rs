@@ -37,8 +37,8 @@ const PERSISTENT: u8 = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The broker, or the way to it.
-    #[error("RabbitMQ: {0}")]
-    Client(#[from] lapin::Error),
+    #[error("RabbitMQ: {0}; see amqp.url")]
+    Client(lapin::Error),
     /// A queue or exchange is there, but not as we declare it.
     #[error(
         "RabbitMQ has {name} with other settings than this program declares ({cause}); remove it when it is \
@@ -64,6 +64,13 @@ pub enum BrokerError {
         /// What happened to it.
         cause: &'static str,
     },
+}
+
+// Written out, because the error's own text is part of ours: as a source it would be told twice.
+impl From<lapin::Error> for BrokerError {
+    fn from(error: lapin::Error) -> Self {
+        Self::Client(error)
+    }
 }
 
 type Result<T> = std::result::Result<T, BrokerError>;
