@@ -28,7 +28,8 @@ pub struct Page<'a> {
 
 /// Makes the alerts of one page: one for each person, due at the soonest of
 /// their searches' cadences. Who has been told is left alone; who was not told,
-/// and was not to be any more, is due again. Returns how many were made.
+/// and was not to be any more, is due again, unless the mail server refused
+/// that mail for good. Returns how many were made.
 ///
 /// # Errors
 ///
@@ -48,7 +49,8 @@ pub async fn make(connection: &mut PgConnection, page: &Page<'_>) -> Result<u64>
          where $8::text[] is null or exists (
              select from subscribers p where p.id = wanted.subscriber_id and p.lookup = any($8))
          on conflict (subscriber_id, opening_id) do update set due_at = excluded.due_at, ended = excluded.ended
-         where a.told_revision is null and a.due_at is null and excluded.due_at is not null",
+         where a.told_revision is null and a.due_at is null and excluded.due_at is not null
+           and a.ended is distinct from 'refused'",
     )
     .bind(page.opening_id)
     .bind(page.ended)
