@@ -66,6 +66,14 @@ pub struct Step {
     pub ended: usize,
 }
 
+impl std::ops::AddAssign for Step {
+    fn add_assign(&mut self, other: Self) {
+        self.people += other.people;
+        self.mails += other.mails;
+        self.ended += other.ended;
+    }
+}
+
 impl Delivery {
     /// The stage, with its lanes running.
     ///
@@ -141,25 +149,17 @@ impl Delivery {
         let mut total = Step::default();
         loop {
             let step = self.claim().await?;
-            total.people += step.people;
-            total.mails += step.mails;
-            total.ended += step.ended;
-            // Whoever was due while in somebody's hands is due again when all hands are empty.
+            total += step;
             if step.people == 0 {
+                // Who is in hand may be due for something else when that is recorded.
                 drop(self.all_places().await?);
-                if self.claim_is_empty(&mut total).await? {
+                let last = self.claim().await?;
+                total += last;
+                if last.people == 0 {
                     return Ok(total);
                 }
             }
         }
-    }
-
-    async fn claim_is_empty(&mut self, total: &mut Step) -> anyhow::Result<bool> {
-        let step = self.claim().await?;
-        total.people += step.people;
-        total.mails += step.mails;
-        total.ended += step.ended;
-        Ok(step.people == 0)
     }
 
     async fn all_places(&self) -> anyhow::Result<OwnedSemaphorePermit> {

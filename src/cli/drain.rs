@@ -3,6 +3,8 @@
 use crate::cli::check::counted;
 use crate::cli::say;
 use crate::daemon::Program;
+use crate::delivery::smtp::RelayError;
+use crate::intake::step::Taken;
 use crate::matching::{self, Step};
 use crate::stage::{Bell, Stage};
 
@@ -18,12 +20,12 @@ pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
     let mut intake = program.intake();
     let mut delivery = program.delivery(Bell::default())?;
     let rules = program.matching_rules();
-    let (mut events, mut repeated, mut rejected, mut made, mut ended) = (0, 0, 0, 0, 0);
+    let mut total = Taken::default();
+    let (mut made, mut ended) = (0, 0);
     loop {
         let taken = intake.drain().await?;
-        events += taken.new;
-        repeated += taken.repeated;
-        rejected += taken.rejected.len();
+        let nothing_came = taken == Taken::default();
+        total += taken;
         while let Step::Page { alerts } =
             matching::step(program.pool(), &rules, program.clock().now()).await?
         {
@@ -31,21 +33,24 @@ pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
         }
         match delivery.drain().await {
             Ok(step) => ended += step.ended,
-            Err(error) => {
+            Err(error) if error.is::<RelayError>() => {
                 eprintln!("jobalerts: {error:#}; what is due stays due");
                 break;
             }
+            Err(error) => return Err(error),
         }
-        if taken == crate::intake::step::Taken::default() {
+        if nothing_came {
             break;
         }
     }
     delivery.finish().await;
     let (accepted, deferred, failed) = delivery.tally();
     say(format_args!(
-        "{} taken in, {repeated} known already, {rejected} set aside; {} made, {ended} ended without a word; \
+        "{} taken in, {} known already, {} set aside; {} made, {ended} ended without a word; \
          {} sent, {deferred} deferred, {failed} refused or held",
-        counted(events, "event"),
+        counted(total.new, "event"),
+        total.repeated,
+        total.rejected.len(),
         counted(usize::try_from(made)?, "alert"),
         counted(usize::try_from(accepted)?, "mail"),
     ));

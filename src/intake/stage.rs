@@ -49,11 +49,7 @@ impl Intake {
             ready?;
             let messages = self.batch.as_ref().map_or(0, |batch| batch.messages().len());
             let taken = self.take().await?;
-            total.new += taken.new;
-            total.repeated += taken.repeated;
-            total.late += taken.late;
-            total.openings += taken.openings;
-            total.rejected.extend(taken.rejected);
+            total += taken;
             open = open.saturating_sub(messages);
         }
         self.session = None;

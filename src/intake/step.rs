@@ -56,6 +56,16 @@ pub struct Taken {
     pub rejected: Vec<(usize, Rejection)>,
 }
 
+impl std::ops::AddAssign for Taken {
+    fn add_assign(&mut self, other: Self) {
+        self.new += other.new;
+        self.repeated += other.repeated;
+        self.late += other.late;
+        self.openings += other.openings;
+        self.rejected.extend(other.rejected);
+    }
+}
+
 /// Takes a batch in. A message that is no good does not take the others down;
 /// a fault of the database leaves everything as it was.
 ///

@@ -72,31 +72,40 @@ pub async fn make(connection: &mut PgConnection, page: &Page<'_>) -> Result<u64>
 ///
 /// When Postgres is away.
 pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<Vec<i64>> {
-    let mut held: Vec<i64> = sqlx::query_scalar(
-        "select a.subscriber_id
-         from alerts a
-         join subscribers p on p.id = a.subscriber_id
-         where a.due_at <= $1
-           and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
-         order by a.due_at, a.subscriber_id
-         limit $2
-         for no key update of p skip locked",
-    )
-    .bind(now)
-    .bind(limit)
-    .fetch_all(&mut *connection)
-    .await?;
-    held.sort_unstable();
-    held.dedup();
-    // Between that statement's view of the tables and its lock on a person,
-    // another worker may have claimed that person and committed.
-    Ok(sqlx::query_scalar(
-        "select id from unnest($1::bigint[]) as id
-         where not exists (select from mails m where m.subscriber_id = id and m.worker is not null)",
-    )
-    .bind(held)
-    .fetch_all(connection)
-    .await?)
+    loop {
+        let mut held: Vec<i64> = sqlx::query_scalar(
+            "select a.subscriber_id
+             from alerts a
+             join subscribers p on p.id = a.subscriber_id
+             where a.due_at <= $1
+               and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
+             order by a.due_at, a.subscriber_id
+             limit $2
+             for no key update of p skip locked",
+        )
+        .bind(now)
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await?;
+        held.sort_unstable();
+        held.dedup();
+        if held.is_empty() {
+            return Ok(held);
+        }
+        // Between that statement's view of the tables and its lock on a person,
+        // another worker may have claimed that person and committed.
+        let free: Vec<i64> = sqlx::query_scalar(
+            "select id from unnest($1::bigint[]) as id
+             where not exists (select from mails m where m.subscriber_id = id and m.worker is not null)",
+        )
+        .bind(held)
+        .fetch_all(&mut *connection)
+        .await?;
+        // All of them: then there may be others, whom the next look finds.
+        if !free.is_empty() {
+            return Ok(free);
+        }
+    }
 }
 
 /// An alert whose word is due.
