@@ -93,13 +93,9 @@ impl Scale {
                 rounds: 5,
                 mails: 20_000,
             },
-            Self::Small => Sizes {
-                criteria: 1_000,
-                searches: [2_000, 10_000],
-                events: 3_000,
-                rounds: 2,
-                mails: 1_000,
-            },
+            Self::Small => {
+                Sizes { criteria: 1_000, searches: [2_000, 10_000], events: 3_000, rounds: 2, mails: 1_000 }
+            }
         }
     }
 }

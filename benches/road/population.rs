@@ -1,7 +1,7 @@
 //! Who asks for what: people as a force's list of them looks, the same in
 //! every run.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::ops::Range;
 
@@ -104,8 +104,14 @@ const KEYWORDS: [(&str, u32); 40] = [
     ("nights", 2),
     ("driving licence", 2),
 ];
-const NAMES: [&str; 6] =
-    ["My search", "Jobs near home", "Control room", "Something with people", "Evenings & weekends", "New start"];
+const NAMES: [&str; 6] = [
+    "My search",
+    "Jobs near home",
+    "Control room",
+    "Something with people",
+    "Evenings & weekends",
+    "New start",
+];
 const CADENCES: [(&str, u32); 4] = [("immediate", 30), ("daily", 50), ("weekly", 18), ("paused", 2)];
 
 /// The questions that people ask, the most frequent first.
@@ -211,7 +217,7 @@ fn question(random: &mut StdRng) -> Value {
 }
 
 fn some(values: &[(&'static str, u32)], most: usize, random: &mut StdRng) -> Value {
-    (0..most).map(|_| weighted(values, random)).collect::<HashSet<_>>().into_iter().collect()
+    (0..most).map(|_| weighted(values, random)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn weighted(values: &[(&'static str, u32)], random: &mut StdRng) -> &'static str {

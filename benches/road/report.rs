@@ -47,7 +47,8 @@ impl Report {
             println!("{line}");
         }
         println!();
-        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let width =
+            |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (what, figure) = (width(0), width(1));
         for row in &self.rows {
             let line = format!("{:what$}  {:>figure$}  {}", row[0], row[1], row[2]);

@@ -36,7 +36,7 @@ use events::Event;
 use people::Person;
 
 /// The longest that anything may take that must come.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// A Monday, after the ticks of that morning.
 pub(crate) const MONDAY: &str = "2023-11-13T08:31:00Z";
@@ -46,10 +46,8 @@ pub(crate) const TESTER: &str = "tester@example.org";
 
 /// Waits for what must come.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(LIMIT, future).await {
-        Ok(come) => come,
-        Err(_) => panic!("did not come within {LIMIT:?}: {what}"),
-    }
+    let come = tokio::time::timeout(LIMIT, future).await;
+    come.unwrap_or_else(|_| panic!("did not come within {LIMIT:?}: {what}"))
 }
 
 /// A moment, as in `2023-11-13T08:31:00Z`.
@@ -66,9 +64,9 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Sets a key of the configuration: `set("smtp.connections", 1)`.
-    pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
-        self.settings.insert(key.to_owned(), value.to_string());
+    /// Sets a key of the configuration: `set("smtp.connections", "1")`.
+    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.insert(key.to_owned(), value.to_owned());
         self
     }
 
@@ -90,7 +88,12 @@ impl Setup {
         self
     }
 
-    pub(crate) async fn build(mut self) -> Road {
+    pub(crate) async fn build(self) -> Road {
+        // On the heap, so that the tests' own futures stay small.
+        Box::pin(self.built()).await
+    }
+
+    async fn built(mut self) -> Road {
         let smtp = self.smtp.start().await.expect("a mail server for the test");
         let database = Database::new().await;
         let broker = Broker::new();
@@ -113,7 +116,7 @@ impl Setup {
             smtp,
             peer: OnceCell::new(),
             broker,
-            database,
+            _database: database,
         };
         road.configure();
         road
@@ -130,13 +133,13 @@ pub(crate) struct Road {
     settings: BTreeMap<String, String>,
     /// The same, as a process takes them.
     pub(crate) environment: BTreeMap<String, String>,
-    program: Option<(Config, Program)>,
+    program: Option<Box<(Config, Program)>>,
     pub(crate) clock: Clock,
     pub(crate) smtp: SmtpServer,
     peer: OnceCell<Peer>,
     // The last to be dropped: they take away what the others use.
     broker: Broker,
-    database: Database,
+    _database: Database,
 }
 
 /// What one delivery brought about.
@@ -171,12 +174,12 @@ impl Road {
     fn configure(&mut self) {
         let config = Config::load(None, &self.environment).expect("the test's configuration is right");
         let program = Program::new(config.clone(), self.clock.clone()).expect("the program can be built");
-        self.program = Some((config, program));
+        self.program = Some(Box::new((config, program)));
     }
 
     /// Goes on under another configuration, as after a restart.
-    pub(crate) fn reconfigure(&mut self, key: &str, value: impl ToString) {
-        self.settings.insert(key.to_owned(), value.to_string());
+    pub(crate) fn reconfigure(&mut self, key: &str, value: &str) {
+        self.settings.insert(key.to_owned(), value.to_owned());
         self.environment = variables(&self.settings);
         self.configure();
     }
@@ -314,7 +317,7 @@ impl Road {
             path.clone(),
         ];
         let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-        self.reconfigure("taxonomy.files", Value::from(files));
+        self.reconfigure("taxonomy.files", &Value::from(files).to_string());
         std::fs::remove_file(path).unwrap();
     }
 }

@@ -5,4 +5,21 @@
 //! proves.
 
 mod harness;
+
+mod agreement;
+mod broker;
+mod commands;
+mod concurrency;
+mod daemon;
+mod delivery;
+mod golden;
+mod hostile;
+mod import;
+mod intake;
+mod kill;
+mod learning;
+mod matching;
+mod privacy;
+mod rejections;
 mod road;
+mod silence;

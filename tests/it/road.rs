@@ -105,6 +105,7 @@ async fn vacancies_that_are_due_at_once_come_in_one_mail() {
         Event::opened("230000CC").titled("Carpenter").shuts("2023-11-20T12:00:00Z"),
     ])
     .await;
+    assert_eq!(road.drain().await, Delivered::NOTHING);
     assert_eq!(road.drain_at("2023-11-14T08:00:00Z").await, Delivered::ONE_MAIL);
     let text = road.only_mail().text().unwrap();
     let place = |title| text.find(title).unwrap_or_else(|| panic!("{title} in {text}"));
@@ -123,7 +124,7 @@ async fn more_vacancies_than_a_mail_holds_come_in_several() {
     assert_eq!(road.drain().await, Delivered { accepted: 3, ..Delivered::NOTHING });
     let texts: String = road.mails().iter().map(|mail| mail.text().unwrap()).collect();
     for n in 0..45 {
-        assert_eq!(texts.matches(&format!("{}. Job {n:02}\n", n % 20 + 1)).count(), 1, "{n}: {texts}");
+        assert_eq!(texts.matches(&format!("Read the advert: Job {n:02}")).count(), 1, "{n}: {texts}");
     }
 }
 
@@ -138,9 +139,10 @@ async fn thirty_days_without_a_match_are_thirty_days_of_silence() {
     )])
     .await;
     road.hears(&[Event::sample("03")]).await;
-    for day in 13..=30 {
+    for day in [13, 14, 20, 27] {
         assert_eq!(road.drain_at(&format!("2023-11-{day}T08:31:00Z")).await, Delivered::NOTHING);
     }
+    assert_eq!(road.drain_at("2023-12-13T08:31:00Z").await, Delivered::NOTHING);
     assert_eq!(road.alerts().await, []);
 }
 

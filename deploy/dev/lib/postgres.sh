@@ -4,7 +4,7 @@
 # PostgreSQL: its data, its start and its end.
 #
 # Functions that are called by a composed name look unreachable to shellcheck.
-# shellcheck disable=SC2317
+# shellcheck disable=SC2317,SC2153
 
 #
 # DIR/postgres       data directory, or a symbolic link to it

@@ -19,10 +19,8 @@ use super::events::Event;
 
 /// Runs something to its end from a place that cannot wait, such as `drop`.
 pub(super) fn apart(work: impl Future<Output = ()> + Send + 'static) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all();
     let thread = std::thread::spawn(move || {
-        let mut runtime = runtime;
-        runtime.build().unwrap().block_on(work);
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
     });
     if thread.join().is_err() {
         eprintln!("something of the test was left behind on a server");

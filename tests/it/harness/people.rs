@@ -40,7 +40,8 @@ impl Person {
     }
 
     pub(crate) fn search(mut self, name: &str, cadence: &str, criteria: Value) -> Self {
-        let search = json!({"name": name, "cadence": cadence, "where": criteria});
+        let mut search = json!({"name": name, "cadence": cadence});
+        search["where"] = criteria;
         self.0["searches"].as_array_mut().unwrap().push(search);
         self
     }

@@ -1,7 +1,6 @@
 //! A way to a server that can be cut, so that an outage is one test's alone.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use rand::Rng;
 use tokio::io::copy_bidirectional;
@@ -71,7 +70,3 @@ async fn pass(listener: TcpListener, target: String) {
         while connections.try_join_next().is_some() {}
     }
 }
-
-/// How long a test waits for a refused program to come back: the program's own waits grow to half a
-/// minute.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);

@@ -1,0 +1,50 @@
+# Development of jobalerts: `make` lists the commands.
+#
+# DATABASE_URL and AMQP_URL, if they are set, name the servers to use; a server that is not named is started for the
+# command and stopped after it (see deploy/dev/services --help).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+SERVICES := deploy/dev/services
+BIN := $(or $(CARGO_TARGET_DIR),target)/debug
+
+.PHONY: help demo dev test bench check clean tools build
+
+help: ## list the commands
+	@echo 'Usage: make COMMAND'
+	@awk -F ' ## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "  %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: build ## play vacancies to invented people, on real servers, and tell what happened
+	@$(SERVICES) run -- $(BIN)/demo
+
+dev: build ## run the daemon with invented people and a web inbox, until Ctrl-C
+	@$(SERVICES) run -- $(BIN)/demo --stay
+
+test: tools ## run all tests, on real servers
+	@$(SERVICES) run -- $(CARGO) test --workspace --locked
+
+bench: tools ## measure the road, on real servers; BENCH="ARGUMENTS" goes to the benchmark
+	@$(SERVICES) run -- $(CARGO) bench --locked --bench road -- $(BENCH)
+
+check: tools ## check format, lints, documentation, dependencies and scripts
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	@if grep -n '^name = "aws-lc' Cargo.lock; then echo 'Cargo.lock: the only cryptography here is ring' >&2; exit 1; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES); else echo 'shellcheck is not installed; the scripts were not checked'; fi
+
+clean: ## remove what was built, and the folders of demo and dev
+	$(CARGO) clean
+	rm -rf .dev/demo .dev/demo-* .dev/inbox .dev/inbox-*
+
+build: tools
+	@$(CARGO) build --workspace --bins --locked
+
+# What cannot be installed by a script of ours; the servers can, see deploy/dev/services.
+tools:
+	@command -v $(CARGO) >/dev/null || { echo 'cargo is not installed: see https://rustup.rs (Rust 1.94 or later)' >&2; exit 69; }
+	@command -v cc >/dev/null || { echo 'There is no C compiler (cc): sudo apt-get install build-essential' >&2; exit 69; }

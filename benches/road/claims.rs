@@ -1,0 +1,83 @@
+//! What a mail costs in the database: claimed together and recorded together,
+//! so many at a time, with nothing sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jobalerts::compose::VACANCY_ALERT;
+use jobalerts::delivery::claim::{self, Claimed, Rules};
+use jobalerts::domain::posting::Phase;
+use jobalerts::domain::taxonomy::Taxonomy;
+use jobalerts::store::mails::{self, Outcome, Told, Try};
+use jobalerts::store::workers::Life;
+
+use crate::adverts::Says;
+use crate::daemon::Program;
+use crate::ground::{Ground, now};
+use crate::matching::published;
+use crate::report::{Report, grouped, median, time};
+
+/// How many are claimed, and recorded, together.
+const TOGETHER: [i64; 5] = [8, 16, 32, 64, 128];
+const TIMES: usize = 15;
+
+/// Makes alerts due, and claims and records them.
+pub(crate) async fn measure(ground: &Ground, searches: u32, report: &mut Report) -> anyhow::Result<()> {
+    let daemon = Program::start(ground, &["run", "--stages", "intake,matching"], &[])?;
+    for number in 0..3 {
+        published(ground, &format!("CLAIM-{number}"), Says::Open).await?;
+    }
+    daemon.stop().await?;
+    let rules = Rules {
+        taxonomy: Arc::new(Taxonomy::shipped()),
+        testers: [].into(),
+        domain: ground.config().smtp.from.address().domain().to_owned(),
+    };
+    let life = Life::begin(ground.config().database.url.expose()).await?;
+    for together in TOGETHER {
+        let (mut claims, mut records) = (Vec::new(), Vec::new());
+        for _ in 0..TIMES {
+            let begun = Instant::now();
+            let claimed = claim::claim(ground.pool(), &rules, life.number(), together, now()).await?.mails;
+            claims.push(begun.elapsed());
+            records.push(recorded(ground, &claimed).await?);
+        }
+        report.add(
+            format!(
+                "{} searches: a claim of {together} mails with {} alerts, and a record",
+                grouped(searches.into()),
+                3 * together
+            ),
+            format!("{}, {}", time(median(&claims)), time(median(&records))),
+        );
+    }
+    ground.forget().await
+}
+
+async fn recorded(ground: &Ground, claimed: &[Claimed]) -> anyhow::Result<Duration> {
+    let told = |mail: &Claimed| {
+        let told = mail.topics.iter().map(|topic| Told {
+            opening_id: topic.opening.id,
+            revision: topic.opening.revision,
+            phase: Phase::Open,
+            door_shuts_at: topic.opening.posting.door_shuts_at(),
+        });
+        told.collect()
+    };
+    let tries: Vec<Try> = claimed
+        .iter()
+        .map(|mail| Try {
+            mail_id: mail.mail_id,
+            worker: mail.worker,
+            subscriber_id: mail.subscriber_id,
+            told: told(mail),
+            outcome: Outcome::Accepted,
+            reply: format!("250 2.0.0 Ok: queued, {VACANCY_ALERT}"),
+        })
+        .collect();
+    let begun = Instant::now();
+    let mut transaction = ground.pool().begin().await?;
+    mails::record(&mut transaction, &tries, now()).await?;
+    transaction.commit().await?;
+    Ok(begun.elapsed())
+}

@@ -1,0 +1,173 @@
+//! The second half of the story: the daemon, by the machine's clock.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use chrono::{DateTime, Utc};
+use jobalerts::clock::Clock;
+use serde_json::json;
+
+use crate::account::{self, paragraph, row};
+use crate::expected::Expected;
+use crate::ground::Ground;
+use crate::rehearsal::{all_openings, describe, tell_matched, tell_outcome};
+use crate::samples::Sample;
+
+/// The vacancy that the daemon is to tell people of.
+const REFERENCE: &str = "260000ZZ";
+/// The sample it is made from.
+const MODEL: &str = "230000IR";
+/// The vacancy with the most events.
+const CHANGED: &str = "230000P0";
+/// Far longer than it takes; only when something is wrong is it waited for.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// Starts the daemon, feeds it, waits for the mails, stops it.
+pub(crate) async fn play(
+    ground: &Ground,
+    samples: &[Sample],
+    expected: &mut Expected<'_>,
+) -> anyhow::Result<()> {
+    account::part("Then the daemon, by the machine's clock");
+    let now = Clock::System.now();
+    let as_it_was = revision_of(ground, CHANGED).await?;
+    let before = expected.mails();
+    let due_at_once = at_once(expected, ground).await?;
+    let mut daemon = ground.program.start_daemon(true)?;
+    let garbage = feed(ground, samples, now).await?;
+
+    let arrived = ground.smtp.wait_until(|tally| tally.mails >= before + due_at_once);
+    tokio::select! {
+        ended = daemon.ended() => bail!("the daemon has ended by itself: {}", ended?),
+        arrived = tokio::time::timeout(LIMIT, arrived) => arrived.with_context(|| {
+            format!("after {} s, not all of the {due_at_once} expected mails have come", LIMIT.as_secs())
+        })?,
+    };
+    let status = daemon.stop().await?;
+    ensure!(status.success(), "the daemon was told to stop and ended with {status}");
+
+    account::step(now, &format!("vacancy.opened vacancy/{REFERENCE}"));
+    let openings = all_openings(&ground.pool).await?;
+    let opening = openings.values().find(|opening| opening.reference() == REFERENCE);
+    let opening = opening.context("the new vacancy has led to no opening")?;
+    paragraph(4, &describe(&opening.posting.facts));
+    let matched = expected.matched(opening, now);
+    tell_matched(&matched, expected.people(), now);
+    let due = expected.due(&openings, now);
+    let mut seen = before;
+    tell_outcome(ground, &openings, &due, expected, &mut seen);
+    if revision_of(ground, CHANGED).await? != as_it_was {
+        expected.problem(format!("a late event has changed {CHANGED}"));
+    }
+    tell_the_rest(ground, expected, garbage, samples.len()).await
+}
+
+/// Publishes everything again, an event that is late, garbage, and one new vacancy. Returns how much was garbage.
+async fn feed(ground: &Ground, samples: &[Sample], now: DateTime<Utc>) -> anyhow::Result<usize> {
+    let about = |reference| {
+        let sample = samples.iter().find(|sample| sample.reference() == reference);
+        sample.with_context(|| format!("no sample is about {reference}"))
+    };
+    paragraph(0, "`jobalerts run` is started. Into its queue go, in this order:");
+    let files: Vec<String> = samples.iter().map(|sample| sample.path.display().to_string()).collect();
+    publish(ground, &[], &files).await?;
+    row(2, &["-", "all events of the rehearsal once more, as a feed does that is restarted;"], &[1]);
+
+    let late = written(ground, "late.json", &about(CHANGED)?.said_again().to_string())?;
+    publish(ground, &[], &[late]).await?;
+    let what = format!("the first event of {CHANGED} under a new id: version 1, when 3 is known;");
+    row(2, &["-", &what], &[1]);
+
+    let garbage = garbage(ground, about(MODEL)?, now)?;
+    publish(ground, &["--unchecked"], &garbage).await?;
+    row(2, &["-", &format!("{} messages that are no good;", garbage.len())], &[1]);
+
+    let fresh = written(ground, "fresh.json", &about(MODEL)?.made_anew(REFERENCE, now).to_string())?;
+    publish(ground, &[], &[fresh]).await?;
+    row(2, &["-", &format!("a new vacancy {REFERENCE}, made from the sample of {MODEL}.")], &[1]);
+    Ok(garbage.len())
+}
+
+async fn publish(ground: &Ground, options: &[&str], files: &[String]) -> anyhow::Result<()> {
+    let mut arguments = vec!["publish"];
+    arguments.extend(options);
+    arguments.extend(files.iter().map(String::as_str));
+    ground.program.run(&arguments).await.map(drop)
+}
+
+async fn revision_of(ground: &Ground, reference: &str) -> anyhow::Result<Option<i32>> {
+    let openings = all_openings(&ground.pool).await?;
+    Ok(openings.values().find(|opening| opening.reference() == reference).map(|opening| opening.revision))
+}
+
+async fn tell_the_rest(
+    ground: &Ground,
+    expected: &mut Expected<'_>,
+    garbage: usize,
+    replayed: usize,
+) -> anyhow::Result<()> {
+    let status = ground.program.run(&["status"]).await?;
+    account::command(
+        "The daemon was told to stop (SIGTERM) and ended with exit code 0. What it left",
+        &["status"],
+        &status,
+    );
+    println!();
+    paragraph(
+        0,
+        &format!(
+            "Nobody got a mail about the {replayed} events that came again: they were known. The event that came late \
+             was kept and changed nothing: {CHANGED} is closed, as version 3 said. The messages that were no good wait \
+             in the dead-letter queue, each with the reason in its header:"
+        ),
+    );
+    let standing: serde_json::Value =
+        serde_json::from_str(&ground.program.run(&["status", "--json"]).await?)?;
+    for (what, right) in [
+        ("alertsDue", 0),
+        ("mailsInHand", 0),
+        ("mailsDeferred", 0),
+        ("mailsAccepted", expected.mails()),
+        ("alertsWaiting", expected.waiting()),
+    ] {
+        if standing["standing"][what] != json!(right) {
+            expected.problem(format!("status says {what} = {}, not {right}", standing["standing"][what]));
+        }
+    }
+    let letters = ground.dead_letters().await?;
+    for letter in &letters {
+        row(2, &[&letter.reason, &letter.about, &letter.detail], &[20, 20]);
+    }
+    if letters.len() != garbage {
+        expected.problem(format!("{} messages were set aside in place of {garbage}", letters.len()));
+    }
+    Ok(())
+}
+
+/// How many people must hear of the new vacancy at once, before it is there: those who heard of its model at once.
+async fn at_once(expected: &Expected<'_>, ground: &Ground) -> anyhow::Result<usize> {
+    let openings = all_openings(&ground.pool).await?;
+    let model = openings.values().find(|opening| opening.reference() == MODEL);
+    Ok(model.map_or(0, |model| expected.asking_at_once(model)))
+}
+
+/// Files with messages that no good feed sends.
+fn garbage(ground: &Ground, model: &Sample, now: DateTime<Utc>) -> anyhow::Result<Vec<String>> {
+    let mut elsewhere = model.made_anew("260000XX", now);
+    elsewhere["deploymentenv"] = json!("staging");
+    let mut strange_link = model.made_anew("260000YY", now);
+    strange_link["data"]["posting"]["url"] = json!("https://jobs.example.net/260000YY");
+    let trial = model.made_anew("TEST0002", now);
+    Ok(vec![
+        written(ground, "garbage.bin", "this is not an event")?,
+        written(ground, "elsewhere.json", &elsewhere.to_string())?,
+        written(ground, "strange-link.json", &strange_link.to_string())?,
+        written(ground, "trial.json", &trial.to_string())?,
+    ])
+}
+
+fn written(ground: &Ground, name: &str, text: &str) -> anyhow::Result<String> {
+    let path = ground.file(name);
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path.display().to_string())
+}

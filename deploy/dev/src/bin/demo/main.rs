@@ -1,0 +1,120 @@
+//! The demo: the real program on real servers, with mails that go to a catcher in this process.
+//!
+//! It plays a few weeks of vacancies as a rehearsal, with the clock set, then starts the daemon with the machine's
+//! clock and feeds it the same events again, new ones and garbage. It tells what happened and why, holds every mail
+//! against what it worked out by itself, and fails if there is a difference. `make demo` runs it.
+//!
+//! With `--stay` it is a playground in place of a story: the daemon, invented people and a web inbox, until Ctrl-C.
+//! `make dev` runs that.
+
+mod account;
+mod broker;
+mod daemon;
+mod expected;
+mod ground;
+mod letters;
+mod people;
+mod program;
+mod reasons;
+mod rehearsal;
+mod samples;
+mod stay;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Parser;
+use jobalerts::domain::taxonomy::Taxonomy;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::account::say;
+use crate::expected::Expected;
+use crate::ground::Ground;
+
+/// Plays vacancies to invented people, on the servers of `DATABASE_URL` and `AMQP_URL`, and tells what happened.
+///
+/// It makes a database and queues of its own there and removes them at the end.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Tell no story: run the daemon and a web inbox until Ctrl-C
+    #[arg(long)]
+    stay: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let stopped = async {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    };
+    let ground = Ground::prepare(if arguments.stay { "inbox" } else { "demo" }).await?;
+    let outcome = if arguments.stay {
+        stay::stay(&ground, stopped).await
+    } else {
+        tokio::select! {
+            told = tell(&ground) => told,
+            () = stopped => Err(anyhow::anyhow!("stopped before the end")),
+        }
+    };
+    let cleared = ground.clear().await;
+    outcome.and(cleared)
+}
+
+/// The whole story.
+async fn tell(ground: &Ground) -> anyhow::Result<()> {
+    let taxonomy = Taxonomy::shipped();
+    let people = people::read(&taxonomy)?;
+    account::title("jobalerts, from a vacancy to a mail");
+    say(
+        "Every line below is what the real program did: it took events from RabbitMQ, kept them in PostgreSQL, and \
+         handed its mails over SMTP to a catcher in this process. The people are invented.",
+    );
+    for (what, arguments) in [
+        ("The tables are made", &["migrate"][..]),
+        ("Configuration and servers are checked", &["check", "--connect"]),
+        ("People are imported", &["import", people::FILE]),
+    ] {
+        account::command(what, arguments, &ground.program.run(arguments).await?);
+    }
+    let mut expected = Expected::new(&people, &taxonomy)?;
+    let samples = samples::read()?;
+    rehearsal::play(ground, &samples, &mut expected).await?;
+    daemon::play(ground, &samples, &mut expected).await?;
+
+    account::part("In the end");
+    let problems = expected.problems();
+    say(&format!(
+        "{} mails left, for {} people, {} of whom heard more than once; nobody was told the same thing twice. The mails \
+         are in {}: each as .eml, its text as .txt, and its page as .html, to open in a browser.",
+        expected.mails(),
+        expected.people_told(),
+        expected.people_told_more_than_once(),
+        ground.mails().display()
+    ));
+    if !problems.is_empty() {
+        for problem in problems {
+            account::row(2, &["WRONG:", problem], &[]);
+        }
+        bail!("{} of the things above are not as they should be", problems.len());
+    }
+    say(
+        "Every mail was held against what the demo worked out by itself from people and events: right people, right \
+         moments, right vacancies, and all reasons of each person.",
+    );
+    Ok(())
+}

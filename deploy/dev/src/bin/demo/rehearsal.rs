@@ -1,0 +1,256 @@
+//! The first half of the story: weeks of vacancies with the clock set.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::ensure;
+use chrono::{DateTime, Duration, Utc};
+use jobalerts::domain::opening::{Closing, Facts};
+use jobalerts::domain::posting::State;
+use jobalerts::domain::taxonomy::{Dimension, Taxonomy};
+use jobalerts::store::openings::{self, Opening};
+use sqlx::PgPool;
+
+use crate::account::{self, counted, moment, paragraph, quoted, row};
+use crate::expected::{Due, Expected, Matched};
+use crate::ground::Ground;
+use crate::letters::Letter;
+use crate::samples::Sample;
+
+/// From an event to the moment at which the program looks at it.
+const LATER: Duration = Duration::seconds(5);
+/// So many people who were not matched are shown, each for another reason.
+const NEAR_SHOWN: usize = 6;
+
+/// Plays the samples at the times at which they happened, and every moment between at which somebody is due.
+pub(crate) async fn play(
+    ground: &Ground,
+    samples: &[Sample],
+    expected: &mut Expected<'_>,
+) -> anyhow::Result<()> {
+    account::part("First a rehearsal: what happened in 2023, by a clock that is set");
+    account::say(
+        "For each event: `jobalerts publish FILE`, then `jobalerts drain --now TIME`, a few seconds after the event's \
+         own time. People who asked for a mail a day hear at 8am, those who asked for one a week on Monday at 8am.",
+    );
+    let mut seen = 0;
+    for sample in samples {
+        let now = sample.time + LATER;
+        while let Some(tick) = next_due(&ground.pool).await?.filter(|tick| *tick <= now) {
+            moment_comes(ground, tick, expected, &mut seen).await?;
+        }
+        event_comes(ground, sample, now, expected, &mut seen).await?;
+    }
+    let mut last = None;
+    while let Some(tick) = next_due(&ground.pool).await? {
+        ensure!(last < Some(tick), "somebody is still due after the mails of {}", moment(tick));
+        last = Some(tick);
+        moment_comes(ground, tick, expected, &mut seen).await?;
+    }
+    Ok(())
+}
+
+async fn event_comes(
+    ground: &Ground,
+    sample: &Sample,
+    now: DateTime<Utc>,
+    expected: &mut Expected<'_>,
+    seen: &mut usize,
+) -> anyhow::Result<()> {
+    let path = sample.path.display().to_string();
+    account::step(now, &format!("{} {}", sample.text("type"), sample.text("subject")));
+    paragraph(4, &format!("event: {path}"));
+    let before = revision(&ground.pool, sample.text("subject")).await?;
+    ground.program.run(&["publish", &path]).await?;
+    let drained = drain(ground, now).await?;
+    let openings = all_openings(&ground.pool).await?;
+    let opening = openings.values().rfind(|opening| opening.reference() == sample.reference());
+    let Some(opening) = opening else {
+        expected.problem(format!("{path} has led to no opening"));
+        return Ok(());
+    };
+    if sample.text("type") == "vacancy.opened" {
+        paragraph(4, &describe(&opening.posting.facts));
+        paragraph(4, &drained);
+        let matched = expected.matched(opening, now);
+        tell_matched(&matched, expected.people(), now);
+    } else {
+        paragraph(4, &sample.in_words());
+        paragraph(4, &drained);
+        tell_changed(opening, before, expected);
+    }
+    let due = expected.due(&openings, now);
+    tell_outcome(ground, &openings, &due, expected, seen);
+    Ok(())
+}
+
+/// What a change means to those who were told, and to those who are still to hear.
+fn tell_changed(opening: &Opening, before: Option<i32>, expected: &Expected<'_>) {
+    let (told, waiting) = expected.standing(opening.id);
+    if before == Some(opening.revision) {
+        paragraph(4, &format!("Nothing that we know has changed: it stays revision {}.", opening.revision));
+    } else {
+        let told = match told {
+            0 => "Nobody was told of it before.".to_owned(),
+            1 => "1 person was told of it before, and is not written to again:".to_owned(),
+            told => format!("{told} people were told of it before, and are not written to again:"),
+        };
+        let why = if told.ends_with(':') { " this version tells of new vacancies only." } else { "" };
+        paragraph(4, &format!("It is now revision {}. {told}{why}", opening.revision));
+    }
+    if waiting > 0 {
+        paragraph(4, &format!("{} for their day; what is true by then counts.", waiting_people(waiting)));
+    }
+}
+
+fn waiting_people(count: usize) -> String {
+    if count == 1 { "1 person waits".to_owned() } else { format!("{count} people wait") }
+}
+
+async fn moment_comes(
+    ground: &Ground,
+    now: DateTime<Utc>,
+    expected: &mut Expected<'_>,
+    seen: &mut usize,
+) -> anyhow::Result<()> {
+    account::step(now, "mails are due");
+    paragraph(4, &drain(ground, now).await?);
+    let openings = all_openings(&ground.pool).await?;
+    let due = expected.due(&openings, now);
+    tell_outcome(ground, &openings, &due, expected, seen);
+    Ok(())
+}
+
+/// Lets the program do all it can at a moment; returns what it says of that.
+async fn drain(ground: &Ground, now: DateTime<Utc>) -> anyhow::Result<String> {
+    let now = now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let printed = ground.program.run(&["drain", "--now", &now]).await?;
+    Ok(format!("drain: {}", printed.trim()))
+}
+
+/// The next moment at which somebody is due.
+async fn next_due(pool: &PgPool) -> anyhow::Result<Option<DateTime<Utc>>> {
+    Ok(sqlx::query_scalar("select min(due_at) from alerts").fetch_one(pool).await?)
+}
+
+/// The revision of the newest posting about a subject.
+async fn revision(pool: &PgPool, subject: &str) -> anyhow::Result<Option<i32>> {
+    let revision =
+        sqlx::query_scalar("select revision from openings where subject = $1 order by posting desc limit 1");
+    Ok(revision.bind(subject).fetch_optional(pool).await?)
+}
+
+/// All openings as they are now, by key.
+pub(crate) async fn all_openings(pool: &PgPool) -> anyhow::Result<BTreeMap<i64, Opening>> {
+    let mut connection = pool.acquire().await?;
+    let ids: Vec<i64> =
+        sqlx::query_scalar("select id from openings order by id").fetch_all(&mut *connection).await?;
+    let openings = openings::by_id(&mut connection, &ids).await?;
+    Ok(openings.into_iter().map(|opening| (opening.id, opening)).collect())
+}
+
+/// Who asks for a new vacancy, when they hear of it, and who is left alone.
+pub(crate) fn tell_matched(matched: &Matched, people: usize, now: DateTime<Utc>) {
+    let at_once = matched.asking.iter().filter(|(_, due, _)| *due <= now).count();
+    paragraph(
+        4,
+        &format!(
+            "{} of {people} people asked for it, {at_once} of them to hear at once.",
+            matched.asking.len()
+        ),
+    );
+    for (address, slug) in &matched.unknown {
+        paragraph(
+            4,
+            &format!("{address} named \"{slug}\", which the taxonomy does not know: it limits nothing."),
+        );
+    }
+    let mut later: Vec<_> = matched.asking.iter().filter(|(_, due, _)| *due > now).collect();
+    if !later.is_empty() {
+        later.sort_by_key(|(_, due, _)| *due);
+        paragraph(4, "To hear later:");
+        for (address, due, names) in later {
+            let names = quoted(names.iter().map(String::as_str));
+            row(6, &[address, &moment(*due), &names], &[24, 21]);
+        }
+    }
+    paragraph(4, "Not asked for, for example:");
+    let mut shown: Vec<(&str, &str)> = Vec::new();
+    for (address, name, obstacle) in &matched.near {
+        let alike = shown.iter().any(|(sort, who)| *sort == obstacle.sort || who == address);
+        if shown.len() < NEAR_SHOWN && !alike {
+            shown.push((obstacle.sort, address));
+            row(6, &[address, &format!("\"{name}\": {}", obstacle.text)], &[24]);
+        }
+    }
+}
+
+/// Which mails left, who was told nothing and why; and whether that is right.
+pub(crate) fn tell_outcome(
+    ground: &Ground,
+    openings: &BTreeMap<i64, Opening>,
+    due: &Due,
+    expected: &mut Expected<'_>,
+    seen: &mut usize,
+) {
+    let mut letters: Vec<Letter> =
+        ground.inbox.entries().iter().skip(*seen).map(|entry| Letter::read(entry)).collect();
+    *seen += letters.len();
+    expected.hold_against(&due.owed, &letters);
+    letters.sort_by(|a, b| a.to.cmp(&b.to));
+    if letters.is_empty() {
+        paragraph(4, "No mail left.");
+    } else {
+        paragraph(4, &format!("{} left:", counted(letters.len(), "mail")));
+    }
+    for letter in &letters {
+        let number = format!("{:04}", letter.number);
+        row(6, &[&number, &letter.to, &letter.subject], &[4, 24]);
+        for (reference, why) in &letter.reasons {
+            row(36, &[&format!("{reference} matches {why}")], &[]);
+        }
+    }
+    let mut over: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+    for (address, id) in &due.over {
+        over.entry(*id).or_default().push(address);
+    }
+    for (id, addresses) in over {
+        let Some(opening) = openings.get(&id) else { continue };
+        let why = match opening.posting.state {
+            State::Withdrawn => "was withdrawn",
+            State::Closed => "was closed",
+            State::Posted => "had closed",
+        };
+        paragraph(
+            4,
+            &format!(
+                "Left out, because {} {why} before their day came: {}.",
+                account::named(opening),
+                addresses.join(", ")
+            ),
+        );
+    }
+}
+
+/// What an advert says, in one sentence.
+pub(crate) fn describe(facts: &Facts) -> String {
+    let taxonomy = Taxonomy::shipped();
+    let mut parts: Vec<String> = Dimension::ALL
+        .into_iter()
+        .filter(|dimension| !facts.values(*dimension).is_empty())
+        .map(|dimension| {
+            let labels = facts.values(dimension).iter().map(|value| taxonomy.label(dimension, value));
+            labels.collect::<Vec<_>>().join(", ")
+        })
+        .collect();
+    // "Volunteer" is a kind of work and a kind of contract.
+    let mut said = BTreeSet::new();
+    parts.retain(|part| said.insert(part.clone()));
+    parts.extend(facts.pay_text.clone());
+    parts.push(match facts.closing {
+        Closing::Instant(at) => format!("closes {}", moment(at)),
+        Closing::Date(day) => format!("closes on {day}, no time given"),
+        Closing::CloseOfBusiness(day) => format!("closes on {day} at the end of the working day"),
+        Closing::OpenUntilFilled => "no closing date".to_owned(),
+    });
+    format!("\"{}\": {}.", facts.title, parts.join("; "))
+}
