@@ -35,7 +35,7 @@ check: tools ## check format, lints, documentation, dependencies and scripts
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if grep -n '^name = "aws-lc' Cargo.lock; then echo 'Cargo.lock: the only cryptography here is ring' >&2; exit 1; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES); else echo 'shellcheck is not installed; the scripts were not checked'; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) deploy/dev/lib/*.sh; else echo 'shellcheck is not installed; the scripts were not checked'; fi
 
 clean: ## remove what was built, and the folders of demo and dev
 	$(CARGO) clean

@@ -13,7 +13,8 @@ create table events (
     source      text        not null collate "C",
     event_id    text        not null collate "C",
     type        text        not null collate "C",
-    -- What it is about, normalised: 'vacancy/230000P0'.
+    -- What it is about, normalised: 'vacancy/230000P0'. Test events have subjects
+    -- of their own, 'test-vacancy/...', and never meet the real ones.
     subject     text        not null collate "C",
     version     bigint,
     time        timestamptz not null,
@@ -49,9 +50,16 @@ create table openings (
     revision         integer     not null,
     matched_revision integer     not null default 0,
     match_cursor     bigint      not null default 0,
+    -- Why matching cannot read this row, if so; tried again at every start.
+    fault            text,
+    -- An event that posted it: whatever arrives later, the posting that holds
+    -- this event is this row's.
+    anchor_event_id  bigint      not null,
+    -- It has turned out to be the same posting as an earlier row.
+    absorbed         boolean     not null default false,
     constraint openings_once unique (subject, posting)
 );
-create index openings_to_match on openings (id) where matched_revision < revision;
+create index openings_to_match on openings (id) where matched_revision < revision and fault is null;
 
 -- What was true at each revision, so that "what was this person told" is a
 -- number in an alert and a row here.
@@ -176,7 +184,8 @@ create table alerts (
 create index alerts_due on alerts (due_at, subscriber_id) where due_at is not null;
 
 -- Each mail from the moment it is claimed for sending. A mail keeps its
--- openings and its Message-ID over retries, so that a repeat can be recognised.
+-- openings over retries, and its Message-ID as long as what it tells of them
+-- stays the same, so that a repeat can be recognised.
 create table mails (
     id            bigint generated always as identity primary key,
     subscriber_id bigint      not null,

@@ -34,6 +34,8 @@ use std::path::{Path, PathBuf};
 use reader::{Reader, variable};
 use show::Shown;
 
+use crate::domain::cadence::Rhythm;
+
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CronExpression, Database, Delays, Intake, Links, Log, LogFormat, Schedules, Sender, Smtp,
@@ -143,6 +145,16 @@ impl Config {
             taxonomy: Taxonomy::read(reader.section("taxonomy")),
             log: Log::read(reader.section("log")),
             shown: Vec::new(),
+        }
+    }
+
+    /// The schedules, on the clocks of the configured zone.
+    #[must_use]
+    pub fn rhythm(&self) -> Rhythm {
+        Rhythm {
+            zone: self.time.zone,
+            daily: self.schedules.daily.schedule().clone(),
+            weekly: self.schedules.weekly.schedule().clone(),
         }
     }
 

@@ -139,6 +139,7 @@ impl Program {
     pub async fn prepare(&self) -> store::Result<()> {
         let mut connection = store::connect(self.config.database.url.expose()).await?;
         store::check_schema(&mut connection).await?;
+        store::openings::retry_set_aside(&mut connection).await?;
         let learned = store::criteria::learn(&mut connection, &self.taxonomy).await?;
         if learned > 0 {
             tracing::info!(searches = learned, "the taxonomy has learned what these ask for");

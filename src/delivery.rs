@@ -12,12 +12,13 @@ mod lanes;
 pub mod smtp;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
@@ -51,7 +52,7 @@ pub struct Delivery {
     places: Arc<Semaphore>,
     parcels: Option<mpsc::UnboundedSender<Parcel>>,
     tasks: JoinSet<()>,
-    /// Whether the last claim found as many as it asked for.
+    /// Whether the last claim found anybody.
     busy: bool,
 }
 
@@ -96,6 +97,7 @@ impl Delivery {
             taxonomy,
             testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
             domain: composer.domain().to_owned(),
+            rhythm: config.rhythm(),
         };
         let relay = Relay::new(&config.smtp)?;
         let places = Arc::new(Semaphore::new(relay.lines() * IN_HAND));
@@ -110,7 +112,8 @@ impl Delivery {
                     .unwrap_or(chrono::Duration::MAX),
             },
             server_away: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
+            worker: AtomicI32::new(0),
             tally: Tally::default(),
         });
         let (parcels, tasks) = lanes::start(&shared);
@@ -183,20 +186,16 @@ impl Delivery {
     }
 
     async fn claim(&mut self) -> anyhow::Result<Step> {
-        if self.shared.server_away.load(Ordering::Relaxed) {
-            self.shared.relay.connect().await?.quit().await;
-            self.shared.server_away.store(false, Ordering::Relaxed);
-        }
+        self.fail_with_the_lanes();
+        self.find_server().await?;
+        let worker = self.worker().await?;
         let mut room = self.room().await?;
-        let claimed = self.claim_into(room.num_permits()).await;
-        let claimed = match claimed {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                // Whatever broke may have ended the session that our claims hang on.
-                self.life = None;
-                return Err(error.into());
-            }
-        };
+        if !self.busy {
+            workers::free_orphans(&mut *self.shared.pool.acquire().await?).await?;
+        }
+        let limit = i64::try_from(room.num_permits())?;
+        let now = self.shared.clock.now();
+        let claimed = claim::claim(&self.shared.pool, &self.rules, worker, limit, now).await?;
         self.busy = claimed.people > 0;
         let step = Step { people: claimed.people, mails: claimed.mails.len(), ended: claimed.ended };
         for mail in claimed.mails {
@@ -212,30 +211,55 @@ impl Delivery {
         Ok(step)
     }
 
-    async fn claim_into(&mut self, room: usize) -> crate::store::Result<claim::Claim> {
-        let pool = &self.shared.pool;
-        let worker = match &mut self.life {
-            Some(life) => {
-                life.assure().await?;
-                life.number()
+    /// A lane that panicked has a mail in hand that nobody will finish. The
+    /// stage fails with it, and the next start finds everything in order.
+    fn fail_with_the_lanes(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Err(error) = ended
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
             }
-            none => {
-                let life = none.insert(Life::begin(&self.database_url).await?);
-                let orphans = workers::free_orphans(&mut *pool.acquire().await?).await?;
-                if orphans > 0 {
-                    tracing::warn!(
-                        mails = orphans,
-                        "freed mails of a worker that died; they may have left and are sent again"
-                    );
-                }
-                life.number()
-            }
-        };
-        if !self.busy {
-            workers::free_orphans(&mut *pool.acquire().await?).await?;
         }
-        let limit = i64::try_from(room).unwrap_or(i64::MAX);
-        claim::claim(pool, &self.rules, worker, limit, self.shared.clock.now()).await
+    }
+
+    /// Looks whether a mail server that was away is back. With a line open it
+    /// is not away, and a further one might be one too many for it.
+    async fn find_server(&self) -> anyhow::Result<()> {
+        if self.shared.server_away.load(Ordering::Relaxed) {
+            if self.shared.relay.open_lines() == 0 {
+                self.shared.relay.connect().await?.quit().await;
+            }
+            self.shared.server_away.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The number to claim under. If its session has ended, others may take
+    /// over what is in hand here: lanes give back what they have not begun, and
+    /// only when all is recorded does a new life begin.
+    async fn worker(&mut self) -> anyhow::Result<i32> {
+        if let Some(life) = &mut self.life {
+            match life.assure().await {
+                Ok(()) => return Ok(life.number()),
+                Err(error) => {
+                    tracing::warn!(%error, "the session that our claims hang on has ended");
+                    self.shared.worker.store(0, Ordering::Relaxed);
+                    self.life = None;
+                }
+            }
+        }
+        drop(self.all_places().await?);
+        let life = Life::begin(&self.database_url).await?;
+        let orphans = workers::free_orphans(&mut *self.shared.pool.acquire().await?).await?;
+        if orphans > 0 {
+            tracing::warn!(
+                mails = orphans,
+                "freed mails of a worker that died; they may have left and are sent again"
+            );
+        }
+        self.shared.worker.store(life.number(), Ordering::Relaxed);
+        Ok(self.life.insert(life).number())
     }
 }
 
@@ -256,7 +280,7 @@ impl Stage for Delivery {
     /// Finishes the mails that are being sent and gives back those that were
     /// not begun.
     async fn finish(&mut self) {
-        self.shared.stopping.store(true, Ordering::Relaxed);
+        self.shared.stopping.cancel();
         self.parcels = None;
         while self.tasks.join_next().await.is_some() {}
         self.life = None;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -54,11 +54,7 @@ impl Rules {
     pub fn new(config: &Config, taxonomy: Arc<Taxonomy>) -> Self {
         Self {
             taxonomy,
-            rhythm: Rhythm {
-                zone: config.time.zone,
-                daily: config.schedules.daily.schedule().clone(),
-                weekly: config.schedules.weekly.schedule().clone(),
-            },
+            rhythm: config.rhythm(),
             testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
             max_age: Duration::from_std(config.intake.max_age).unwrap_or(Duration::MAX),
         }
@@ -97,26 +93,54 @@ pub enum Step {
     },
 }
 
-/// Matches one page of one opening, in one transaction.
+/// Matches one page of one opening, in one transaction. An opening that
+/// cannot be read, or that Postgres objects to, is set aside and told in
+/// `status`; the others go on.
 ///
 /// # Errors
 ///
 /// When Postgres is away; the page is then matched again.
 pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Result<Step> {
     let mut transaction = pool.begin().await?;
-    let Some((opening, cursor)) = openings::next_to_match(&mut transaction).await? else {
+    let Some(next) = openings::next_to_match(&mut transaction).await? else {
         return Ok(Step::Idle);
     };
+    let matched = match next.opening {
+        Ok(opening) => page(&mut transaction, &opening, next.cursor, rules, now).await,
+        Err(error) => Err(error),
+    };
+    match matched {
+        Ok(alerts) => {
+            transaction.commit().await?;
+            Ok(Step::Page { alerts })
+        }
+        Err(error) if error.will_come_again() => {
+            transaction.rollback().await?;
+            tracing::error!(opening = next.id, %error, "an opening cannot be matched and is set aside");
+            openings::set_aside(&mut *pool.acquire().await?, next.id, &error.to_string()).await?;
+            Ok(Step::Page { alerts: 0 })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn page(
+    connection: &mut PgConnection,
+    opening: &Opening,
+    cursor: i64,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> store::Result<u64> {
     let terms = Terms::of(&opening.posting.facts, &rules.taxonomy);
     if cursor == 0 {
-        report_unmapped(&opening, &terms);
+        report_unmapped(opening, &terms);
     }
-    let last = subscribers::last(&mut transaction).await?;
+    let last = subscribers::last(&mut *connection).await?;
     let up_to = (cursor + PAGE).min(last);
     let mut made = 0;
     let interest = rules.interest(&opening.posting, now);
     if interest != Interest::None {
-        let criteria = criteria::matching(&mut transaction, &terms).await?;
+        let criteria = criteria::matching(&mut *connection, &terms).await?;
         let due = rules.due(&opening.posting, now);
         let page = alerts::Page {
             opening_id: opening.id,
@@ -128,20 +152,19 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
             only: opening.posting.test.then_some(&rules.testers),
         };
         if !criteria.is_empty() {
-            made = alerts::make(&mut transaction, &page).await?;
+            made = alerts::make(&mut *connection, &page).await?;
         }
     }
     if up_to >= last {
-        openings::matched(&mut transaction, opening.id, opening.revision).await?;
+        openings::matched(&mut *connection, opening.id, opening.revision).await?;
     } else {
-        openings::matched_up_to(&mut transaction, opening.id, up_to).await?;
+        openings::matched_up_to(&mut *connection, opening.id, up_to).await?;
     }
     if made > 0 {
-        store::announce_work(&mut transaction, "delivery").await?;
+        store::announce_work(connection, "delivery").await?;
     }
-    transaction.commit().await?;
     tracing::info!(opening = opening.key(), revision = opening.revision, up_to, alerts = made, "matched");
-    Ok(Step::Page { alerts: made })
+    Ok(made)
 }
 
 impl Rules {

@@ -61,6 +61,21 @@ impl From<sqlx::Error> for StoreError {
 /// The result of a store function.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+impl StoreError {
+    /// Whether the same work will fail again in the same way: a row that cannot
+    /// be read, data that Postgres objects to, a statement that takes too long.
+    #[must_use]
+    pub fn will_come_again(&self) -> bool {
+        match self {
+            Self::Row { .. } => true,
+            Self::Database(sqlx::Error::Database(error)) => {
+                is_about_the_data(&**error) || error.code().is_some_and(|code| code == "57014")
+            }
+            _ => false,
+        }
+    }
+}
+
 fn describe(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::PoolTimedOut => {
@@ -74,6 +89,13 @@ fn describe(error: &sqlx::Error) -> String {
         sqlx::Error::Io(cause) => format!("Postgres cannot be reached ({cause}); see database.url"),
         other => format!("Postgres: {other}"),
     }
+}
+
+/// Whether Postgres objects to what is in the data (class 22) or to how much it
+/// is (class 54), so that it will object again.
+#[must_use]
+pub fn is_about_the_data(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
 }
 
 /// A pool of connections that are made when they are needed, so that a

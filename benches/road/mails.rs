@@ -29,6 +29,12 @@ pub(crate) async fn measure(
         .map(|number| adverts::event(&format!("OLD-{number}"), Says::OldNews, now()))
         .collect::<anyhow::Result<Vec<_>>>()?;
     ground.publish(&old_news).await?;
+    let all = old_news.len() as u64;
+    until(Duration::from_millis(100), async || {
+        let matched = "select count(*) from openings where matched_revision = revision";
+        Ok(ground.count(matched).await? > all)
+    })
+    .await?;
 
     let (mut ours, mut kept, mut fresh, mut roads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut mails = 0;

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::daemon::Program;
 use crate::domain::subscriber::Person;
 use crate::store::subscribers::{self, Imported};
+use crate::store::{self, StoreError};
 
 /// Lines that one transaction keeps.
 const LINES_TOGETHER: usize = 1_000;
@@ -50,7 +51,7 @@ pub(super) async fn import(config: Config, file: &Path) -> anyhow::Result<ExitCo
             number += 1;
             progress.inc(length as u64);
             match person(&line, &mut reader, &program)? {
-                Ok(Some(person)) => people.push(person),
+                Ok(Some(person)) => people.push((number, person)),
                 Ok(None) => {}
                 Err(cause) => {
                     refused += 1;
@@ -60,8 +61,11 @@ pub(super) async fn import(config: Config, file: &Path) -> anyhow::Result<ExitCo
         }
         if people.len() == LINES_TOGETHER || (length == 0 && !people.is_empty()) {
             read += people.len() as u64;
-            imported += keep(&program, &people).await?;
-            people.clear();
+            for (line, cause) in keep_each(&program, std::mem::take(&mut people), &mut imported).await? {
+                read -= 1;
+                refused += 1;
+                progress.suspend(|| eprintln!("line {line}: {cause}"));
+            }
         }
         if length == 0 {
             break;
@@ -97,9 +101,38 @@ fn person(
     Ok(Person::read(text, program.taxonomy()).map(Some).map_err(|error| error.to_string()))
 }
 
-async fn keep(program: &Program, people: &[Person]) -> anyhow::Result<Imported> {
+/// Keeps people together if the database takes them together; if it objects to
+/// what is in one of them, halves until that line is found. Returns the lines
+/// that it objects to, and why.
+async fn keep_each(
+    program: &Program,
+    people: Vec<(u64, Person)>,
+    imported: &mut Imported,
+) -> store::Result<Vec<(u64, String)>> {
+    let mut refused = Vec::new();
+    let mut parts = vec![people];
+    while let Some(mut part) = parts.pop() {
+        match keep(program, &part).await {
+            Ok(kept) => *imported += kept,
+            Err(StoreError::Database(sqlx::Error::Database(error))) if store::is_about_the_data(&*error) => {
+                if part.len() == 1 {
+                    let cause = format!("the database cannot keep it ({})", error.code().unwrap_or_default());
+                    refused.extend(part.pop().map(|(line, _)| (line, cause)));
+                } else {
+                    let rest = part.split_off(part.len() / 2);
+                    parts.extend([rest, part]);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(refused)
+}
+
+async fn keep(program: &Program, people: &[(u64, Person)]) -> store::Result<Imported> {
+    let people: Vec<Person> = people.iter().map(|(_, person)| person.clone()).collect();
     let mut transaction = program.pool().begin().await?;
-    let imported = subscribers::import(&mut transaction, people, program.clock().now()).await?;
+    let imported = subscribers::import(&mut transaction, &people, program.clock().now()).await?;
     transaction.commit().await?;
     Ok(imported)
 }

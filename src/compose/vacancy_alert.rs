@@ -268,11 +268,21 @@ fn names(searches: &[&str]) -> Vec<String> {
 fn labels<'t>(taxonomy: &'t Taxonomy, dimension: Dimension, facts: &Facts) -> (Vec<&'t str>, bool) {
     let values = facts.values(dimension);
     let tree = taxonomy.tree(dimension);
-    let labels: Vec<&str> =
-        values.iter().filter_map(|value| tree.resolve(value)).map(|node| node.label.as_str()).collect();
-    let complete = labels.len() == values.len();
+    let mut labels: Vec<&str> = Vec::new();
+    let mut complete = true;
+    for value in values {
+        match tree.resolve(value).map(|node| node.label.as_str()) {
+            None => complete = false,
+            Some(label) if labels.contains(&label) => {}
+            Some(_) if labels.len() == MOST_LABELS => complete = false,
+            Some(label) => labels.push(label),
+        }
+    }
     (labels, complete)
 }
+
+/// More than these nobody reads in a mail; the advert has them all.
+const MOST_LABELS: usize = 8;
 
 /// The labels of a dimension for people; a list that is not complete says so. Nothing if the advert
 /// says nothing.

@@ -4,19 +4,24 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use sqlx::PgPool;
 
 use crate::compose::{MOST_ITEMS, MessageId, Recipient, VACANCY_ALERT};
 use crate::domain::alert::{Situation, Standing, Word, next_word};
+use crate::domain::cadence::Rhythm;
 use crate::domain::criteria::Criteria;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::terms::Terms;
 use crate::store::alerts::{self, Due, Ending};
 use crate::store::mails::{self, Unfinished};
 use crate::store::openings::{self, Opening};
-use crate::store::subscribers::{self, Addressee};
+use crate::store::subscribers::{self, Addressee, SavedSearch};
 use crate::store::{self};
+
+/// How long what cannot be read is left alone. The log says what it is; nobody
+/// else waits for it.
+const UNREADABLE: Duration = Duration::hours(1);
 
 /// What deciding goes by.
 #[derive(Debug, Clone)]
@@ -27,6 +32,8 @@ pub struct Rules {
     pub testers: HashSet<String>,
     /// The domain of the Message-IDs.
     pub domain: String,
+    /// When mails at each cadence leave.
+    pub rhythm: Rhythm,
 }
 
 /// A mail that has been claimed and is to be written and sent.
@@ -106,6 +113,10 @@ pub async fn claim(
     let addressees = subscribers::addressees(&mut transaction, &people).await?;
 
     let mut decided = Decided::default();
+    let unreadable = |person: &i64| !addressees.iter().any(|addressee| addressee.id == *person);
+    for alert in due.iter().filter(|alert| unreadable(&alert.subscriber_id)) {
+        decided.waits.push((alert.subscriber_id, alert.opening_id, now + UNREADABLE));
+    }
     for addressee in addressees {
         let alerts: Vec<&Due> = due.iter().filter(|alert| alert.subscriber_id == addressee.id).collect();
         let begun = unfinished.remove(&addressee.id).unwrap_or_default();
@@ -188,25 +199,19 @@ impl Decided {
             true if rules.testers.contains(&addressee.address.lookup()) => Standing::Tester,
             true => Standing::Reachable,
         };
-        // What cannot be read again asks for nothing; `check` and the importer keep such searches out.
-        let searches: Vec<(&str, Criteria)> = addressee
-            .searches
-            .iter()
-            .filter_map(|(name, written)| {
-                Some((name.as_str(), Criteria::read(written, &rules.taxonomy).ok()?))
-            })
-            .collect();
+        let searches: Vec<(&SavedSearch, Criteria)> =
+            addressee.searches.iter().filter_map(|search| Some((search, readable(search, rules)?))).collect();
         let mut topics: Vec<Topic> = Vec::new();
         for alert in alerts {
             let end = |reason| Ending { subscriber_id: addressee.id, opening_id: alert.opening_id, reason };
             let Some((opening, terms)) = openings.get(&alert.opening_id) else {
-                self.endings.push(end(Some("gone")));
+                self.waits.push((addressee.id, alert.opening_id, now + UNREADABLE));
                 continue;
             };
-            let wanting: Vec<String> = searches
+            let wanting: Vec<&SavedSearch> = searches
                 .iter()
                 .filter(|(_, criteria)| criteria.matches(terms))
-                .map(|(name, _)| (*name).to_owned())
+                .map(|(search, _)| *search)
                 .collect();
             let word = next_word(&Situation {
                 posting: &opening.posting,
@@ -216,8 +221,14 @@ impl Decided {
                 now,
             });
             match word {
-                Word::Open => topics.push(Topic { opening: Arc::clone(opening), searches: wanting }),
-                Word::Wait(until) => self.waits.push((addressee.id, alert.opening_id, until)),
+                Word::Open => topics.push(Topic {
+                    opening: Arc::clone(opening),
+                    searches: wanting.iter().map(|search| search.name.clone()).collect(),
+                }),
+                Word::Wait(until) => {
+                    let ticks = wanting.iter().filter_map(|search| rules.rhythm.due(search.cadence, until));
+                    self.waits.push((addressee.id, alert.opening_id, ticks.min().unwrap_or(until)));
+                }
                 Word::Nothing => self.endings.push(end(None)),
                 Word::End(reason) => self.endings.push(end(Some(reason.name()))),
             }
@@ -258,4 +269,12 @@ impl Decided {
             topics,
         });
     }
+}
+
+/// What a kept search asks for. One that cannot be read asks for nothing,
+/// loudly.
+fn readable(search: &SavedSearch, rules: &Rules) -> Option<Criteria> {
+    Criteria::read(&search.written, &rules.taxonomy)
+        .inspect_err(|error| tracing::error!(search = search.id, %error, "a kept search cannot be read"))
+        .ok()
 }

@@ -6,19 +6,20 @@
 //! most one mail that the server may have and the tables do not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::compose::{Composer, Email, Item};
 use crate::config::Delays;
 use crate::delivery::claim::Claimed;
-use crate::delivery::smtp::{After, Line, Relay, Verdict};
-use crate::stage::jittered;
+use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
+use crate::stage::{jittered, wait_after};
 use crate::store::mails::{self, Outcome, Told, Try};
 
 /// When to try again, and how long.
@@ -60,8 +61,10 @@ pub(super) struct Shared {
     /// any mail's: mails in hand are given back, and nothing more is claimed
     /// until it can be reached.
     pub server_away: AtomicBool,
-    /// Set when nothing new is to be begun.
-    pub stopping: AtomicBool,
+    /// Cancelled when nothing new is to be begun.
+    pub stopping: CancellationToken,
+    /// The number that mails are claimed under; 0 while there is none.
+    pub worker: AtomicI32,
     /// What became of mails.
     pub tally: Tally,
 }
@@ -101,13 +104,24 @@ async fn lane(
 ) {
     let mut line = None;
     let mut last: Option<oneshot::Receiver<()>> = None;
+    let mut refused = 0;
     loop {
         let parcel = parcels.lock().await.recv().await;
         let Some(Parcel { mail, place }) = parcel else { break };
-        let (outcome, reply) = if shared.must_give_back() {
+        let mut rests = false;
+        let (outcome, reply) = if shared.must_give_back(&mail) {
             (Outcome::Returned, String::new())
         } else {
-            one_mail(&shared, &mail, &mut line, &mut last).await
+            match one_mail(&shared, &mail, &mut line, &mut last).await {
+                Ok(done) => {
+                    refused = 0;
+                    done
+                }
+                Err(error) => {
+                    rests = true;
+                    (Outcome::Returned, error.to_string())
+                }
+            }
         };
         shared.count(&outcome);
         let (recorded, done) = oneshot::channel();
@@ -123,6 +137,9 @@ async fn lane(
             break;
         }
         last = Some(done);
+        if rests {
+            shared.no_line(&mut refused).await;
+        }
     }
     if let Some(line) = line {
         line.quit().await;
@@ -144,34 +161,45 @@ async fn one_mail(
     mail: &Claimed,
     line: &mut Option<Line>,
     last: &mut Option<oneshot::Receiver<()>>,
-) -> (Outcome, String) {
+) -> std::result::Result<(Outcome, String), RelayError> {
     let email = match shared.write(mail) {
         Ok(email) => email,
         Err(cause) => {
             tracing::error!(mail = mail.mail_id, cause, "a mail failed our own checks and is held");
-            return (Outcome::Held, cause);
+            return Ok((Outcome::Held, cause));
         }
     };
-    let verdict = match shared.send(&email, line, last).await {
-        Ok(verdict) => verdict,
-        Err(error) => {
-            shared.server_away.store(true, Ordering::Relaxed);
-            return (Outcome::Returned, error.to_string());
-        }
-    };
-    match verdict {
+    Ok(match shared.send(&email, line, last).await? {
         Verdict::Sent(reply) => (Outcome::Accepted, reply),
         Verdict::Never(reply) => {
             tracing::warn!(mail = mail.mail_id, "the mail server refused a mail for good; why is in its row");
             (Outcome::Refused, reply)
         }
         Verdict::Later(reply) => (shared.retries.after(mail, shared.clock.now()), reply),
-    }
+    })
 }
 
 impl Shared {
-    fn must_give_back(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed) || self.server_away.load(Ordering::Relaxed)
+    fn must_give_back(&self, mail: &Claimed) -> bool {
+        self.stopping.is_cancelled()
+            || self.server_away.load(Ordering::Relaxed)
+            || self.worker.load(Ordering::Relaxed) != mail.worker
+    }
+
+    /// A line could not be opened. If no other is open, the server is away;
+    /// else it wants no more of them, and this lane rests.
+    async fn no_line(&self, refused: &mut u32) {
+        if self.relay.open_lines() == 0 {
+            self.server_away.store(true, Ordering::Relaxed);
+            return;
+        }
+        let wait = wait_after(*refused, &mut rand::rng());
+        *refused += 1;
+        tracing::debug!(refused, "the mail server takes no further line; one of ours rests");
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
     }
 
     fn write(&self, mail: &Claimed) -> std::result::Result<Email, String> {
@@ -198,7 +226,7 @@ impl Shared {
         email: &Email,
         line: &mut Option<Line>,
         last: &mut Option<oneshot::Receiver<()>>,
-    ) -> std::result::Result<Verdict, crate::delivery::smtp::RelayError> {
+    ) -> std::result::Result<Verdict, RelayError> {
         if line.as_ref().is_some_and(Line::is_worn)
             && let Some(worn) = line.take()
         {
@@ -214,8 +242,10 @@ impl Shared {
             match open.offer(email.envelope()).await {
                 Ok(()) => {
                     // Only when the mail before this one is written down.
-                    if let Some(recorded) = last.take() {
-                        let _ = recorded.await;
+                    if let Some(recorded) = last.take()
+                        && recorded.await.is_err()
+                    {
+                        return Ok(Verdict::Later("the recorder has ended".to_owned()));
                     }
                     let (verdict, after) = open.hand_over(&content, email.headers.to.as_str()).await;
                     *line = (after == After::Usable).then_some(open);
@@ -258,7 +288,7 @@ async fn record(shared: Arc<Shared>, mut results: mpsc::UnboundedReceiver<Result
             together.drain(..).map(|result| (result.outcome, (result.place, result.recorded))).unzip();
         let mut faults = 0;
         while let Err(error) = write_down(&shared, &tries).await {
-            let wait = crate::stage::wait_after(faults, &mut rand::rng());
+            let wait = wait_after(faults, &mut rand::rng());
             faults += 1;
             tracing::warn!(mails = tries.len(), faults, %error, "cannot record what was sent; tries again");
             tokio::time::sleep(wait).await;

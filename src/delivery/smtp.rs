@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ pub struct Relay {
     /// PEM of a further authority to trust.
     authority: Option<Vec<u8>>,
     implicit_tls: Option<TlsConnector>,
+    open_lines: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -85,13 +87,19 @@ impl Relay {
             _ => None,
         };
         let hello = settings.hello_name.clone().map_or_else(ClientId::default, ClientId::Domain);
-        Ok(Self { settings: settings.clone(), hello, authority, implicit_tls })
+        Ok(Self { settings: settings.clone(), hello, authority, implicit_tls, open_lines: Arc::default() })
     }
 
     /// How many lines may be open at a time.
     #[must_use]
     pub fn lines(&self) -> usize {
         self.settings.connections.into()
+    }
+
+    /// How many lines are open now.
+    #[must_use]
+    pub fn open_lines(&self) -> usize {
+        self.open_lines.load(Ordering::Relaxed)
     }
 
     /// Opens a line: connects, with TLS and authentication as configured.
@@ -101,7 +109,9 @@ impl Relay {
     /// When any of it fails. Nothing falls back to plain text unless
     /// `tls=opportunistic` says so.
     pub async fn connect(&self) -> Result<Line, RelayError> {
-        self.open().await.map_err(|cause| RelayError { server: self.settings.url.redacted(), cause })
+        self.open()
+            .await
+            .map_err(|cause| RelayError { server: self.settings.url.redacted(), cause: without(&cause, "") })
     }
 
     async fn open(&self) -> Result<Line, String> {
@@ -142,7 +152,13 @@ impl Relay {
             let auth = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
             within(timeouts.command, "AUTH", auth).await?.map_err(|e| format!("AUTH: {}", said(&e)))?;
         }
-        Ok(Line { connection, timeouts: *timeouts, mails: 0, most: self.settings.mails_per_connection })
+        Ok(Line {
+            _open: Open::count(&self.open_lines),
+            connection,
+            timeouts: *timeouts,
+            mails: 0,
+            most: self.settings.mails_per_connection,
+        })
     }
 
     fn tls_parameters(&self) -> Result<TlsParameters, Error> {
@@ -156,10 +172,27 @@ impl Relay {
 
 /// One connection to the mail server, good for one mail after the other.
 pub struct Line {
+    _open: Open,
     connection: AsyncSmtpConnection,
     timeouts: SmtpTimeouts,
     mails: u32,
     most: u32,
+}
+
+/// Counts a line as long as it lives.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn count(lines: &Arc<AtomicUsize>) -> Self {
+        lines.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(lines))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What became of the line in the course of a mail.

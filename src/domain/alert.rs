@@ -118,6 +118,7 @@ mod tests {
             posted: (opens_at, opens_at),
             position: Position { version: Some(1), time: opens_at },
             test: false,
+            posted_by: vec![1],
         }
     }
 

@@ -252,7 +252,9 @@ fn read_rule(key: &str, value: &Value) -> Result<Rule<String>, CriteriaError> {
             let text = value
                 .as_str()
                 .map(str::trim)
-                .filter(|text| !text.is_empty() && text.chars().count() <= LONGEST_KEYWORD)
+                .filter(|text| {
+                    (1..=LONGEST_KEYWORD).contains(&text.chars().count()) && !text.contains(char::is_control)
+                })
                 .ok_or_else(|| form(&place, "texts of 1 to 100 characters"))?;
             target.insert(text.to_owned());
         }

@@ -12,8 +12,17 @@ const LONGEST_GAP_MINUTES: i64 = 24 * 60;
 #[must_use]
 pub fn first_moment(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     (0..=LONGEST_GAP_MINUTES)
-        .find_map(|minute| zone.from_local_datetime(&(local + Duration::minutes(minute))).earliest())
+        .find_map(|minute| {
+            zone.from_local_datetime(&local.checked_add_signed(Duration::minutes(minute))?).earliest()
+        })
         .map_or_else(|| Utc.from_utc_datetime(&local), |moment| moment.with_timezone(&Utc))
+}
+
+/// Whether anything here can be about that year. Other years are mistakes, and
+/// break the arithmetic of calendars.
+#[must_use]
+pub fn is_plausible_year(year: i32) -> bool {
+    (1970..=2200).contains(&year)
 }
 
 #[cfg(test)]

@@ -64,6 +64,8 @@ pub struct Position {
 /// An event about a vacancy, in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
+    /// Its key where it is kept; rises in order of arrival.
+    pub id: i64,
     /// Where it stands among the others.
     pub position: Position,
     /// From when it is true (`effectiveAt`, else `time`).
@@ -121,6 +123,9 @@ pub struct Posting {
     pub position: Position,
     /// Posted by a test event.
     pub test: bool,
+    /// The keys of the events that posted it: by these it is the same posting
+    /// whatever arrives later.
+    pub posted_by: Vec<i64>,
 }
 
 impl Posting {
@@ -137,8 +142,11 @@ impl Posting {
         for event in in_order(events) {
             match (&event.happening, postings.last_mut()) {
                 (Happening::Opened(facts), Some(posting))
-                    if shut_at.is_none_or(|at| event.effective_at - at < flap_window) =>
+                    if posting
+                        .shut_before(event, shut_at)
+                        .is_none_or(|at| event.effective_at - at < flap_window) =>
                 {
+                    posting.posted_by.push(event.id);
                     posting.facts = (**facts).clone();
                     posting.state = State::Posted;
                     posting.close_reason = None;
@@ -155,6 +163,7 @@ impl Posting {
                         posted: (event.position.time, event.seen_at),
                         position: event.position,
                         test: event.test,
+                        posted_by: vec![event.id],
                     });
                     shut_at = None;
                 }
@@ -176,6 +185,12 @@ impl Posting {
             }
         }
         postings
+    }
+
+    /// When the door was shut before an event, by an event or by the clock.
+    fn shut_before(&self, event: &Event, by_event: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        let by_clock = self.door_shuts_at().filter(|shut| *shut <= event.effective_at);
+        [by_event, by_clock].into_iter().flatten().min()
     }
 
     fn shut(&mut self, state: State, reason: CloseReason, position: Position) {
@@ -211,15 +226,19 @@ impl Posting {
     }
 }
 
-/// The events by version if all have one, else by time; of several with the
-/// same version the one that arrived first.
+/// The events by version; of several with the same version the one that
+/// arrived first. One without a version stands after the last one that is not
+/// younger.
 fn in_order(events: &[Event]) -> Vec<&Event> {
-    let mut ordered: Vec<&Event> = events.iter().collect();
-    if ordered.iter().all(|event| event.position.version.is_some()) {
-        ordered.sort_by_key(|event| event.position.version);
-        ordered.dedup_by_key(|event| event.position.version);
-    } else {
-        ordered.sort_by_key(|event| event.position.time);
+    let (mut ordered, mut unversioned): (Vec<&Event>, Vec<&Event>) =
+        events.iter().partition(|event| event.position.version.is_some());
+    ordered.sort_by_key(|event| event.position.version);
+    ordered.dedup_by_key(|event| event.position.version);
+    unversioned.sort_by_key(|event| event.position.time);
+    for event in unversioned {
+        let not_younger = |other: &&Event| other.position.time <= event.position.time;
+        let place = ordered.iter().rposition(not_younger).map_or(0, |last| last + 1);
+        ordered.insert(place, event);
     }
     ordered
 }
@@ -265,6 +284,7 @@ mod tests {
 
     fn event(version: i64, time: &str, happening: Happening) -> Event {
         Event {
+            id: version,
             position: Position { version: Some(version), time: at(time) },
             effective_at: at(time),
             seen_at: at(time),
@@ -333,6 +353,27 @@ mod tests {
     }
 
     #[test]
+    fn posted_again_after_the_clock_shut_it_is_a_new_posting() {
+        let mut first = opened(1, "2024-01-01T09:00:00Z", "t");
+        let until = facts("t", Closing::Instant(at("2024-01-20T12:00:00Z")));
+        first.happening = Happening::Opened(Box::new(until));
+        let before = [first.clone(), opened(2, "2024-01-20T11:59:00Z", "t")];
+        assert_eq!(Posting::all(&before, flap()).len(), 1);
+        let after = [first, opened(2, "2024-06-01T09:00:00Z", "t")];
+        assert_eq!(Posting::all(&after, flap()).len(), 2);
+    }
+
+    #[test]
+    fn one_event_without_a_version_does_not_undo_the_order_of_the_others() {
+        let old = opened(1, "2024-01-01T00:00:00Z", "old");
+        // The clocks of the two sources disagree; the versions do not.
+        let shut = event(2, "2023-12-31T23:59:00Z", Happening::Closed(CloseReason::Filled));
+        let mut note = event(0, "2024-01-03T00:00:00Z", Happening::Corrected(vec![]));
+        note.position.version = None;
+        assert_eq!(Posting::all(&[shut, note, old], flap())[0].state, State::Closed);
+    }
+
+    #[test]
     fn without_versions_time_decides() {
         let mut late = opened(1, "2024-01-02T00:00:00Z", "new");
         late.position.version = None;
@@ -350,6 +391,7 @@ mod tests {
             Just(Happening::Withdrawn(CloseReason::PostedInError)),
         ]
         .prop_map(move |happening| Event {
+            id: version,
             position: Position { version: Some(version), time },
             effective_at: time,
             seen_at: time,

@@ -1,13 +1,14 @@
 //! People, as they come in: an address, what they agreed to, and what they
 //! asked for. Nothing else about anybody is held.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::cadence::Cadence;
 use crate::domain::criteria::Criteria;
 use crate::domain::email::EmailAddress;
+use crate::domain::local_time::is_plausible_year;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::text::one_line;
 
@@ -40,6 +41,26 @@ pub struct Consent {
     pub at: DateTime<Utc>,
     /// Where: a page, a form.
     pub source: String,
+}
+
+impl Consent {
+    fn read(self) -> Result<Self, String> {
+        let said = |place: &str, text: &str| {
+            let text = one_line(text);
+            (1..=LONGEST_NAME)
+                .contains(&text.chars().count())
+                .then_some(text)
+                .ok_or_else(|| format!("{place}: expected 1 to {LONGEST_NAME} characters"))
+        };
+        if !is_plausible_year(self.at.year()) {
+            return Err("at: expected a time since 1970".to_owned());
+        }
+        Ok(Self {
+            wording_version: said("wordingVersion", &self.wording_version)?,
+            source: said("source", &self.source)?,
+            at: self.at,
+        })
+    }
 }
 
 /// A saved search.
@@ -79,9 +100,7 @@ impl Person {
         let written: PersonWritten =
             serde_json::from_str(line).map_err(|error| PersonError(without_values(&error)))?;
         let address = written.email.parse().map_err(|error| PersonError(format!("email: {error}")))?;
-        if written.consent.wording_version.trim().is_empty() || written.consent.source.trim().is_empty() {
-            return Err(PersonError("consent: wordingVersion and source must say something".into()));
-        }
+        let consent = written.consent.read().map_err(|cause| PersonError(format!("consent.{cause}")))?;
         let searches = written
             .searches
             .into_iter()
@@ -106,7 +125,7 @@ impl Person {
             .transpose()?;
         Ok(Self {
             address,
-            consent: written.consent,
+            consent,
             searches,
             registrations,
             discreet: written.discreet_subject,
@@ -197,7 +216,9 @@ impl RegistrationWritten {
                 format!("{month}-01")
                     .parse()
                     .or_else(|_| month.parse())
-                    .map_err(|_| r#"notBefore: expected a month such as "2024-07""#.to_owned())
+                    .ok()
+                    .filter(|day: &NaiveDate| is_plausible_year(day.year()))
+                    .ok_or_else(|| r#"notBefore: expected a month such as "2024-07""#.to_owned())
             })
             .transpose()?;
         Ok(Registration { programme: node.slug.clone(), not_before })
@@ -272,6 +293,14 @@ mod tests {
             ),
             (r#","colour":"red""#, "unknown field `colour`"),
             (r#","discreetSubject":"ann@example.org""#, "a value of the wrong type: expected a boolean"),
+            (
+                r#","registrations":[{"programme":"pc-any","notBefore":"-200000-01"}]"#,
+                "registrations[0].notBefore: ",
+            ),
+            (
+                r#","searches":[{"name":"x","cadence":"daily","where":{"keywords":{"any":["a\u0000b"]}}}]"#,
+                "searches[0].where.keywords.any: ",
+            ),
             (r#","quietHours":{"from":"9pm","to":"08:00"}"#, "quietHours: "),
         ] {
             let said = read(rest).unwrap_err();

@@ -42,6 +42,15 @@ pub struct Terms {
     pub unmapped: Vec<Unmapped>,
 }
 
+/// How much of a description is searched, in octets: some ten pages. A longer
+/// one would cost every search its time.
+const SEARCHED: usize = 20_000;
+
+fn searched(facts: &Facts) -> &str {
+    let description = facts.description.as_deref().unwrap_or_default();
+    &description[..description.floor_char_boundary(SEARCHED)]
+}
+
 impl Terms {
     /// What `facts` answer to under `taxonomy`.
     #[must_use]
@@ -76,7 +85,7 @@ impl Terms {
         }
         Self {
             reach,
-            words: Stems::of_all(std::iter::once(facts.title.as_str()).chain(facts.description.as_deref())),
+            words: Stems::of_all([facts.title.as_str(), searched(facts)]),
             pay_ceiling: facts.pay.as_ref().and_then(crate::domain::opening::Pay::ceiling_a_year),
             named_only,
             unmapped,

@@ -32,6 +32,9 @@ const ROUTING_KEY_HEADER: &str = "x-original-routing-key";
 /// Seconds between signs of life on an idle connection.
 const HEARTBEAT: &str = "10";
 const PERSISTENT: u8 = 2;
+/// Octets after which a batch is closed, however many messages it has: what is
+/// read of JSON takes several times its size in memory.
+const LARGEST_BATCH: usize = 8 * 1024 * 1024;
 
 /// Something went wrong between us and the broker.
 #[derive(Debug, thiserror::Error)]
@@ -194,11 +197,13 @@ impl Session {
         }
         let Some(consumer) = self.consumer.as_mut() else { return Err(BrokerError::Ended) };
         let mut deliveries = vec![consumer.next().await.ok_or(BrokerError::Ended)??];
-        while deliveries.len() < usize::from(prefetch) {
+        let mut octets = deliveries[0].data.len();
+        while deliveries.len() < usize::from(prefetch) && octets < LARGEST_BATCH {
             match consumer.next().now_or_never() {
                 Some(delivery) => deliveries.push(delivery.ok_or(BrokerError::Ended)??),
                 None => break,
             }
+            octets += deliveries.last().map_or(0, |delivery| delivery.data.len());
         }
         let messages = deliveries.iter_mut().map(message).collect();
         Ok(Batch { deliveries, messages })
@@ -227,7 +232,7 @@ impl Session {
             ] {
                 headers.insert(name.into(), text(value));
             }
-            let properties = delivery.properties.clone().with_headers(headers).with_delivery_mode(PERSISTENT);
+            let properties = dead_letter_properties(&delivery.properties).with_headers(headers);
             let exchange = &self.settings.dead_letter_exchange;
             confirms.push(self.send(exchange, &delivery.routing_key, &message.body, properties).await?);
         }
@@ -275,6 +280,26 @@ impl Session {
             .basic_publish(short(exchange)?, routing_key.clone(), options, body, properties)
             .await?)
     }
+}
+
+/// What a dead letter keeps of a message's properties. Not its `expiration`,
+/// or it would vanish; not its `user_id`, which the broker lets only that user
+/// set.
+fn dead_letter_properties(original: &BasicProperties) -> BasicProperties {
+    let mut kept = BasicProperties::default().with_delivery_mode(PERSISTENT);
+    if let Some(content_type) = original.content_type() {
+        kept = kept.with_content_type(content_type.clone());
+    }
+    if let Some(message_id) = original.message_id() {
+        kept = kept.with_message_id(message_id.clone());
+    }
+    if let Some(correlation_id) = original.correlation_id() {
+        kept = kept.with_correlation_id(correlation_id.clone());
+    }
+    if let Some(timestamp) = original.timestamp() {
+        kept = kept.with_timestamp(*timestamp);
+    }
+    kept
 }
 
 fn confirmed(exchange: &str, confirmation: &Confirmation) -> Result<()> {

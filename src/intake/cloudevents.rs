@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde_json::Value;
 
+use crate::domain::local_time::is_plausible_year;
 use crate::intake::json;
 use crate::intake::verdict::{Reason, Rejection};
 
@@ -139,9 +140,12 @@ fn envelope(attributes: &BTreeMap<String, String>, data: Value) -> Result<Envelo
     }
     let time = attributes
         .get("time")
-        .map(|time| DateTime::parse_from_rfc3339(time).map(|time| time.with_timezone(&Utc)))
-        .transpose()
-        .map_err(|_| wrong("time", "a time as in RFC 3339"))?;
+        .map(|time| {
+            let time = DateTime::parse_from_rfc3339(time).ok().map(|time| time.with_timezone(&Utc));
+            time.filter(|time| is_plausible_year(time.year()))
+                .ok_or_else(|| wrong("time", "a time as in RFC 3339"))
+        })
+        .transpose()?;
     let version = attributes
         .get("entityversion")
         .map(|version| version.parse().ok().filter(|version| *version >= 0))

@@ -8,10 +8,11 @@ use sqlx::PgPool;
 use crate::config::Config;
 use crate::domain::opening::Change;
 use crate::domain::posting::{Event, Happening, Position, Posting};
+use crate::domain::text::is_no_value;
 use crate::intake::cloudevents::{self, Envelope, Message};
 use crate::intake::verdict::{Reason, Rejection};
 use crate::intake::wire::{self, Reading};
-use crate::store::openings::Worked;
+use crate::store::openings::{Known, Worked};
 use crate::store::{self, StoreError, events, openings};
 
 /// What intake goes by.
@@ -107,9 +108,7 @@ async fn keep_each(
         }
         match keep(pool, &part, policy, now, taken).await {
             Ok(()) => {}
-            Err(StoreError::Database(sqlx::Error::Database(error)))
-                if error.code().is_some_and(|code| code.starts_with("22")) =>
-            {
+            Err(StoreError::Database(sqlx::Error::Database(error))) if store::is_about_the_data(&*error) => {
                 if part.len() == 1 {
                     let detail = format!("the database cannot keep it: {}", error.message());
                     taken
@@ -155,12 +154,26 @@ async fn keep(
             (subject, Posting::all(&events, FLAP_WINDOW))
         })
         .collect();
-    let worked: Vec<Worked<'_>> = postings
-        .iter()
-        .flat_map(|(subject, postings)| {
-            (1..).zip(postings).map(|(number, posting)| Worked { subject, number, posting })
-        })
-        .collect();
+    let known = openings::known(&mut transaction, &touched).await?;
+    let mut worked = Vec::new();
+    for (subject, postings) in &postings {
+        let rows: Vec<&Known> = known.iter().filter(|row| row.subject == *subject).collect();
+        let mut next_number = rows.last().map_or(1, |row| row.number + 1);
+        for posting in postings {
+            // Events that arrive late may show that two rows are one posting.
+            let mut same = rows.iter().filter(|row| !row.absorbed && posting.posted_by.contains(&row.anchor));
+            let (number, anchor) = if let Some(row) = same.next() {
+                for later in same {
+                    openings::absorb(&mut transaction, later.id, row.id).await?;
+                }
+                (row.number, row.anchor)
+            } else {
+                next_number += 1;
+                (next_number - 1, posting.posted_by.first().copied().unwrap_or_default())
+            };
+            worked.push(Worked { subject, number, anchor, posting });
+        }
+    }
     let changed = if worked.is_empty() { 0 } else { openings::save(&mut transaction, &worked, now).await? };
     if changed > 0 {
         store::announce_work(&mut transaction, "matching").await?;
@@ -193,6 +206,7 @@ fn understood(event: &events::Event, policy: &Policy) -> Option<Event> {
         .and_then(|happening| Ok((happening, wire::effective_at(&event.data)?)));
     match read {
         Ok((happening, effective_at)) => Some(Event {
+            id: event.id,
             position: Position { version: event.version, time: event.time },
             effective_at: effective_at.unwrap_or(event.time),
             seen_at: event.received_at,
@@ -228,8 +242,10 @@ fn read(message: &Message, policy: &Policy, now: DateTime<Utc>) -> Result<events
             "the reference is one that tests use (intake.test_references), and testevent is not true",
         ));
     }
+    let kind_of_subject = if envelope.test { "test-vacancy" } else { "vacancy" };
     Ok(events::Event {
-        subject: format!("vacancy/{reference}"),
+        id: 0,
+        subject: format!("{kind_of_subject}/{reference}"),
         time: envelope.time.unwrap_or(now),
         received_at: now,
         source: envelope.source,
@@ -266,6 +282,9 @@ fn reference(envelope: &Envelope) -> Result<String, Rejection> {
         .filter(|reference| reference.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:".contains(c)))
         .ok_or_else(|| wrong("expected vacancy/ and a reference of letters, digits and ._-/:"))?
         .to_uppercase();
+    if is_no_value(&reference.to_lowercase()) {
+        return Err(wrong("the reference is a program's word for nothing"));
+    }
     match wire::identifier(&envelope.data) {
         Some(identifier) if identifier.to_uppercase() != reference => {
             Err(wrong("it is not the reference in data.posting.identifier"))

@@ -5,11 +5,12 @@
 //! correction's changes are read by the same code: a posting is the changes
 //! that it makes to an empty page.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::domain::local_time::is_plausible_year;
 use crate::domain::opening::{Change, Closing, Facts, Pay, PayUnit};
 use crate::domain::posting::{CloseReason, Happening};
 use crate::domain::taxonomy::Dimension;
@@ -60,8 +61,8 @@ pub fn effective_at(data: &Value) -> Read<Option<DateTime<Utc>>> {
         None | Some(Value::Null) => Ok(None),
         Some(value) => value
             .as_str()
-            .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
-            .map(|time| Some(time.with_timezone(&Utc)))
+            .and_then(moment_of)
+            .map(Some)
             .ok_or_else(|| schema("effectiveAt", "a time as in RFC 3339")),
     }
 }
@@ -170,7 +171,8 @@ fn changes_in(data: &Object, reading: &Reading) -> Read<Vec<Change>> {
     if let Some(url) = posting.get("url") {
         // As the URL standard writes it: without white space, and escaped where it must be.
         let url = text("posting.url", url)?.map(|url| {
-            Url::parse(url).map(String::from).map_err(|_| schema("posting.url", "an absolute URL"))
+            let absolute = Url::parse(url).ok().filter(|_| !has_placeholder(url)).map(String::from);
+            absolute.ok_or_else(|| schema("posting.url", "an absolute URL without placeholders"))
         });
         changes.push(Change::Url(url.transpose()?));
     }
@@ -242,19 +244,21 @@ fn closing_of(written: &Value, default_zone: Tz) -> Read<Vec<Change>> {
 fn valid_through(value: &Value) -> Read<Closing> {
     let text = value.as_str().unwrap_or_default();
     text.parse::<NaiveDate>()
-        .map(Closing::Date)
         .ok()
+        .filter(|day| is_plausible_year(day.year()))
+        .map(Closing::Date)
         .or_else(|| moment_of(text).map(Closing::Instant))
         .ok_or_else(|| schema("posting.validThrough", "a date or a time as in RFC 3339"))
 }
 
 fn moment_of(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
+    let moment = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+    is_plausible_year(moment.year()).then_some(moment)
 }
 
 fn day_of(text: &str, zone: Tz) -> Option<NaiveDate> {
     let from_time = || moment_of(text).map(|moment| moment.with_timezone(&zone).date_naive());
-    text.parse().ok().or_else(from_time)
+    text.parse().ok().filter(|day: &NaiveDate| is_plausible_year(day.year())).or_else(from_time)
 }
 
 /// schema.org `MonetaryAmount`, or the same flat: `{"currency", "min", "max", "unit"}`.

@@ -27,7 +27,8 @@ pub struct Page<'a> {
 }
 
 /// Makes the alerts of one page: one for each person, due at the soonest of
-/// their searches' cadences. Who has been told is left alone; who was not told,
+/// their searches' cadences, also if it was due later until now (but a retry
+/// keeps its time). Who has been told is left alone; who was not told,
 /// and was not to be any more, is due again, unless the mail server refused
 /// that mail for good. Returns how many were made.
 ///
@@ -49,8 +50,11 @@ pub async fn make(connection: &mut PgConnection, page: &Page<'_>) -> Result<u64>
          where $8::text[] is null or exists (
              select from subscribers p where p.id = wanted.subscriber_id and p.lookup = any($8))
          on conflict (subscriber_id, opening_id) do update set due_at = excluded.due_at, ended = excluded.ended
-         where a.told_revision is null and a.due_at is null and excluded.due_at is not null
-           and a.ended is distinct from 'refused'",
+         where a.told_revision is null and a.ended is distinct from 'refused'
+           and (a.due_at is null and excluded.due_at is not null
+                or excluded.due_at < a.due_at and not exists (
+                    select from mails m
+                    where m.subscriber_id = a.subscriber_id and m.outcome is null and $1 = any(m.openings)))",
     )
     .bind(page.opening_id)
     .bind(page.ended)
@@ -95,8 +99,9 @@ pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit
         // Between that statement's view of the tables and its lock on a person,
         // another worker may have claimed that person and committed.
         let free: Vec<i64> = sqlx::query_scalar(
-            "select id from unnest($1::bigint[]) as id
-             where not exists (select from mails m where m.subscriber_id = id and m.worker is not null)",
+            "select held.person from unnest($1::bigint[]) as held (person)
+             where not exists (
+                 select from mails m where m.subscriber_id = held.person and m.worker is not null)",
         )
         .bind(held)
         .fetch_all(&mut *connection)

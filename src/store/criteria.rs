@@ -16,7 +16,7 @@ use crate::domain::criteria::Criteria;
 use crate::domain::keywords::Phrase;
 use crate::domain::taxonomy::{Dimension, Taxonomy};
 use crate::domain::terms::Terms;
-use crate::store::{Result, StoreError};
+use crate::store::Result;
 
 /// Dimensions from the most telling to the least: an index entry should stand
 /// for few criteria.
@@ -72,7 +72,7 @@ pub async fn ensure(connection: &mut PgConnection, criteria: &[&Criteria]) -> Re
 ///
 /// # Errors
 ///
-/// When Postgres is away or what was written cannot be read.
+/// When Postgres is away.
 pub async fn learn(connection: &mut PgConnection, taxonomy: &Taxonomy) -> Result<usize> {
     let rows: Vec<(i64, Value)> =
         sqlx::query_as("select id, written from criteria where unknown order by id")
@@ -80,8 +80,13 @@ pub async fn learn(connection: &mut PgConnection, taxonomy: &Taxonomy) -> Result
             .await?;
     let mut learned = 0;
     for (id, written) in rows {
-        let criteria = Criteria::read(&written, taxonomy)
-            .map_err(|error| StoreError::Row { row: format!("criteria {id}"), cause: error.to_string() })?;
+        let criteria = match Criteria::read(&written, taxonomy) {
+            Ok(criteria) => criteria,
+            Err(error) => {
+                tracing::error!(criteria = id, %error, "a search that is kept cannot be read and stays as it is");
+                continue;
+            }
+        };
         let update = sqlx::query(
             "update criteria set written = $2, unknown = $3, anchors = $4,
                  families_any = $5, families_all = $6, families_not = $7,

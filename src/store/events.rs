@@ -16,6 +16,8 @@ const STRIPE_LOCKS: i32 = 0x6a_6f_62;
 /// An event as it is kept.
 #[derive(Debug, Clone)]
 pub struct Event {
+    /// The key; 0 until it is kept.
+    pub id: i64,
     /// CloudEvents `source`.
     pub source: String,
     /// CloudEvents `id`; unique within its source.
@@ -95,6 +97,7 @@ pub async fn record(connection: &mut PgConnection, events: &[&Event]) -> Result<
 pub async fn about(connection: &mut PgConnection, subjects: &[String]) -> Result<Vec<Event>> {
     #[derive(FromRow)]
     struct Row {
+        id: i64,
         source: String,
         event_id: String,
         r#type: String,
@@ -106,7 +109,7 @@ pub async fn about(connection: &mut PgConnection, subjects: &[String]) -> Result
         data: Value,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "select source, event_id, type, subject, version, time, received_at, test, data
+        "select id, source, event_id, type, subject, version, time, received_at, test, data
          from events where subject = any($1) order by id",
     )
     .bind(subjects)
@@ -115,6 +118,7 @@ pub async fn about(connection: &mut PgConnection, subjects: &[String]) -> Result
     Ok(rows
         .into_iter()
         .map(|row| Event {
+            id: row.id,
             source: row.source,
             event_id: row.event_id,
             kind: row.r#type,

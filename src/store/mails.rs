@@ -204,7 +204,7 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     let ours: Vec<i64> = sqlx::query_scalar(
         "update mails m set
              worker = null,
-             attempts = m.attempts + t.counts::int::smallint,
+             attempts = least(m.attempts + t.counts::int, 30000),
              outcome = t.outcome,
              reply = coalesce(t.reply, m.reply),
              finished_at = case when t.outcome is not null then $1 end

@@ -1,12 +1,12 @@
 //! The truth about what people can be told of, and its history.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 
-use crate::domain::opening::Facts;
 use crate::domain::posting::{Position, Posting};
-use crate::store::{Result, name_of, value_of};
+use crate::store::{Result, StoreError, name_of, value_of};
 
 /// One opening as it stands.
 #[derive(Debug, Clone)]
@@ -44,8 +44,27 @@ pub struct Worked<'a> {
     pub subject: &'a str,
     /// Which posting of the subject, from 1.
     pub number: i32,
+    /// The event by which the row knows its posting.
+    pub anchor: i64,
     /// The truth.
     pub posting: &'a Posting,
+}
+
+/// A row that there is already.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Known {
+    /// The key in the tables.
+    pub id: i64,
+    /// What it is about.
+    pub subject: String,
+    /// Which posting of the subject, from 1.
+    #[sqlx(rename = "posting")]
+    pub number: i32,
+    /// The event by which the row knows its posting.
+    #[sqlx(rename = "anchor_event_id")]
+    pub anchor: i64,
+    /// It has turned out to be the same posting as an earlier row.
+    pub absorbed: bool,
 }
 
 #[derive(FromRow)]
@@ -56,7 +75,7 @@ struct Row {
     state: String,
     close_reason: Option<String>,
     opens_at: DateTime<Utc>,
-    facts: Json<Facts>,
+    facts: Value,
     posted_at: DateTime<Utc>,
     seen_at: DateTime<Utc>,
     test: bool,
@@ -74,11 +93,13 @@ impl Row {
         let posting = Posting {
             state: value_of(&self.state, row)?,
             close_reason: self.close_reason.as_deref().map(|name| value_of(name, row)).transpose()?,
-            facts: self.facts.0,
+            facts: serde_json::from_value(self.facts)
+                .map_err(|error| StoreError::Row { row: row(), cause: error.to_string() })?,
             opens_at: self.opens_at,
             posted: (self.posted_at, self.seen_at),
             position: Position { version: self.version, time: self.event_time },
             test: self.test,
+            posted_by: vec![],
         };
         Ok(Opening {
             id: self.id,
@@ -87,6 +108,12 @@ impl Row {
             revision: self.revision,
             posting,
         })
+    }
+}
+
+impl Row {
+    fn read_or_report(self) -> Option<Opening> {
+        self.read().inspect_err(|error| tracing::error!(%error, "an opening is left out")).ok()
     }
 }
 
@@ -105,16 +132,16 @@ pub async fn save(connection: &mut PgConnection, worked: &[Worked<'_>], now: Dat
         "with saved as (
              insert into openings as o
                  (subject, posting, state, close_reason, opens_at, door_shuts_at, facts, posted_at, seen_at,
-                  test, version, event_time, revision)
+                  test, version, event_time, anchor_event_id, revision)
              select *, 1 from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::timestamptz[],
                  $6::timestamptz[], $7::jsonb[], $8::timestamptz[], $9::timestamptz[], $10::bool[],
-                 $11::bigint[], $12::timestamptz[])
+                 $11::bigint[], $12::timestamptz[], $14::bigint[])
              on conflict (subject, posting) do update set
                  state = excluded.state, close_reason = excluded.close_reason, opens_at = excluded.opens_at,
                  door_shuts_at = excluded.door_shuts_at, facts = excluded.facts,
                  posted_at = excluded.posted_at, seen_at = excluded.seen_at, test = excluded.test,
                  version = excluded.version, event_time = excluded.event_time,
-                 revision = o.revision + 1, match_cursor = 0
+                 revision = o.revision + 1, match_cursor = 0, fault = null
              where (o.state, o.close_reason, o.opens_at, o.facts, o.test)
                  is distinct from
                  (excluded.state, excluded.close_reason, excluded.opens_at, excluded.facts, excluded.test)
@@ -135,46 +162,137 @@ pub async fn save(connection: &mut PgConnection, worked: &[Worked<'_>], now: Dat
     .bind(worked.iter().map(|w| w.posting.position.version).collect::<Vec<_>>())
     .bind(times(|posting| posting.position.time))
     .bind(now)
+    .bind(worked.iter().map(|w| w.anchor).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(changed.rows_affected())
 }
 
-/// The openings with these keys.
+/// The rows that there are for these subjects, oldest first.
 ///
 /// # Errors
 ///
-/// When Postgres is away or a row cannot be read.
+/// When Postgres is away.
+pub async fn known(connection: &mut PgConnection, subjects: &[String]) -> Result<Vec<Known>> {
+    Ok(sqlx::query_as(
+        "select id, subject, posting, anchor_event_id, absorbed from openings
+         where subject = any($1) order by subject, posting",
+    )
+    .bind(subjects)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Two rows have turned out to be one posting: what people were told by the
+/// later one counts as told by the earlier, and the later is about nothing any
+/// more.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn absorb(connection: &mut PgConnection, later: i64, earlier: i64) -> Result<()> {
+    sqlx::query(
+        "insert into alerts as a (subscriber_id, opening_id, told_phase, told_door_shuts_at, told_revision,
+                                  told_mail_id, told_at)
+         select subscriber_id, $2, told_phase, told_door_shuts_at, told_revision, told_mail_id, told_at
+         from alerts where opening_id = $1 and told_revision is not null
+         on conflict (subscriber_id, opening_id) do update set
+             due_at = null, ended = null, told_phase = excluded.told_phase,
+             told_door_shuts_at = excluded.told_door_shuts_at, told_revision = excluded.told_revision,
+             told_mail_id = excluded.told_mail_id, told_at = excluded.told_at
+         where a.told_revision is null",
+    )
+    .bind(later)
+    .bind(earlier)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update openings set absorbed = true, state = 'withdrawn', revision = revision + 1,
+                             matched_revision = revision + 1
+         where id = $1",
+    )
+    .bind(later)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The openings with these keys. One that cannot be read is missing, loudly.
+///
+/// # Errors
+///
+/// When Postgres is away.
 pub async fn by_id(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Opening>> {
     let rows: Vec<Row> =
         sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from openings where id = any($1)")))
             .bind(ids)
             .fetch_all(connection)
             .await?;
-    rows.into_iter().map(Row::read).collect()
+    Ok(rows.into_iter().filter_map(Row::read_or_report).collect())
 }
 
-/// The next opening that has changed since it was matched, and the subscriber
-/// up to whom its present revision is done. Held until the transaction ends;
-/// others take the one after it.
+/// An opening that is to be matched.
+#[derive(Debug)]
+pub struct ToMatch {
+    /// Its key in the tables.
+    pub id: i64,
+    /// The opening, or why it cannot be read.
+    pub opening: Result<Opening>,
+    /// The subscriber up to whom its present revision is done.
+    pub cursor: i64,
+}
+
+/// The next opening that has changed since it was matched. Held until the
+/// transaction ends; others take the one after it.
 ///
 /// # Errors
 ///
-/// When Postgres is away or the row cannot be read.
-pub async fn next_to_match(connection: &mut PgConnection) -> Result<Option<(Opening, i64)>> {
+/// When Postgres is away.
+pub async fn next_to_match(connection: &mut PgConnection) -> Result<Option<ToMatch>> {
     #[derive(FromRow)]
-    struct ToMatch {
+    struct Next {
         #[sqlx(flatten)]
         opening: Row,
         match_cursor: i64,
     }
-    let row: Option<ToMatch> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS}, match_cursor from openings where matched_revision < revision
+    let next: Option<Next> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS}, match_cursor from openings
+         where matched_revision < revision and fault is null
          order by id limit 1 for update skip locked"
     )))
     .fetch_optional(connection)
     .await?;
-    row.map(|row| Ok((row.opening.read()?, row.match_cursor))).transpose()
+    Ok(next.map(|next| ToMatch {
+        id: next.opening.id,
+        cursor: next.match_cursor,
+        opening: next.opening.read(),
+    }))
+}
+
+/// Sets an opening aside that matching cannot get past, so that the others go
+/// on.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn set_aside(connection: &mut PgConnection, id: i64, fault: &str) -> Result<()> {
+    sqlx::query("update openings set fault = $2 where id = $1")
+        .bind(id)
+        .bind(fault)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Gives the openings that were set aside another try: a newer program may get
+/// past them.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn retry_set_aside(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query("update openings set fault = null where fault is not null").execute(connection).await?;
+    Ok(())
 }
 
 /// Remembers up to which subscriber an opening is matched.

@@ -16,6 +16,8 @@ pub struct Standing {
     pub openings: i64,
     /// Of those, postings that matching has yet to look at.
     pub openings_to_match: i64,
+    /// Postings that matching cannot get past; the log says why.
+    pub openings_set_aside: i64,
     /// People.
     pub subscribers: i64,
     /// Saved searches.
@@ -55,7 +57,7 @@ pub async fn standing(connection: &mut PgConnection, now: DateTime<Utc>) -> Resu
     Ok(sqlx::query_as(
         "select
              (select count(*) from events) as events,
-             o.openings, o.openings_to_match,
+             o.openings, o.openings_to_match, o.openings_set_aside,
              (select count(*) from subscribers) as subscribers,
              (select count(*) from searches) as searches,
              (select count(*) from registrations) as registrations,
@@ -63,7 +65,8 @@ pub async fn standing(connection: &mut PgConnection, now: DateTime<Utc>) -> Resu
              m.mails_in_hand, m.mails_deferred, m.mails_accepted, m.mails_refused, m.mails_held, m.mails_given_up
          from
              (select count(*) as openings,
-                     count(*) filter (where matched_revision < revision) as openings_to_match
+                     count(*) filter (where matched_revision < revision and fault is null) as openings_to_match,
+                     count(*) filter (where fault is not null) as openings_set_aside
               from openings) o,
              (select count(*) filter (where due_at <= $1) as alerts_due,
                      min(due_at) filter (where due_at <= $1) as oldest_due_at,

@@ -7,10 +7,11 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
+use crate::domain::cadence::Cadence;
 use crate::domain::criteria::Criteria;
-use crate::domain::email::EmailAddress;
+use crate::domain::email::{AddressError, EmailAddress};
 use crate::domain::subscriber::{Person, Search};
-use crate::store::{Result, StoreError, criteria};
+use crate::store::{Result, criteria};
 
 /// What an import changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -172,15 +173,29 @@ pub struct Addressee {
     pub reachable: bool,
     /// Whether subject and sender must not say what it is about.
     pub discreet: bool,
-    /// The name and the question of each search that is not paused.
-    pub searches: Vec<(String, Value)>,
+    /// The searches that are not paused.
+    pub searches: Vec<SavedSearch>,
 }
 
-/// The people with these keys, with their searches as they are now.
+/// A search as it is kept.
+#[derive(Debug, Clone)]
+pub struct SavedSearch {
+    /// The key in the tables.
+    pub id: i64,
+    /// What the person calls it.
+    pub name: String,
+    /// How soon to tell.
+    pub cadence: Cadence,
+    /// What it asks for, as written.
+    pub written: Value,
+}
+
+/// The people with these keys, with their searches as they are now. Who cannot
+/// be read is missing, loudly.
 ///
 /// # Errors
 ///
-/// When Postgres is away or an address cannot be read.
+/// When Postgres is away.
 pub async fn addressees(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Addressee>> {
     #[derive(FromRow)]
     struct Row {
@@ -198,33 +213,40 @@ pub async fn addressees(connection: &mut PgConnection, ids: &[i64]) -> Result<Ve
     .bind(ids)
     .fetch_all(&mut *connection)
     .await?;
-    let searches: Vec<(i64, String, Value)> = sqlx::query_as(
-        "select s.subscriber_id, s.name, c.written
+    let searches: Vec<(i64, i64, String, String, Value)> = sqlx::query_as(
+        "select s.subscriber_id, s.id, s.name, s.cadence, c.written
          from searches s join criteria c on c.id = s.criteria_id
          where s.subscriber_id = any($1) and s.cadence <> 'paused' order by s.id",
     )
     .bind(ids)
     .fetch_all(connection)
     .await?;
-    let mut of_person: HashMap<i64, Vec<(String, Value)>> = HashMap::new();
-    for (person, name, written) in searches {
-        of_person.entry(person).or_default().push((name, written));
+    let mut of_person: HashMap<i64, Vec<SavedSearch>> = HashMap::new();
+    for (person, id, name, cadence, written) in searches {
+        if let Ok(cadence) = cadence.parse() {
+            of_person.entry(person).or_default().push(SavedSearch { id, name, cadence, written });
+        }
     }
-    rows.into_iter()
-        .map(|row| {
-            Ok(Addressee {
-                id: row.id,
-                public_id: row.public_id,
-                address: row.address.parse().map_err(|error| StoreError::Row {
-                    row: format!("subscribers {}", row.id),
-                    cause: format!("{error}"),
-                })?,
-                reachable: row.reachable,
-                discreet: row.discreet,
-                searches: of_person.remove(&row.id).unwrap_or_default(),
-            })
-        })
-        .collect()
+    let mut addressees = Vec::with_capacity(rows.len());
+    for row in rows {
+        let address = match row.address.parse() {
+            Ok(address) => address,
+            Err(error) => {
+                let error: AddressError = error;
+                tracing::error!(subscriber = row.id, %error, "a kept address cannot be read");
+                continue;
+            }
+        };
+        addressees.push(Addressee {
+            id: row.id,
+            public_id: row.public_id,
+            address,
+            reachable: row.reachable,
+            discreet: row.discreet,
+            searches: of_person.remove(&row.id).unwrap_or_default(),
+        });
+    }
+    Ok(addressees)
 }
 
 /// The largest key; 0 when there is nobody.

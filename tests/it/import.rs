@@ -84,7 +84,7 @@ async fn bad_lines_are_named_and_the_rest_goes_in() {
             with(r#","registrations":[{"programme":"pc-any","notBefore":"July"}]"#),
         ),
         ("quietHours: ", with(r#","quietHours":{"from":"9pm","to":"8"}"#)),
-        ("consent: ", with("").replace("\"source\":\"page\"", "\"source\":\"\"")),
+        ("consent.source: ", with("").replace("\"source\":\"page\"", "\"source\":\"\"")),
         ("longer than 1048576 octets", with(&format!(r#","searches":[],"x":"{}""#, "y".repeat(1_200_000)))),
     ];
     let mut file = Vec::new();

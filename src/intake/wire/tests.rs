@@ -19,7 +19,8 @@ fn facts(data: &Value) -> Facts {
     }
 }
 
-fn with(name: &str, value: Value) -> Value {
+fn with(name: &str, value: impl Into<Value>) -> Value {
+    let value = value.into();
     json!({"posting": {"title": "Clerk"}, name: value})
 }
 
