@@ -25,7 +25,7 @@ dev: build ## run the daemon with invented people and a web inbox, until Ctrl-C
 	@$(SERVICES) run -- $(BIN)/demo --stay
 
 test: tools ## run all tests, on real servers
-	@$(SERVICES) run -- $(CARGO) test --workspace --locked
+	@$(SERVICES) run -- $(CARGO) test --workspace --locked --no-fail-fast
 
 bench: tools ## measure the road, on real servers; BENCH="ARGUMENTS" goes to the benchmark
 	@$(SERVICES) run -- $(CARGO) bench --locked --bench road -- $(BENCH)
