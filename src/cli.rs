@@ -151,7 +151,7 @@ impl Cli {
             }
             Command::Import { file } => return block_on(import::import(config, &file)),
             Command::Publish { files, unchecked } => block_on(publish::publish(config, &files, unchecked))?,
-            Command::Status { json } => block_on(status::status(config, json))?,
+            Command::Status { json } => block_on(status::status(&config, json))?,
             Command::Drain { now } => {
                 let clock = clock(&config, now.map(Clock::standing), "drain --now")?;
                 block_on(async { drain::drain(Program::new(config, clock)?).await })?;

@@ -32,6 +32,7 @@ pub(crate) async fn measure(ground: &Ground, searches: u32, report: &mut Report)
         taxonomy: Arc::new(Taxonomy::shipped()),
         testers: [].into(),
         domain: ground.config().smtp.from.address().domain().to_owned(),
+        rhythm: ground.config().rhythm(),
     };
     let life = Life::begin(ground.config().database.url.expose()).await?;
     for together in TOGETHER {

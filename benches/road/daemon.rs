@@ -13,7 +13,7 @@ use crate::ground::Ground;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jobalerts");
 
 /// How long anything may take before something must be wrong.
-pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_mins(5);
 
 /// A running program. Ended when it is dropped.
 pub(crate) struct Program {

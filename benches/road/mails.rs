@@ -25,7 +25,7 @@ pub(crate) async fn measure(
     let sessions = ground.config().smtp.connections;
     let daemon = Program::start(ground, &["run"], &[("JOBALERTS_SMTP__URL", &sink.url())])?;
     published(ground, "FIRST", Says::OldNews).await?;
-    let old_news = (0..sizes.events / 4)
+    let old_news = (0..sizes.events / 20)
         .map(|number| adverts::event(&format!("OLD-{number}"), Says::OldNews, now()))
         .collect::<anyhow::Result<Vec<_>>>()?;
     ground.publish(&old_news).await?;

@@ -148,10 +148,11 @@ impl Population {
 
     fn person(&self, number: u32) -> Value {
         let mut random = StdRng::seed_from_u64(number.into());
-        let mut searches = vec![self.search(NAMES[0], &mut random)];
+        let own = usize::try_from(number).ok().filter(|&number| number < self.criteria.len());
+        let mut searches = vec![self.search(NAMES[0], own, &mut random)];
         if number.is_multiple_of(PEOPLE_OF_FIVE) {
             let name = NAMES[random.random_range(1..NAMES.len())];
-            searches.push(self.search(name, &mut random));
+            searches.push(self.search(name, None, &mut random));
         }
         let mut person = json!({
             "email": format!("person.{number}@mail{}.example", number % 20),
@@ -171,10 +172,10 @@ impl Population {
         person
     }
 
-    /// A few questions are asked by many, and many by a few.
-    fn search(&self, name: &str, random: &mut StdRng) -> Value {
-        let rank = random.random_range(0..self.criteria.len());
-        let rank = random.random_range(0..=rank);
+    /// A few questions are asked by many, and many by a few; each by somebody.
+    fn search(&self, name: &str, own: Option<usize>, random: &mut StdRng) -> Value {
+        let common = random.random_range(0..self.criteria.len());
+        let rank = own.unwrap_or_else(|| random.random_range(0..=common));
         json!({ "name": name, "cadence": weighted(&CADENCES, random), "where": self.criteria[rank] })
     }
 }

@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::Program;
 use crate::intake::broker::Session;
 use crate::store::{self, status};
 
@@ -14,15 +13,13 @@ use crate::store::{self, status};
 /// # Errors
 ///
 /// When PostgreSQL is away. A broker that is away is part of the answer.
-pub(super) async fn status(config: Config, as_json: bool) -> anyhow::Result<()> {
-    let amqp = config.amqp.clone();
-    let program = Program::new(config, Clock::System)?;
-    program.prepare().await?;
-    let mut connection = program.pool().acquire().await.map_err(store::StoreError::from)?;
-    let now = program.clock().now();
+pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()> {
+    let mut connection = store::connect(config.database.url.expose()).await?;
+    store::check_schema(&mut connection).await?;
+    let now = Clock::System.now();
     let standing = status::standing(&mut connection, now).await?;
     let endings = status::endings(&mut connection).await?;
-    let queue = match Session::open(&amqp).await {
+    let queue = match Session::open(&config.amqp).await {
         Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
@@ -44,6 +41,9 @@ pub(super) async fn status(config: Config, as_json: bool) -> anyhow::Result<()> 
         "openings     {} known, {} to match, from {} events",
         standing.openings, standing.openings_to_match, standing.events
     ));
+    if standing.openings_set_aside > 0 {
+        say(format_args!("             {} set aside; the log says why", standing.openings_set_aside));
+    }
     say(format_args!(
         "people       {}, with {} searches and {} registrations",
         standing.subscribers, standing.searches, standing.registrations

@@ -46,11 +46,11 @@ pub struct Consent {
 impl Consent {
     fn read(self) -> Result<Self, String> {
         let said = |place: &str, text: &str| {
-            let text = one_line(text);
-            (1..=LONGEST_NAME)
-                .contains(&text.chars().count())
-                .then_some(text)
-                .ok_or_else(|| format!("{place}: expected 1 to {LONGEST_NAME} characters"))
+            // What somebody agreed to is kept as it was said, or not at all.
+            let said = one_line(text);
+            ((1..=LONGEST_NAME).contains(&said.chars().count()) && !text.contains(char::is_control))
+                .then_some(said)
+                .ok_or_else(|| format!("{place}: expected 1 to {LONGEST_NAME} characters on one line"))
         };
         if !is_plausible_year(self.at.year()) {
             return Err("at: expected a time since 1970".to_owned());

@@ -140,6 +140,7 @@ pub(crate) struct Raw {
 pub(crate) struct DeadLetter {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) content_type: Option<String>,
+    pub(crate) properties: BasicProperties,
     pub(crate) routing_key: String,
     pub(crate) body: Vec<u8>,
 }
@@ -201,6 +202,14 @@ impl Peer {
         }
     }
 
+    /// Publishes one message with these properties.
+    pub(crate) async fn publish_with(&self, properties: BasicProperties, body: &[u8]) {
+        let exchange = self.settings.exchange.clone().into();
+        let options = BasicPublishOptions::default();
+        let publish = self.channel.basic_publish(exchange, "something".into(), options, body, properties);
+        publish.await.unwrap().await.unwrap();
+    }
+
     /// How many messages wait on the queue, and how many dead letters there are.
     pub(crate) async fn waiting(&self) -> (u32, u32) {
         self.session.waiting().await.unwrap()
@@ -225,6 +234,7 @@ impl Peer {
                     .map(|(name, value)| (name.to_string(), text(value)))
                     .collect(),
                 content_type: message.properties.content_type().as_ref().map(ToString::to_string),
+                properties: message.properties.clone(),
                 routing_key: message.routing_key.to_string(),
                 body: message.data.clone(),
             });
