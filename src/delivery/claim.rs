@@ -94,11 +94,13 @@ pub async fn claim(
     if people.is_empty() {
         return Ok(Claim::default());
     }
-    let due = alerts::due_of(&mut transaction, &people, now).await?;
     let mut unfinished: HashMap<i64, Vec<Unfinished>> = HashMap::new();
     for mail in mails::unfinished(&mut transaction, &people).await? {
         unfinished.entry(mail.subscriber_id).or_default().push(mail);
     }
+    // After the mails: one that a worker whose session was lost records as sent meanwhile is then
+    // either not due any more, or known here and not claimed again.
+    let due = alerts::due_of(&mut transaction, &people, now).await?;
     let mut opening_ids: Vec<i64> = due.iter().map(|alert| alert.opening_id).collect();
     opening_ids.sort_unstable();
     opening_ids.dedup();
