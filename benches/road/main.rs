@@ -89,7 +89,7 @@ impl Scale {
             Self::Full => Sizes {
                 criteria: 50_000,
                 searches: [100_000, 1_000_000],
-                events: 40_000,
+                events: 20_000,
                 rounds: 5,
                 mails: 20_000,
             },
