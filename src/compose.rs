@@ -12,6 +12,7 @@
 //! in `templates/email/<kind>/`, and a method here.
 
 mod email;
+mod kind;
 mod lint;
 mod message_id;
 mod quoted_printable;
@@ -26,16 +27,18 @@ use url::Url;
 
 use crate::config::Config;
 use crate::domain::email::{AddressError, EmailAddress, Mailbox};
-use crate::domain::opening::Facts;
+use crate::domain::alert::{Notice, Told};
+use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
+use crate::domain::truth::Truth;
 use crate::templates::{Parts, TemplateProblem, Templates};
 
 pub use email::{Email, Headers};
+pub use kind::MailKind;
 use lint::Draft;
 pub use lint::{Finding, Rule};
 pub use message_id::MessageId;
-pub use vacancy_alert::KIND as VACANCY_ALERT;
-use vacancy_alert::{Rendered, View};
+use vacancy_alert::{KIND as VACANCY_ALERT, Rendered, View};
 
 /// The block that every alert must contain.
 const STOP_BLOCK: &str = "layout/stop-and-change";
@@ -91,15 +94,36 @@ pub struct Recipient {
     pub discreet: bool,
 }
 
-/// One vacancy that a person is told about.
+/// Why a person is told: they registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registration<'a> {
+    /// The slug they registered for: this programme, or what it is part of.
+    pub programme: &'a str,
+    /// When.
+    pub on: DateTime<Utc>,
+    /// They registered when it was announced or open already, so this mail is
+    /// their receipt, too.
+    pub receipt: bool,
+}
+
+/// One opening that a person is told about.
 #[derive(Debug, Clone)]
 pub struct Item<'a> {
-    /// By what the advert is found: `230000IR`.
-    pub reference: &'a str,
-    /// What the advert says.
-    pub facts: &'a Facts,
-    /// The names of all searches of the person that match, as they wrote them.
+    /// What it is.
+    pub subject: &'a Subject,
+    /// What is so.
+    pub truth: &'a Truth,
+    /// What they were last told, if anything.
+    pub told: Option<Told<'a>>,
+    /// What is to be told.
+    pub notice: &'a Notice,
+    /// The names of all searches of the person that match what is so or what
+    /// was told, as they wrote them.
     pub searches: Vec<&'a str>,
+    /// The registration that it answers, if there is one.
+    pub registration: Option<Registration<'a>>,
+    /// What they asked for matched what was told and does not match any more.
+    pub no_longer_matches: bool,
     /// Made only to try the road.
     pub test: bool,
 }
@@ -235,6 +259,24 @@ impl Composer {
             message_id: message_id.clone(),
         };
         Email::new(headers, &rendered.subject, rendered.text, rendered.html)
+    }
+
+    /// The mail of this kind that tells one person of these openings.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing or too much to tell, or the mail breaks a rule.
+    pub fn mail(
+        &self,
+        kind: MailKind,
+        to: &Recipient,
+        items: &[Item<'_>],
+        thread: &[String],
+        message_id: &MessageId,
+        now: DateTime<Utc>,
+    ) -> Result<Email, ComposeError> {
+        let _ = (kind, thread);
+        self.vacancy_alert(to, items, message_id, now)
     }
 
     fn judged(&self, view: &View<'_>, rendered: &Rendered, judge: Judge) -> Vec<Finding> {

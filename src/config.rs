@@ -34,11 +34,15 @@ use std::path::{Path, PathBuf};
 use reader::{Reader, variable};
 use show::Shown;
 
+use crate::domain;
+use crate::domain::alert::Policy;
 use crate::domain::cadence::Rhythm;
+use crate::domain::difference::TellingWords;
+use sections::span;
 
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    Amqp, CronExpression, Database, Delays, Intake, Links, Log, LogFormat, Schedules, Sender, Smtp,
+    Amqp, CronExpression, Database, Delays, Guards, Intake, Links, Log, LogFormat, Schedules, Sender, Smtp,
     SmtpTimeouts, Taxonomy, Testing, Time, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
@@ -60,6 +64,8 @@ pub struct Config {
     pub amqp: Amqp,
     /// Which events are taken in.
     pub intake: Intake,
+    /// What holds a notice back.
+    pub guards: Guards,
     /// Who gets mail about test events.
     pub testing: Testing,
     /// The mail server, and how mails are handed to it.
@@ -135,6 +141,7 @@ impl Config {
             database: Database::read(reader.section("database")),
             amqp: Amqp::read(reader.section("amqp")),
             intake: Intake::read(reader.section("intake")),
+            guards: Guards::read(reader.section("guards")),
             testing: Testing::read(reader.section("testing")),
             smtp: Smtp::read(reader.section("smtp")),
             sender: Sender::read(reader.section("sender")),
@@ -155,6 +162,19 @@ impl Config {
             zone: self.time.zone,
             daily: self.schedules.daily.schedule().clone(),
             weekly: self.schedules.weekly.schedule().clone(),
+        }
+    }
+
+    /// What the comparison of told and true goes by.
+    #[must_use]
+    pub fn policy(&self, taxonomy: &domain::taxonomy::Taxonomy) -> Policy {
+        Policy {
+            settling: self.guards.settling(),
+            minimum_gap: span(self.guards.minimum_gap),
+            max_age: span(self.intake.max_age),
+            useful_minimum: span(self.guards.useful_minimum),
+            rhythm: self.rhythm(),
+            words: TellingWords::of(taxonomy),
         }
     }
 

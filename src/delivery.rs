@@ -26,7 +26,6 @@ use crate::config::Config;
 use crate::delivery::claim::Rules;
 use crate::delivery::lanes::{Parcel, Retries, Shared, Tally};
 use crate::delivery::smtp::Relay;
-use crate::domain::email::EmailAddress;
 use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
 use crate::store::workers::{self, Life};
@@ -93,12 +92,7 @@ impl Delivery {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("templates: {}", problems.join("; "))
         })?;
-        let rules = Rules {
-            taxonomy,
-            testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
-            domain: composer.domain().to_owned(),
-            rhythm: config.rhythm(),
-        };
+        let rules = Rules::new(config, taxonomy, composer.domain());
         let relay = Relay::new(&config.smtp)?;
         let places = Arc::new(Semaphore::new(relay.lines() * IN_HAND));
         let shared = Arc::new(Shared {
@@ -115,6 +109,7 @@ impl Delivery {
             stopping: CancellationToken::new(),
             worker: AtomicI32::new(0),
             tally: Tally::default(),
+            useful_minimum: rules.policy.useful_minimum,
         });
         let (parcels, tasks) = lanes::start(&shared);
         Ok(Self {

@@ -1,25 +1,30 @@
 //! From the truth to who wants to know: makes an alert for each person one of
-//! whose searches asks for an opening.
+//! whose searches asks for an opening, or who registered for it, and has those
+//! told again who were told what is no longer so.
 //!
 //! Matching only finds candidates. Whether a person is really told, and why, is
 //! decided when the mail is claimed, from what is true then.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::alert;
-use crate::domain::cadence::{Cadence, Rhythm};
+use crate::domain::alert::{self, Policy, Registered, Situation, Standing, Told, Wish, Word};
+use crate::domain::cadence::Cadence;
 use crate::domain::email::EmailAddress;
-use crate::domain::posting::{Phase, Posting};
+use crate::domain::opening::Opening;
+use crate::domain::subject::Kind;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::terms::Terms;
+use crate::domain::truth::Phase;
 use crate::stage::{Bell, Stage};
-use crate::store::openings::Opening;
-use crate::store::{self, alerts, criteria, openings, subscribers};
+use crate::store::alerts::Prospect;
+use crate::store::openings::Kept;
+use crate::store::{self, alerts, criteria, openings, subscribers, value_of};
 
 /// How many keys of subscribers one transaction covers. A page of a million
 /// people holds its locks and its memory for some seconds; this one for a
@@ -39,13 +44,17 @@ pub struct Matching {
     busy: bool,
 }
 
+/// How many new registrations are held against what is open, together.
+const NEW_REGISTRATIONS: i64 = 5_000;
+
 /// What matching goes by.
 #[derive(Debug, Clone)]
 pub struct Rules {
     taxonomy: Arc<Taxonomy>,
-    rhythm: Rhythm,
+    /// The taxonomy's programmes, in short.
+    programmes: String,
+    policy: Policy,
     testers: Vec<String>,
-    max_age: Duration,
 }
 
 impl Rules {
@@ -53,31 +62,17 @@ impl Rules {
     #[must_use]
     pub fn new(config: &Config, taxonomy: Arc<Taxonomy>) -> Self {
         Self {
-            taxonomy,
-            rhythm: config.rhythm(),
+            programmes: taxonomy.fingerprint_of_programmes(),
+            policy: config.policy(&taxonomy),
             testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
-            max_age: Duration::from_std(config.intake.max_age).unwrap_or(Duration::MAX),
+            taxonomy,
         }
     }
-}
 
-/// What alerts are made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Interest {
-    /// To tell people.
-    Tell,
-    /// To record why people were not told: the door shut first.
-    Record(alert::Reason),
-    /// Nothing: it was old, and shut, before we heard of it.
-    None,
-}
-
-impl Interest {
-    fn ending(self) -> Option<&'static str> {
-        match self {
-            Self::Record(reason) => Some(reason.name()),
-            Self::Tell | Self::None => None,
-        }
+    /// The taxonomy's programmes, in short: differs whenever they do.
+    #[must_use]
+    pub fn programmes(&self) -> &str {
+        &self.programmes
     }
 }
 
@@ -86,7 +81,8 @@ impl Interest {
 pub enum Step {
     /// There was nothing to match.
     Idle,
-    /// A page of an opening is matched; this many alerts were made.
+    /// A page of an opening is matched, or some new registrations are, or doors
+    /// that have shut are settled; this many alerts were made or are due again.
     Page {
         /// How many.
         alerts: u64,
@@ -95,7 +91,9 @@ pub enum Step {
 
 /// Matches one page of one opening, in one transaction. An opening that
 /// cannot be read, or that Postgres objects to, is set aside and told in
-/// `status`; the others go on.
+/// `status`; the others go on. With nothing to match, holds new registrations
+/// against what is announced or open already, and settles doors that have
+/// shut.
 ///
 /// # Errors
 ///
@@ -103,7 +101,15 @@ pub enum Step {
 pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Result<Step> {
     let mut transaction = pool.begin().await?;
     let Some(next) = openings::next_to_match(&mut transaction).await? else {
-        return Ok(Step::Idle);
+        let alerts = match newcomers(&mut transaction, rules, now).await? {
+            Some(alerts) => Some(alerts),
+            None => Some(openings::settle(&mut transaction, now).await?).filter(|alerts| *alerts > 0),
+        };
+        if alerts.is_some_and(|alerts| alerts > 0) {
+            store::announce_work(&mut transaction, "delivery").await?;
+        }
+        transaction.commit().await?;
+        return Ok(alerts.map_or(Step::Idle, |alerts| Step::Page { alerts }));
     };
     let matched = match next.opening {
         Ok(opening) => page(&mut transaction, &opening, next.cursor, rules, now).await,
@@ -126,68 +132,238 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
 
 async fn page(
     connection: &mut PgConnection,
-    opening: &Opening,
+    kept: &Kept,
     cursor: i64,
     rules: &Rules,
     now: DateTime<Utc>,
 ) -> store::Result<u64> {
-    let terms = Terms::of(&opening.posting.facts, &rules.taxonomy);
+    let terms = Terms::of(&kept.opening.truth.facts, &rules.taxonomy);
     if cursor == 0 {
-        report_unmapped(opening, &terms);
+        report_unmapped(kept, &terms);
     }
     let last = subscribers::last(&mut *connection).await?;
     let up_to = (cursor + PAGE).min(last);
-    let mut made = 0;
-    let interest = rules.interest(&opening.posting, now);
-    if interest != Interest::None {
+    let page = alerts::Page {
+        opening_id: kept.id,
+        after: cursor,
+        up_to,
+        only: kept.opening.test.then_some(&rules.testers),
+    };
+    let mut made = tell_again(&mut *connection, &page, &kept.opening, rules, now).await?;
+    if let Some(registrants) = rules.registrants(kept, None, now) {
+        made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference)).await?;
+    }
+    if let Some((due, ended)) = rules.searched(&kept.opening, now) {
         let criteria = criteria::matching(&mut *connection, &terms).await?;
-        let due = rules.due(&opening.posting, now);
-        let page = alerts::Page {
-            opening_id: opening.id,
-            criteria: &criteria,
-            after: cursor,
-            up_to,
-            due: &due,
-            ended: interest.ending(),
-            only: opening.posting.test.then_some(&rules.testers),
-        };
         if !criteria.is_empty() {
-            made = alerts::make(&mut *connection, &page).await?;
+            let searched = alerts::Searched { criteria: &criteria, due: &due, ended };
+            made += alerts::make(&mut *connection, &page, &searched).await?;
         }
     }
     if up_to >= last {
-        openings::matched(&mut *connection, opening.id, opening.revision).await?;
+        openings::matched(&mut *connection, kept.id, kept.revision, &rules.programmes).await?;
     } else {
-        openings::matched_up_to(&mut *connection, opening.id, up_to).await?;
+        openings::matched_up_to(&mut *connection, kept.id, up_to).await?;
     }
     if made > 0 {
         store::announce_work(connection, "delivery").await?;
     }
-    tracing::info!(opening = opening.key(), revision = opening.revision, up_to, alerts = made, "matched");
+    tracing::info!(opening = kept.key(), revision = kept.revision, up_to, alerts = made, "matched");
     Ok(made)
 }
 
-impl Rules {
-    /// Whether there is anything to tell of a posting, or to record.
-    fn interest(&self, posting: &Posting, now: DateTime<Utc>) -> Interest {
-        match posting.phase(now) {
-            Phase::Scheduled | Phase::Open => Interest::Tell,
-            Phase::Closed | Phase::Withdrawn if posting.is_old_news(self.max_age) => Interest::None,
-            Phase::Closed | Phase::Withdrawn => Interest::Record(alert::Reason::Expired),
+/// Makes those due again who were told what is no longer so. Who they are does
+/// not matter yet: that is looked at when they are claimed.
+async fn tell_again(
+    connection: &mut PgConnection,
+    page: &alerts::Page<'_>,
+    opening: &Opening,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> store::Result<u64> {
+    let groups = alerts::told_groups(&mut *connection, page).await?;
+    let revisions: Vec<(i64, i32)> =
+        groups.iter().map(|group| (page.opening_id, group.told_revision)).collect();
+    let truths = openings::truths(&mut *connection, &revisions).await?;
+    let mut due = Vec::new();
+    for group in groups {
+        let Some(truth) = truths.get(&(page.opening_id, group.told_revision)) else { continue };
+        let phase = value_of(&group.told_phase, || format!("alerts of opening {}", page.opening_id))?;
+        let told = Told { truth, phase, at: DateTime::UNIX_EPOCH };
+        let situation = Situation {
+            opening,
+            told: Some(told),
+            wish: anybody(Registered::Exactly),
+            standing: Standing::Tester,
+            now,
+        };
+        match alert::next_word(&situation, &rules.policy) {
+            Word::Say(_) => due.push((group, now)),
+            Word::Wait(until) => due.push((group, until)),
+            Word::Nothing | Word::End(_) => {}
         }
     }
+    alerts::tell_again(connection, page, &due).await
+}
 
-    /// When the next word is due at each cadence, never before it is true.
-    fn due(&self, posting: &Posting, now: DateTime<Utc>) -> Vec<(&'static str, DateTime<Utc>)> {
-        let from = now.max(posting.opens_at);
-        Cadence::ALL
-            .into_iter()
-            .filter_map(|cadence| Some((cadence.name(), self.rhythm.due(cadence, from)?)))
-            .collect()
+/// Holds registrations that are new against what is announced or open already.
+/// `None` if there were none.
+async fn newcomers(
+    connection: &mut PgConnection,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> store::Result<Option<u64>> {
+    let new = subscribers::new_registrations(&mut *connection, NEW_REGISTRATIONS).await?;
+    let (Some(first), Some(last)) = (new.iter().map(|(id, _)| *id).min(), new.iter().map(|(id, _)| *id).max())
+    else {
+        return Ok(None);
+    };
+    let programmes: BTreeSet<&str> = new.iter().map(|(_, programme)| programme.as_str()).collect();
+    let mut people: Vec<i64> = new.iter().map(|(id, _)| *id).collect();
+    people.dedup();
+    let mut made = 0;
+    for kept in openings::live_cycles(&mut *connection, now).await? {
+        let Some(registrants) = rules.registrants(&kept, Some(&people), now) else { continue };
+        if registrants.within.iter().any(|slug| programmes.contains(slug.as_str())) {
+            let page = alerts::Page {
+                opening_id: kept.id,
+                after: first - 1,
+                up_to: last,
+                only: kept.opening.test.then_some(&rules.testers),
+            };
+            made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference)).await?;
+        }
+    }
+    tracing::info!(registrations = new.len(), alerts = made, "matched new registrations");
+    Ok(Some(made))
+}
+
+/// Somebody who wants to hear at once.
+fn anybody(registered: Registered) -> Wish {
+    Wish { registration: Some(registered), search: Some(Cadence::Immediate), not_before: false }
+}
+
+/// What [`alerts::Registrants`] are made from.
+struct Prospects<'a> {
+    within: Vec<String>,
+    people: Option<&'a [i64]>,
+    exactly: Prospect,
+    part_of: Prospect,
+    promise: bool,
+    registered_before: Option<DateTime<Utc>>,
+    only_promises: bool,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Prospects<'a> {
+    fn of(&'a self, programme: &'a str) -> alerts::Registrants<'a> {
+        alerts::Registrants {
+            programme,
+            within: &self.within,
+            people: self.people,
+            exactly: self.exactly,
+            part_of: self.part_of,
+            promise: self.promise,
+            registered_before: self.registered_before,
+            only_promises: self.only_promises,
+            today: self.today,
+            now: self.now,
+        }
     }
 }
 
-fn report_unmapped(opening: &Opening, terms: &Terms) {
+impl Rules {
+    /// What becomes of those who registered, if it concerns them at all.
+    fn registrants<'a>(
+        &self,
+        kept: &Kept,
+        people: Option<&'a [i64]>,
+        now: DateTime<Utc>,
+    ) -> Option<Prospects<'a>> {
+        let opening = &kept.opening;
+        if opening.kind != Kind::Programme {
+            return None;
+        }
+        let truth = &opening.truth;
+        let phase = truth.phase(now);
+        let is_shut = matches!(phase, Phase::Closed | Phase::Withdrawn);
+        let dated = truth.opened_at.is_some() || truth.facts.opens.is_some();
+        let mut within: BTreeSet<String> = self.part_of(&kept.subject.reference);
+        // An announcement may speak of several programmes at once.
+        if let (Phase::Announced, Some(programme)) = (phase, &truth.facts.programme) {
+            within.extend(programme.members.iter().flat_map(|member| self.part_of(member)));
+        }
+        Some(Prospects {
+            within: within.into_iter().collect(),
+            people,
+            exactly: self.prospect(opening, Registered::Exactly, now),
+            part_of: self.prospect(opening, Registered::Within, now),
+            promise: dated,
+            registered_before: is_shut.then(|| truth.door_shuts_at().unwrap_or(opening.position.time)),
+            only_promises: phase == Phase::Closed,
+            today: now.with_timezone(&self.policy.rhythm.zone).date_naive(),
+            now,
+        })
+    }
+
+    /// A programme and all that it is part of.
+    fn part_of(&self, programme: &str) -> BTreeSet<String> {
+        let mut within: BTreeSet<String> =
+            self.taxonomy.programmes().within(programme).into_iter().map(ToOwned::to_owned).collect();
+        within.insert(programme.to_owned());
+        within
+    }
+
+    /// What the comparison says to somebody who registered and was told
+    /// nothing.
+    fn prospect(&self, opening: &Opening, registered: Registered, now: DateTime<Utc>) -> Prospect {
+        let situation = Situation {
+            opening,
+            told: None,
+            wish: Wish { search: None, ..anybody(registered) },
+            standing: Standing::Tester,
+            now,
+        };
+        match alert::next_word(&situation, &self.policy) {
+            Word::Say(_) => Prospect::Due(now),
+            Word::Wait(until) => Prospect::Due(until),
+            Word::Nothing => Prospect::Quiet,
+            Word::End(reason) => Prospect::Ended(reason.name()),
+        }
+    }
+
+    /// For those with a search that asks for it, when the next word is due at
+    /// each cadence, never before it is true; or why there is none. `None` if
+    /// nothing is to be recorded.
+    fn searched(
+        &self,
+        opening: &Opening,
+        now: DateTime<Utc>,
+    ) -> Option<(Vec<(&'static str, DateTime<Utc>)>, Option<&'static str>)> {
+        let situation = Situation {
+            opening,
+            told: None,
+            wish: Wish { registration: None, search: Some(Cadence::Immediate), not_before: false },
+            standing: Standing::Tester,
+            now,
+        };
+        let (from, ended) = match alert::next_word(&situation, &self.policy) {
+            Word::Say(_) => (now, None),
+            Word::Wait(until) => (until, None),
+            Word::Nothing => return None,
+            Word::End(_) if opening.begun.is_old_news(self.policy.max_age) => return None,
+            Word::End(reason) => (now, Some(reason.name())),
+        };
+        let due = Cadence::ALL
+            .into_iter()
+            .filter_map(|cadence| Some((cadence.name(), self.policy.rhythm.due(cadence, from)?)))
+            .collect();
+        Some((due, ended))
+    }
+}
+
+fn report_unmapped(opening: &Kept, terms: &Terms) {
     for unmapped in &terms.unmapped {
         tracing::warn!(
             opening = opening.key(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jobalerts::compose::VACANCY_ALERT;
 use jobalerts::delivery::claim::{self, Claimed, Rules};
-use jobalerts::domain::posting::Phase;
+use jobalerts::domain::truth::Phase;
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::store::mails::{self, Outcome, Told, Try};
 use jobalerts::store::workers::Life;

@@ -9,7 +9,7 @@ use chrono_tz::Europe::London;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::opening::{Closing, Pay, PayUnit};
+use crate::domain::facts::{Closing, Pay, PayUnit};
 
 fn sender() -> Sender {
     Sender {

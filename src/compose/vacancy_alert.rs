@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::compose::lint::{Slot, Writer};
 use crate::compose::{Item, Sender, words};
-use crate::domain::opening::Facts;
+use crate::domain::facts::Facts;
 use crate::domain::taxonomy::{Dimension, Taxonomy};
 use crate::domain::text::{one_line, shorten};
 use crate::templates::{Parts, TemplateProblem, Templates};
@@ -101,8 +101,8 @@ impl<'a> View<'a> {
     ) -> Self {
         let mut order: Vec<&Item<'_>> = items.iter().collect();
         order.sort_by_cached_key(|item| {
-            let shuts = item.facts.closing.door_shuts_at(item.facts.zone);
-            (shuts.is_none(), shuts, item.reference)
+            let shuts = item.truth.facts.closing.door_shuts_at(item.truth.facts.zone);
+            (shuts.is_none(), shuts, item.subject.reference.as_str())
         });
         let several = (items.len() > 1).then_some(items.len());
         let mut view = Self {
@@ -122,7 +122,7 @@ impl<'a> View<'a> {
             postal_address: &sender.postal_address,
             privacy_url: sender.privacy_url.as_str(),
             place_in_subject: match order[..] {
-                [only] => place_in_subject(taxonomy, only.facts),
+                [only] => place_in_subject(taxonomy, &only.truth.facts),
                 _ => None,
             },
         };
@@ -217,7 +217,7 @@ impl<'a> View<'a> {
 
 impl<'a> ItemView<'a> {
     fn new(sender: &'a Sender, taxonomy: &Taxonomy, item: &Item<'_>, number: Option<usize>) -> Self {
-        let facts = item.facts;
+        let facts = &item.truth.facts;
         let title = text(&facts.title);
         let pay = given(facts.pay_text.as_deref());
         let public = facts.audience.iter().all(|slug| slug == "public");
@@ -237,7 +237,7 @@ impl<'a> ItemView<'a> {
             grade: given(facts.grade_text.as_deref()).filter(|grade| pay.as_ref() != Some(grade)),
             pay: pay.or_else(|| facts.pay.as_ref().and_then(words::pay)),
             audience: said(taxonomy, Dimension::Audience, facts).filter(|_| !public),
-            reference: text(item.reference),
+            reference: text(item.subject.reference.as_str()),
             searches: (!names.is_empty()).then(|| words::list(&names)),
             many_searches: names.len() > 1,
             url: facts.url.as_deref().map(one_line),

@@ -7,7 +7,7 @@
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Timelike as _, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::opening::{Closing, Pay, PayUnit};
+use crate::domain::facts::{Closing, Pay, PayUnit};
 
 /// `10:02am on Tuesday 5 March 2024`, by the clocks of `zone`.
 pub(super) fn moment(at: DateTime<Utc>, zone: Tz) -> String {

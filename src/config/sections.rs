@@ -11,12 +11,13 @@ use cron::Schedule;
 use url::Url;
 
 use super::meaning::{
-    base_url, broker_name, cron, discreet, duration, email, host_name, list, log_format, log_level, mailbox,
+    base_url, broker_name, cron, discreet, duration, duration_or_none, email, host_name, list, log_format, log_level, mailbox,
     some, text, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{SecretUrl, SmtpUrl};
 use crate::domain::email::{EmailAddress, Mailbox};
+use crate::domain::opening::Settling;
 
 /// `[database]`: where everything is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,41 @@ impl Intake {
             test_references: s.get("test_references", "TEST", list(text)),
         }
     }
+}
+
+/// `[guards]`: what holds a notice back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guards {
+    /// How long a door settles after it moved, before anybody is told.
+    pub settle: Duration,
+    /// Two moves of a door within this time are a blink of the feed.
+    pub flap_window: Duration,
+    /// The least time between two mails about one opening to one person.
+    pub minimum_gap: Duration,
+    /// A person who is told that a door is open needs this much time to use it.
+    pub useful_minimum: Duration,
+}
+
+impl Guards {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        Self {
+            settle: s.get("settle", "2m", duration_or_none),
+            flap_window: s.get("flap_window", "30m", duration_or_none),
+            minimum_gap: s.get("minimum_gap", "60m", duration_or_none),
+            useful_minimum: s.get("useful_minimum", "2h", duration_or_none),
+        }
+    }
+
+    /// How long doors settle.
+    #[must_use]
+    pub fn settling(&self) -> Settling {
+        Settling { settle: span(self.settle), flap_window: span(self.flap_window) }
+    }
+}
+
+/// On the time line of the domain.
+pub(super) fn span(duration: Duration) -> chrono::Duration {
+    chrono::Duration::from_std(duration).unwrap_or(chrono::Duration::MAX)
 }
 
 /// `[testing]`: who gets mail about test events.

@@ -4,24 +4,30 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
-use sqlx::PgPool;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use sqlx::{PgConnection, PgPool};
 
-use crate::compose::{MOST_ITEMS, MessageId, Recipient, VACANCY_ALERT};
-use crate::domain::alert::{Situation, Standing, Word, next_word};
-use crate::domain::cadence::Rhythm;
+use crate::compose::{MOST_ITEMS, MailKind, MessageId, Recipient};
+use crate::config::Config;
+use crate::domain::alert::{Notice, Policy, Registered, Situation, Standing, Told, Wish, Word, next_word};
 use crate::domain::criteria::Criteria;
+use crate::domain::email::EmailAddress;
+use crate::domain::subject::Kind;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::terms::Terms;
+use crate::domain::truth::{Phase, State, Truth};
 use crate::store::alerts::{self, Due, Ending};
 use crate::store::mails::{self, Unfinished};
-use crate::store::openings::{self, Opening};
-use crate::store::subscribers::{self, Addressee, SavedSearch};
-use crate::store::{self};
+use crate::store::openings::{self, Kept};
+use crate::store::subscribers::{self, Addressee, KeptRegistration, SavedSearch};
+use crate::store::{self, value_of};
 
 /// How long what cannot be read is left alone. The log says what it is; nobody
 /// else waits for it.
 const UNREADABLE: Duration = Duration::hours(1);
+
+/// The most Message-IDs of a thread that a mail names.
+const LONGEST_THREAD: usize = 20;
 
 /// What deciding goes by.
 #[derive(Debug, Clone)]
@@ -32,8 +38,31 @@ pub struct Rules {
     pub testers: HashSet<String>,
     /// The domain of the Message-IDs.
     pub domain: String,
-    /// When mails at each cadence leave.
-    pub rhythm: Rhythm,
+    /// What the comparison goes by.
+    pub policy: Policy,
+}
+
+impl Rules {
+    /// The rules of a configuration, with Message-IDs at `domain`.
+    #[must_use]
+    pub fn new(config: &Config, taxonomy: Arc<Taxonomy>, domain: &str) -> Self {
+        Self {
+            policy: config.policy(&taxonomy),
+            testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
+            domain: domain.to_owned(),
+            taxonomy,
+        }
+    }
+
+    /// Who a person is to us.
+    #[must_use]
+    pub fn standing(&self, addressee: &Addressee) -> Standing {
+        match addressee.reachable {
+            false => Standing::Unreachable,
+            true if self.testers.contains(&addressee.address.lookup()) => Standing::Tester,
+            true => Standing::Reachable,
+        }
+    }
 }
 
 /// A mail that has been claimed and is to be written and sent.
@@ -51,19 +80,55 @@ pub struct Claimed {
     pub subscriber_id: i64,
     /// To whom.
     pub recipient: Recipient,
+    /// Which kind of mail it is.
+    pub kind: MailKind,
     /// Its identity.
     pub message_id: MessageId,
-    /// What it tells of, and because of which searches.
+    /// The Message-IDs of the thread that it continues, oldest first.
+    pub thread: Vec<String>,
+    /// What it tells of, and why.
     pub topics: Vec<Topic>,
 }
 
 /// An opening that a mail tells of.
 #[derive(Debug, Clone)]
 pub struct Topic {
-    /// The truth at the claim.
-    pub opening: Arc<Opening>,
-    /// The names of all of the person's searches that ask for it.
+    /// What is so, at the claim.
+    pub kept: Arc<Kept>,
+    /// What is to be told of it.
+    pub notice: Notice,
+    /// How the door stands, as it is told.
+    pub phase: Phase,
+    /// What they were told before.
+    pub told: Option<Before>,
+    /// The names of all of the person's searches that ask for it, or for what
+    /// was told.
     pub searches: Vec<String>,
+    /// The registration that it answers.
+    pub registration: Option<(KeptRegistration, bool)>,
+    /// What they asked for matched what was told and does not match any more.
+    pub no_longer_matches: bool,
+}
+
+/// What a person was told before, and in which mail.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// What was so, by what we told.
+    pub truth: Arc<Truth>,
+    /// How the door stood.
+    pub phase: Phase,
+    /// When the mail was accepted.
+    pub at: DateTime<Utc>,
+    /// The mails up to the one that told it, oldest first.
+    pub thread: Vec<String>,
+}
+
+impl Before {
+    /// In the words of the comparison.
+    #[must_use]
+    pub fn told(&self) -> Told<'_> {
+        Told { truth: &self.truth, phase: self.phase, at: self.at }
+    }
 }
 
 /// What one claim brought.
@@ -75,6 +140,51 @@ pub struct Claim {
     pub ended: usize,
     /// Whether anybody was due at all.
     pub people: usize,
+}
+
+/// The openings that people are due for, as they are now and as they were told.
+#[derive(Default)]
+struct Library {
+    kept: HashMap<i64, (Arc<Kept>, Terms)>,
+    told: HashMap<(i64, i32), (Arc<Truth>, Terms)>,
+}
+
+impl Library {
+    async fn read(connection: &mut PgConnection, due: &[Due], taxonomy: &Taxonomy) -> store::Result<Self> {
+        let mut ids: Vec<i64> = due.iter().map(|alert| alert.opening_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let kept = openings::by_id(&mut *connection, &ids).await?;
+        let mut revisions: Vec<(i64, i32)> =
+            due.iter().filter_map(|alert| Some((alert.opening_id, alert.told_revision?))).collect();
+        revisions.sort_unstable();
+        revisions.dedup();
+        let told = openings::truths(connection, &revisions).await?;
+        Ok(Self {
+            kept: kept
+                .into_iter()
+                .map(|kept| {
+                    let terms = Terms::of(&kept.opening.truth.facts, taxonomy);
+                    (kept.id, (Arc::new(kept), terms))
+                })
+                .collect(),
+            told: told
+                .into_iter()
+                .map(|(key, truth)| {
+                    let terms = Terms::of(&truth.facts, taxonomy);
+                    (key, (Arc::new(truth), terms))
+                })
+                .collect(),
+        })
+    }
+
+    fn before(&self, alert: &Due) -> Option<(Before, &Terms)> {
+        let (truth, terms) = self.told.get(&(alert.opening_id, alert.told_revision?))?;
+        let phase = value_of(alert.told_phase.as_deref()?, || format!("alerts of {}", alert.subscriber_id));
+        let mut thread = alert.told_thread.clone().unwrap_or_default();
+        thread.extend(alert.told_message_id.clone());
+        Some((Before { truth: Arc::clone(truth), phase: phase.ok()?, at: alert.told_at?, thread }, terms))
+    }
 }
 
 /// Claims up to `limit` people.
@@ -100,31 +210,23 @@ pub async fn claim(
     }
     // After the mails: one that a worker whose session was lost records as sent meanwhile is then
     // either not due any more, or known here and not claimed again.
-    let due = alerts::due_of(&mut transaction, &people, now).await?;
-    let mut opening_ids: Vec<i64> = due.iter().map(|alert| alert.opening_id).collect();
-    opening_ids.sort_unstable();
-    opening_ids.dedup();
-    let openings: HashMap<i64, (Arc<Opening>, Terms)> = openings::by_id(&mut transaction, &opening_ids)
-        .await?
-        .into_iter()
-        .map(|opening| {
-            let terms = Terms::of(&opening.posting.facts, &rules.taxonomy);
-            (opening.id, (Arc::new(opening), terms))
-        })
-        .collect();
-    let addressees = subscribers::addressees(&mut transaction, &people).await?;
+    let soon = now + rules.policy.settling.settle;
+    let due = alerts::due_of(&mut transaction, &people, soon).await?;
+    let library = Library::read(&mut transaction, &due, &rules.taxonomy).await?;
+    let programmes = library.kept.values().any(|(kept, _)| kept.opening.kind == Kind::Programme);
+    let addressees = subscribers::addressees(&mut transaction, &people, programmes).await?;
 
     let mut decided = Decided::default();
     let unreadable = |person: &i64| !addressees.iter().any(|addressee| addressee.id == *person);
-    for alert in due.iter().filter(|alert| unreadable(&alert.subscriber_id)) {
+    for alert in due.iter().filter(|alert| unreadable(&alert.subscriber_id) && alert.due_at <= now) {
         decided.waits.push((alert.subscriber_id, alert.opening_id, now + UNREADABLE));
     }
     for addressee in addressees {
         let alerts: Vec<&Due> = due.iter().filter(|alert| alert.subscriber_id == addressee.id).collect();
         let begun = unfinished.remove(&addressee.id).unwrap_or_default();
-        decided.person(rules, &addressee, &alerts, &begun, &openings, now);
+        decided.person(rules, &addressee, &alerts, &begun, &library, now);
     }
-    alerts::end(&mut transaction, &decided.endings).await?;
+    alerts::end(&mut transaction, &decided.endings, now).await?;
     alerts::postpone(&mut transaction, &decided.waits).await?;
     mails::supersede(&mut transaction, &decided.superseded, now).await?;
     let claims: Vec<mails::Claim<'_>> = decided.plans.iter().map(Plan::claim).collect();
@@ -148,7 +250,9 @@ pub async fn claim(
                     claimed_at,
                     subscriber_id: plan.subscriber_id,
                     recipient: plan.recipient,
+                    kind: plan.kind,
                     message_id: plan.message_id,
+                    thread: plan.thread,
                     topics: plan.topics,
                 })
             })
@@ -161,7 +265,9 @@ struct Plan {
     subscriber_id: i64,
     begun: Option<Unfinished>,
     recipient: Recipient,
+    kind: MailKind,
     message_id: MessageId,
+    thread: Vec<String>,
     topics: Vec<Topic>,
 }
 
@@ -170,11 +276,63 @@ impl Plan {
         mails::Claim {
             unfinished: self.begun.as_ref().map(|begun| begun.id),
             subscriber_id: self.subscriber_id,
-            kind: VACANCY_ALERT,
+            kind: self.kind.name(),
             message_id: self.message_id.as_str(),
-            openings: self.topics.iter().map(|topic| topic.opening.id).collect(),
-            revisions: self.topics.iter().map(|topic| topic.opening.revision).collect(),
+            openings: self.topics.iter().map(|topic| topic.kept.id).collect(),
+            revisions: self.topics.iter().map(|topic| topic.kept.revision).collect(),
+            thread: &self.thread,
         }
+    }
+}
+
+/// A person, and what they ask for, as they are now.
+struct Asker<'a> {
+    addressee: &'a Addressee,
+    standing: Standing,
+    searches: Vec<(&'a SavedSearch, Criteria)>,
+    today: NaiveDate,
+}
+
+impl<'a> Asker<'a> {
+    fn new(addressee: &'a Addressee, rules: &Rules, now: DateTime<Utc>) -> Self {
+        let searches = addressee.searches.iter();
+        Self {
+            addressee,
+            standing: rules.standing(addressee),
+            searches: searches.filter_map(|search| Some((search, readable(search, rules)?))).collect(),
+            today: now.with_timezone(&rules.policy.rhythm.zone).date_naive(),
+        }
+    }
+
+    /// The registration that a programme answers: the one for it by name, else
+    /// the oldest; and whether there is one that wants to hear nothing yet.
+    fn registration(&self, kept: &Kept, taxonomy: &Taxonomy) -> (Option<&'a KeptRegistration>, bool) {
+        if kept.opening.kind != Kind::Programme {
+            return (None, false);
+        }
+        let mut owed = taxonomy.programmes().within(&kept.subject.reference);
+        owed.insert(&kept.subject.reference);
+        if let (State::Announced, Some(programme)) =
+            (kept.opening.truth.state, &kept.opening.truth.facts.programme)
+        {
+            for member in &programme.members {
+                owed.extend(taxonomy.programmes().within(member));
+                owed.insert(member);
+            }
+        }
+        let mine = || {
+            self.addressee.registrations.iter().filter(|registration| {
+                owed.contains(registration.programme.as_str())
+                    && registration.valid_until.is_none_or(|last| self.today <= last)
+            })
+        };
+        let holds = |registration: &&KeptRegistration| {
+            registration.not_before.is_none_or(|from| from <= self.today)
+        };
+        let found = mine()
+            .filter(holds)
+            .min_by_key(|r| (r.programme != kept.subject.reference, r.registered_at));
+        (found, mine().next().is_some())
     }
 }
 
@@ -193,83 +351,188 @@ impl Decided {
         addressee: &Addressee,
         alerts: &[&Due],
         begun: &[Unfinished],
-        openings: &HashMap<i64, (Arc<Opening>, Terms)>,
+        library: &Library,
         now: DateTime<Utc>,
     ) {
-        let standing = match addressee.reachable {
-            false => Standing::Unreachable,
-            true if rules.testers.contains(&addressee.address.lookup()) => Standing::Tester,
-            true => Standing::Reachable,
-        };
-        let searches: Vec<(&SavedSearch, Criteria)> =
-            addressee.searches.iter().filter_map(|search| Some((search, readable(search, rules)?))).collect();
+        let asker = Asker::new(addressee, rules, now);
         let mut topics: Vec<Topic> = Vec::new();
-        for alert in alerts {
-            let end = |reason| Ending { subscriber_id: addressee.id, opening_id: alert.opening_id, reason };
-            let Some((opening, terms)) = openings.get(&alert.opening_id) else {
-                self.waits.push((addressee.id, alert.opening_id, now + UNREADABLE));
-                continue;
-            };
-            let wanting: Vec<&SavedSearch> = searches
-                .iter()
-                .filter(|(_, criteria)| criteria.matches(terms))
-                .map(|(search, _)| *search)
-                .collect();
-            let word = next_word(&Situation {
-                posting: &opening.posting,
-                told: alert.told_revision.is_some(),
-                wanted: !wanting.is_empty(),
-                standing,
-                now,
-            });
-            match word {
-                Word::Open => topics.push(Topic {
-                    opening: Arc::clone(opening),
-                    searches: wanting.iter().map(|search| search.name.clone()).collect(),
-                }),
-                Word::Wait(until) => {
-                    let ticks = wanting.iter().filter_map(|search| rules.rhythm.due(search.cadence, until));
-                    self.waits.push((addressee.id, alert.opening_id, ticks.min().unwrap_or(until)));
-                }
-                Word::Nothing => self.endings.push(end(None)),
-                Word::End(reason) => self.endings.push(end(Some(reason.name()))),
-            }
+        for alert in alerts.iter().filter(|alert| alert.due_at <= now) {
+            topics.extend(self.alert(rules, &asker, alert, library, now));
         }
+        self.wait_for_siblings(addressee.id, &mut topics, alerts, library, now);
         // A mail that was begun goes on with what it tells of, alone, so that
         // it stays the same mail; whatever else is due follows in the next.
-        let is_topic = |id: &i64| topics.iter().any(|topic| topic.opening.id == *id);
-        let goes_on = begun.iter().find(|mail| mail.openings.iter().any(is_topic)).cloned();
+        let kind_of = |topic: &Topic| MailKind::of(topic.kept.opening.kind, &topic.notice);
+        let continues = |mail: &Unfinished, topic: &Topic| {
+            mail.openings.contains(&topic.kept.id) && mail.kind == kind_of(topic).name()
+        };
+        let goes_on =
+            begun.iter().find(|mail| topics.iter().any(|topic| continues(mail, topic))).cloned();
         let stays_due = |mail: &&Unfinished| {
-            mail.openings.iter().all(|id| !alerts.iter().any(|alert| alert.opening_id == *id))
+            mail.openings.iter().all(|id| {
+                !alerts.iter().any(|alert| alert.opening_id == *id && alert.due_at <= now)
+            })
         };
         let done =
             begun.iter().filter(|mail| goes_on.as_ref() != Some(*mail)).filter(|mail| !stays_due(mail));
         self.superseded.extend(done.map(|mail| mail.id));
         if let Some(mail) = &goes_on {
-            topics.retain(|topic| mail.openings.contains(&topic.opening.id));
+            topics.retain(|topic| continues(mail, topic));
         }
-        if topics.is_empty() {
-            return;
-        }
+        // One kind of news at a time, the most urgent first; a follow-up stands in one thread.
+        let group = |topic: &Topic| {
+            let kind = kind_of(topic);
+            let parent = topic.told.as_ref().and_then(|told| told.thread.last().cloned());
+            (kind, parent.filter(|_| kind.follows_up()))
+        };
+        let Some((kind, parent)) = topics.iter().map(group).min() else { return };
+        topics.retain(|topic| group(topic) == (kind, parent.clone()));
         topics.sort_by_key(|topic| {
-            let shuts = topic.opening.posting.door_shuts_at();
-            (shuts.is_none(), shuts, topic.opening.id)
+            let shuts = topic.kept.opening.truth.door_shuts_at();
+            (shuts.is_none(), shuts, topic.kept.id)
         });
         topics.truncate(MOST_ITEMS);
+        let mut thread = match (&parent, topics.first().and_then(|topic| topic.told.as_ref())) {
+            (Some(_), Some(told)) => told.thread.clone(),
+            _ => vec![],
+        };
+        if thread.len() > LONGEST_THREAD {
+            // The first, by which programs find the thread, and the latest.
+            thread.drain(1..=thread.len() - LONGEST_THREAD);
+        }
         let told: Vec<(String, i32)> =
-            topics.iter().map(|topic| (topic.opening.key(), topic.opening.revision)).collect();
+            topics.iter().map(|topic| (topic.kept.key(), topic.kept.revision)).collect();
         self.plans.push(Plan {
             subscriber_id: addressee.id,
             begun: goes_on,
             recipient: Recipient { address: addressee.address.clone(), discreet: addressee.discreet },
+            kind,
             message_id: MessageId::of(
                 addressee.public_id,
-                VACANCY_ALERT,
+                kind.name(),
                 told.iter().map(|(key, revision)| (key.as_str(), *revision)),
                 &rules.domain,
             ),
+            thread,
             topics,
         });
+    }
+
+    /// What is to be done about one alert that is due.
+    fn alert(
+        &mut self,
+        rules: &Rules,
+        asker: &Asker<'_>,
+        alert: &Due,
+        library: &Library,
+        now: DateTime<Utc>,
+    ) -> Option<Topic> {
+        let person = asker.addressee.id;
+        let end = |reason| Ending { subscriber_id: person, opening_id: alert.opening_id, reason };
+        let before = library.before(alert);
+        let (Some((kept, terms)), true) =
+            (library.kept.get(&alert.opening_id), alert.told_revision.is_none() || before.is_some())
+        else {
+            self.waits.push((person, alert.opening_id, now + UNREADABLE));
+            return None;
+        };
+        let told_terms = before.as_ref().map(|(_, terms)| *terms);
+        let wanting: Vec<&SavedSearch> = asker
+            .searches
+            .iter()
+            .filter(|(_, criteria)| {
+                criteria.matches(terms) || told_terms.is_some_and(|terms| criteria.matches(terms))
+            })
+            .map(|(search, _)| *search)
+            .collect();
+        let still = asker.searches.iter().any(|(_, criteria)| criteria.matches(terms));
+        let (registration, registered) = asker.registration(kept, &rules.taxonomy);
+        let ticks = |from| wanting.iter().filter_map(move |search| rules.policy.rhythm.due(search.cadence, from));
+        let wish = Wish {
+            registration: registration.map(|registration| {
+                if registration.programme == kept.subject.reference {
+                    Registered::Exactly
+                } else {
+                    Registered::Within
+                }
+            }),
+            search: wanting.iter().map(|search| search.cadence).min_by_key(|c| rules.policy.rhythm.due(*c, now)),
+            not_before: registered && registration.is_none(),
+        };
+        let word = next_word(
+            &Situation {
+                opening: &kept.opening,
+                told: before.as_ref().map(|(before, _)| before.told()),
+                wish,
+                standing: asker.standing,
+                now,
+            },
+            &rules.policy,
+        );
+        match word {
+            Word::Say(notice) => Some(Topic {
+                phase: kept.opening.truth.phase(now),
+                notice,
+                searches: wanting.iter().map(|search| search.name.clone()).collect(),
+                registration: registration.map(|registration| {
+                    let known_since = kept.opening.begun.seen.min(kept.opening.begun.time);
+                    (registration.clone(), registration.registered_at >= known_since && before.is_none())
+                }),
+                no_longer_matches: registration.is_none() && !still,
+                told: before.map(|(before, _)| before),
+                kept: Arc::clone(kept),
+            }),
+            Word::Wait(until) => {
+                let first = before.is_none() && registration.is_none();
+                let tick = ticks(until).min().filter(|_| first);
+                self.waits.push((person, alert.opening_id, tick.unwrap_or(until)));
+                None
+            }
+            Word::Nothing => {
+                self.endings.push(end(None));
+                None
+            }
+            Word::End(reason) => {
+                self.endings.push(end(Some(reason.name())));
+                None
+            }
+        }
+    }
+
+    /// Openings of one campaign are told together: what is due waits for a
+    /// sibling that is due in a moment.
+    fn wait_for_siblings(
+        &mut self,
+        person: i64,
+        topics: &mut Vec<Topic>,
+        alerts: &[&Due],
+        library: &Library,
+        now: DateTime<Utc>,
+    ) {
+        let campaign = |id: &i64| {
+            library.kept.get(id).and_then(|(kept, _)| kept.opening.truth.facts.campaign.as_deref())
+        };
+        let mut waits = Vec::new();
+        topics.retain(|topic| {
+            if topic.told.is_some() && topic.notice != Notice::Open {
+                return true;
+            }
+            let mine = campaign(&topic.kept.id);
+            let sibling = alerts
+                .iter()
+                .filter(|alert| alert.due_at > now && mine.is_some() && campaign(&alert.opening_id) == mine)
+                .filter(|alert| {
+                    library.kept.get(&alert.opening_id).is_some_and(|(kept, _)| {
+                        kept.opening.kind == topic.kept.opening.kind
+                            && kept.opening.truth.phase(alert.due_at) == topic.phase
+                    })
+                })
+                .map(|alert| alert.due_at)
+                .max();
+            waits.extend(sibling.map(|until| (person, topic.kept.id, until)));
+            sibling.is_none()
+        });
+        self.waits.extend(waits);
     }
 }
 

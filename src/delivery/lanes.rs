@@ -15,12 +15,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::compose::{Composer, Email, Item};
+use crate::compose::{Composer, Email, Item, Registration};
 use crate::config::Delays;
-use crate::delivery::claim::Claimed;
+use crate::delivery::claim::{Before, Claimed, Topic};
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
+use crate::domain::alert::{Keeping, Notice};
+use crate::domain::truth::{Phase, State};
 use crate::stage::{jittered, wait_after};
-use crate::store::mails::{self, Outcome, Told, Try};
+use crate::store::mails::{self, Outcome, Promise, Told, Try};
 
 /// When to try again, and how long.
 #[derive(Debug, Clone)]
@@ -67,6 +69,8 @@ pub(super) struct Shared {
     pub worker: AtomicI32,
     /// What became of mails.
     pub tally: Tally,
+    /// How much of the door time has to be left for a promise to be kept.
+    pub useful_minimum: chrono::Duration,
 }
 
 /// A claimed mail on its way, with its place among those in hand.
@@ -129,7 +133,7 @@ async fn lane(
             mail_id: mail.mail_id,
             worker: mail.worker,
             subscriber_id: mail.subscriber_id,
-            told: told(&mail),
+            told: told(&mail, shared.useful_minimum, shared.clock.now()),
             outcome,
             reply,
         };
@@ -146,14 +150,38 @@ async fn lane(
     }
 }
 
-fn told(mail: &Claimed) -> Vec<Told> {
-    let told = mail.topics.iter().map(|topic| Told {
-        opening_id: topic.opening.id,
-        revision: topic.opening.revision,
-        phase: crate::domain::posting::Phase::Open,
-        door_shuts_at: topic.opening.posting.door_shuts_at(),
+fn told(mail: &Claimed, useful_minimum: chrono::Duration, now: DateTime<Utc>) -> Vec<Told> {
+    let told = mail.topics.iter().map(|topic| {
+        let truth = &topic.kept.opening.truth;
+        let opens = truth.opened_at.filter(|_| topic.phase == Phase::Scheduled && truth.state == State::Open);
+        Told {
+            opening_id: topic.kept.id,
+            revision: topic.kept.revision,
+            phase: topic.phase,
+            door_shuts_at: truth.door_shuts_at(),
+            next_due: opens.map(|opens| opens.max(now)),
+            promise: promise(topic, useful_minimum, now),
+        }
     });
     told.collect()
+}
+
+/// What a mail that was accepted at `now` did to a promise.
+fn promise(topic: &Topic, useful_minimum: chrono::Duration, now: DateTime<Utc>) -> Promise {
+    let truth = &topic.kept.opening.truth;
+    match topic.notice {
+        Notice::Announced | Notice::Paused | Notice::Corrected(_) => Promise::AsBefore,
+        Notice::Dated if truth.door_opens_at().is_some_and(|opens| now < opens) => Promise::DateTold,
+        Notice::Dated => Promise::AsBefore,
+        Notice::Open => match Keeping::of(truth, useful_minimum, now) {
+            Some(keeping) => Promise::Kept(keeping, truth.door_shuts_at().map(|shuts| shuts - now)),
+            // The mail says when it shut, and that was a moment ago.
+            None => Promise::Explained,
+        },
+        Notice::Missed | Notice::ClosedEarly => Promise::Explained,
+        Notice::CalledOff => Promise::Released("cancelled"),
+        Notice::Withdrawn => Promise::Released("withdrawn"),
+    }
 }
 
 async fn one_mail(
@@ -207,14 +235,22 @@ impl Shared {
             .topics
             .iter()
             .map(|topic| Item {
-                reference: topic.opening.reference(),
-                facts: &topic.opening.posting.facts,
+                subject: &topic.kept.subject,
+                truth: &topic.kept.opening.truth,
+                told: topic.told.as_ref().map(Before::told),
+                notice: &topic.notice,
                 searches: topic.searches.iter().map(String::as_str).collect(),
-                test: topic.opening.posting.test,
+                registration: topic.registration.as_ref().map(|(registration, receipt)| Registration {
+                    programme: &registration.programme,
+                    on: registration.registered_at,
+                    receipt: *receipt,
+                }),
+                no_longer_matches: topic.no_longer_matches,
+                test: topic.kept.opening.test,
             })
             .collect();
         self.composer
-            .vacancy_alert(&mail.recipient, &items, &mail.message_id, self.clock.now())
+            .mail(mail.kind, &mail.recipient, &items, &mail.thread, &mail.message_id, self.clock.now())
             .map_err(|error| error.to_string())
     }
 

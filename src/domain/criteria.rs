@@ -74,8 +74,8 @@ pub enum CriteriaError {
 }
 
 const LISTS: [&str; 3] = ["any", "all", "not"];
-const KEYS: [&str; 8] =
-    ["roleFamily", "rank", "locations", "contractKind", "hours", "audience", "keywords", "pay"];
+const KEYS: [&str; 9] =
+    ["roleFamily", "rank", "locations", "contractKind", "hours", "audience", "topic", "keywords", "pay"];
 /// More than any person names; keeps one search from costing as much as many.
 const MOST_VALUES: usize = 200;
 const LONGEST_KEYWORD: usize = 100;
@@ -148,6 +148,10 @@ impl Criteria {
                 } else {
                     self.unknown.push((dimension, name.clone()));
                     written.insert(name.clone());
+                    if dimension == Dimension::Topic {
+                        // Without its topic, a search for a kind of day would be one for everything.
+                        known.insert(name.clone());
+                    }
                 }
             }
         }
@@ -169,6 +173,13 @@ impl Criteria {
                 _ => true,
             }
             && (!terms.named_only || self.names_a_rank() || self.names_serving_officers())
+            && (!terms.is_event_day() || self.names_a_topic())
+    }
+
+    /// Whether it asks for event days.
+    #[must_use]
+    pub fn names_a_topic(&self) -> bool {
+        self.rule(Dimension::Topic).is_some_and(|rule| !rule.any.is_empty() || !rule.all.is_empty())
     }
 
     /// The rule for a dimension, if the search names it.

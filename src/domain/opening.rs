@@ -1,213 +1,172 @@
-//! What people can be told about: the facts of an advert, and how they change.
+//! One thing that people can be told about: a vacancy's posting, a programme's
+//! cycle, or an event day.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
-use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::local_time::first_moment;
-use crate::domain::taxonomy::Dimension;
+use crate::domain::facts::{Change, Facts};
+use crate::domain::history::Position;
+use crate::domain::subject::Kind;
+use crate::domain::truth::{CloseReason, State, Truth};
 
-/// When the door shuts, as precisely as anybody has said and no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "precision", content = "value")]
-pub enum Closing {
-    /// At a moment.
-    Instant(DateTime<Utc>),
-    /// On a day; no time was given.
-    Date(NaiveDate),
-    /// On a day, at the end of the working day.
-    CloseOfBusiness(NaiveDate),
-    /// At any time, when enough people have applied.
-    OpenUntilFilled,
+/// When something happened at the source, and when it was first seen here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// When the source says it happened.
+    pub time: DateTime<Utc>,
+    /// When it was first seen here.
+    pub seen: DateTime<Utc>,
 }
 
-impl Closing {
-    /// The first moment at which the door is shut, for deciding whether to
-    /// write at all: a date counts to the end of that local day, the end of a
-    /// working day as 5pm. `None` while no end is known.
+impl Heard {
+    /// Whether it was old when it came.
     #[must_use]
-    pub fn door_shuts_at(self, zone: Tz) -> Option<DateTime<Utc>> {
-        match self {
-            Self::Instant(at) => Some(at),
-            Self::Date(day) => {
-                let next = day.checked_add_days(Days::new(1))?;
-                Some(first_moment(zone, next.and_time(NaiveTime::MIN)))
+    pub fn is_old_news(self, max_age: Duration) -> bool {
+        self.seen - self.time > max_age
+    }
+}
+
+/// The last moves of a door: opened, shut, paused, taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moves {
+    /// The last one.
+    pub last: Option<DateTime<Utc>>,
+    /// The one before.
+    pub before: Option<DateTime<Utc>>,
+}
+
+impl Moves {
+    fn moved(&mut self, at: DateTime<Utc>) {
+        self.before = self.last;
+        self.last = Some(at);
+    }
+}
+
+/// An opening, as its events add up to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    /// What kind of thing it is.
+    pub kind: Kind,
+    /// The name of a programme's cycle, as the producer gave it or as it
+    /// follows from the event that began it.
+    pub cycle: Option<String>,
+    /// What is so.
+    pub truth: Truth,
+    /// The last moves of the door.
+    pub moves: Moves,
+    /// The event that began it.
+    pub begun: Heard,
+    /// The event that last changed the truth.
+    pub news: Heard,
+    /// The event that spoke last.
+    pub position: Position,
+    /// How full it is, in hundredths, as last reported. Nobody is written to
+    /// because of it.
+    pub percent_full: Option<f64>,
+    /// Begun by a test event.
+    pub test: bool,
+    /// The keys of the events that began it, or began it again: by these it is
+    /// the same opening whatever arrives later.
+    pub begun_by: Vec<i64>,
+}
+
+/// Until when to wait after a door moved, because feeds blink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settling {
+    /// After any move.
+    pub settle: Duration,
+    /// Two moves within this time are a blink.
+    pub flap_window: Duration,
+}
+
+impl Opening {
+    /// A new one, of which nothing is known but its beginning.
+    pub(super) fn begin(kind: Kind, cycle: Option<String>, heard: Heard, position: Position) -> Self {
+        Self {
+            kind,
+            cycle,
+            truth: Truth {
+                state: State::Announced,
+                close_reason: None,
+                opened_at: None,
+                shut_at: None,
+                explanation: None,
+                replaced_by: None,
+                earliest: None,
+                next_expected: None,
+                registration_stays_open: true,
+                facts: Facts::blank(chrono_tz::Tz::UTC),
+            },
+            moves: Moves::default(),
+            begun: heard,
+            news: heard,
+            position,
+            percent_full: None,
+            test: false,
+            begun_by: vec![],
+        }
+    }
+
+    /// Puts the door into a state.
+    pub(super) fn set(&mut self, state: State, reason: Option<CloseReason>, at: DateTime<Utc>) {
+        let ahead = |state| matches!(state, State::Announced | State::Scheduled);
+        let before = self.truth.state;
+        if state != before && !(ahead(before) && ahead(state)) {
+            self.moves.moved(at);
+        }
+        self.truth.state = state;
+        self.truth.close_reason = reason;
+        match state {
+            State::Open => {
+                // What is open and is said to be open has been open all the time.
+                let since = self.truth.opened_at.filter(|since| before == State::Open && *since <= at);
+                self.truth.opened_at = Some(since.unwrap_or(at));
+                self.truth.shut_at = None;
+                self.truth.explanation = None;
+                self.truth.replaced_by = None;
+                self.truth.earliest = None;
+                self.truth.next_expected = None;
             }
-            Self::CloseOfBusiness(day) => Some(first_moment(zone, day.and_hms_opt(17, 0, 0)?)),
-            Self::OpenUntilFilled => None,
+            State::Announced | State::Scheduled => {
+                self.truth.opened_at = None;
+                self.truth.shut_at = None;
+            }
+            State::Closed | State::Withdrawn => self.truth.shut_at = Some(at),
+            State::Paused => {}
         }
     }
-}
 
-/// Pay as figures. What people read is [`Facts::pay_text`] where it is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Pay {
-    /// ISO 4217 code.
-    pub currency: String,
-    /// The lower end, in hundredths (pence).
-    pub min: i64,
-    /// The upper end, in hundredths (pence).
-    pub max: i64,
-    /// What the figures are for.
-    pub unit: PayUnit,
-}
+    /// Makes changes to what it says.
+    pub(super) fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change.clone() {
+                Change::Explanation(text) => self.truth.explanation = text,
+                Change::ReplacedBy(reference) => self.truth.replaced_by = reference,
+                Change::Earliest(when) => self.truth.earliest = when,
+                Change::NextExpected(when) => self.truth.next_expected = when,
+                Change::RegistrationStaysOpen(stays) => self.truth.registration_stays_open = stays,
+                Change::PercentFull(percent) => self.percent_full = percent,
+                change => self.truth.facts.apply(change),
+            }
+        }
+    }
 
-/// The span of time that a pay figure is for (schema.org `unitText`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PayUnit {
-    /// A year.
-    Year,
-    /// A month.
-    Month,
-    /// A week.
-    Week,
-    /// A day.
-    Day,
-    /// An hour.
-    Hour,
-}
+    /// When the door was shut before a moment, by an event or by the clock.
+    pub(super) fn shut_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let by_event = self.truth.shut_at.filter(|_| matches!(self.truth.state, State::Closed | State::Withdrawn));
+        let by_clock = self.truth.facts.door_shuts_at().filter(|shut| *shut <= at);
+        [by_event, by_clock].into_iter().flatten().min()
+    }
 
-impl Pay {
-    /// The upper end in pence a year, where it can be compared with "at least
-    /// £30,000 a year" without guessing hours: pounds a year or a month.
+    /// Before this moment nothing is said about a move of the door: it may be
+    /// a blink. After a second move within the flap window that is the rest of
+    /// the window; for a vacancy that vanished from the site, all of it.
     #[must_use]
-    pub fn ceiling_a_year(&self) -> Option<i64> {
-        match self.unit {
-            _ if self.currency != "GBP" => None,
-            PayUnit::Year => Some(self.max),
-            PayUnit::Month => self.max.checked_mul(12),
-            PayUnit::Week | PayUnit::Day | PayUnit::Hour => None,
-        }
-    }
-}
-
-/// What an advert says. Slugs are kept as they came; the taxonomy reads them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Facts {
-    /// The title, on one line.
-    pub title: String,
-    /// Who hires (schema.org `hiringOrganization`).
-    pub employer: Option<String>,
-    /// The text of the advert, untrusted, used for keywords only.
-    pub description: Option<String>,
-    /// Where to read it: https, on an allowed host.
-    pub url: Option<String>,
-    /// Families of work.
-    pub role_family: Vec<String>,
-    /// Ranks.
-    pub rank: Vec<String>,
-    /// Who may apply; empty means the public.
-    pub audience: Vec<String>,
-    /// Kinds of contract.
-    pub contract_kind: Vec<String>,
-    /// Patterns of hours.
-    pub hours: Vec<String>,
-    /// Places.
-    pub locations: Vec<String>,
-    /// The site, as text for people ("Perry Barr").
-    pub site: Option<String>,
-    /// The grade, as given.
-    pub grade_text: Option<String>,
-    /// The pay, as given.
-    pub pay_text: Option<String>,
-    /// The pay, as figures.
-    pub pay: Option<Pay>,
-    /// When the door shuts.
-    pub closing: Closing,
-    /// The zone in which the closing was given.
-    pub zone: Tz,
-}
-
-/// One change of one fact, from a correction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// The title is now this.
-    Title(String),
-    /// Who hires is now this.
-    Employer(Option<String>),
-    /// The text is now this.
-    Description(Option<String>),
-    /// The advert is now here.
-    Url(Option<String>),
-    /// The values of a dimension are now these.
-    Values(Dimension, Vec<String>),
-    /// The site is now this.
-    Site(Option<String>),
-    /// The grade is now this.
-    GradeText(Option<String>),
-    /// The words about pay are now these.
-    PayText(Option<String>),
-    /// The pay figures are now these.
-    Pay(Option<Pay>),
-    /// The door now shuts then.
-    Closing(Closing),
-    /// The closing is now given in this zone.
-    Zone(Tz),
-}
-
-impl Facts {
-    /// The values of a dimension.
-    #[must_use]
-    pub fn values(&self, dimension: Dimension) -> &[String] {
-        match dimension {
-            Dimension::RoleFamily => &self.role_family,
-            Dimension::Rank => &self.rank,
-            Dimension::Place => &self.locations,
-            Dimension::ContractKind => &self.contract_kind,
-            Dimension::Hours => &self.hours,
-            Dimension::Audience => &self.audience,
-        }
-    }
-
-    /// Makes one change.
-    pub fn apply(&mut self, change: Change) {
-        match change {
-            Change::Title(title) => self.title = title,
-            Change::Employer(employer) => self.employer = employer,
-            Change::Description(description) => self.description = description,
-            Change::Url(url) => self.url = url,
-            Change::Values(Dimension::RoleFamily, values) => self.role_family = values,
-            Change::Values(Dimension::Rank, values) => self.rank = values,
-            Change::Values(Dimension::Place, values) => self.locations = values,
-            Change::Values(Dimension::ContractKind, values) => self.contract_kind = values,
-            Change::Values(Dimension::Hours, values) => self.hours = values,
-            Change::Values(Dimension::Audience, values) => self.audience = values,
-            Change::Site(site) => self.site = site,
-            Change::GradeText(text) => self.grade_text = text,
-            Change::PayText(text) => self.pay_text = text,
-            Change::Pay(pay) => self.pay = pay,
-            Change::Closing(closing) => self.closing = closing,
-            Change::Zone(zone) => self.zone = zone,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_door_shuts_as_precisely_as_was_said() {
-        for (closing, shuts) in [
-            (Closing::Instant(moment("2023-12-04T12:00:00Z")), Some(moment("2023-12-04T12:00:00Z"))),
-            (Closing::Date(date("2023-12-08")), Some(moment("2023-12-09T00:00:00Z"))),
-            (Closing::Date(date("2024-03-31")), Some(moment("2024-03-31T23:00:00Z"))),
-            (Closing::Date(date("2024-03-30")), Some(moment("2024-03-31T00:00:00Z"))),
-            (Closing::CloseOfBusiness(date("2024-07-01")), Some(moment("2024-07-01T16:00:00Z"))),
-            (Closing::OpenUntilFilled, None),
-        ] {
-            assert_eq!(closing.door_shuts_at(chrono_tz::Europe::London), shuts, "{closing:?}");
-        }
-    }
-
-    fn moment(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn date(text: &str) -> NaiveDate {
-        text.parse().unwrap()
+    pub fn settles_at(&self, settling: Settling) -> Option<DateTime<Utc>> {
+        let last = self.moves.last?;
+        let vanished =
+            self.truth.state == State::Closed && self.truth.close_reason == Some(CloseReason::Withdrawn);
+        let settled = last + if vanished { settling.flap_window } else { settling.settle };
+        let blinked = self.moves.before.map(|before| before + settling.flap_window);
+        Some(blinked.filter(|until| *until > last).map_or(settled, |until| until.max(settled)))
     }
 }

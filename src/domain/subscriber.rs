@@ -81,6 +81,8 @@ pub struct Registration {
     pub programme: String,
     /// The first day of the month before which they want to hear nothing.
     pub not_before: Option<NaiveDate>,
+    /// The last day on which it holds.
+    pub valid_until: Option<NaiveDate>,
 }
 
 /// Why a person cannot be read. The text repeats nothing that identifies them.
@@ -199,6 +201,8 @@ struct RegistrationWritten {
     programme: String,
     #[serde(default)]
     not_before: Option<String>,
+    #[serde(default)]
+    valid_until: Option<String>,
 }
 
 impl RegistrationWritten {
@@ -221,7 +225,16 @@ impl RegistrationWritten {
                     .ok_or_else(|| r#"notBefore: expected a month such as "2024-07""#.to_owned())
             })
             .transpose()?;
-        Ok(Registration { programme: node.slug.clone(), not_before })
+        let valid_until = self
+            .valid_until
+            .map(|day| {
+                day.parse()
+                    .ok()
+                    .filter(|day: &NaiveDate| is_plausible_year(day.year()))
+                    .ok_or_else(|| r#"validUntil: expected a day such as "2025-12-31""#.to_owned())
+            })
+            .transpose()?;
+        Ok(Registration { programme: node.slug.clone(), not_before, valid_until })
     }
 }
 

@@ -10,7 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 /// A dimension whose values are nodes of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,12 +29,21 @@ pub enum Dimension {
     Hours,
     /// Who may apply: `public`, `serving-officer`.
     Audience,
+    /// What an event day is about: `discovery-day`.
+    Topic,
 }
 
 impl Dimension {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 6] =
-        [Self::RoleFamily, Self::Rank, Self::Place, Self::ContractKind, Self::Hours, Self::Audience];
+    pub const ALL: [Self; 7] = [
+        Self::RoleFamily,
+        Self::Rank,
+        Self::Place,
+        Self::ContractKind,
+        Self::Hours,
+        Self::Audience,
+        Self::Topic,
+    ];
 
     /// The name in a saved search and in an event's `data`.
     #[must_use]
@@ -44,6 +55,7 @@ impl Dimension {
             Self::ContractKind => "contractKind",
             Self::Hours => "hours",
             Self::Audience => "audience",
+            Self::Topic => "topic",
         }
     }
 }
@@ -55,6 +67,8 @@ pub struct Node {
     pub slug: String,
     /// What people read.
     pub label: String,
+    /// Old and public names.
+    pub aliases: Vec<String>,
     /// Matched only by searches that name it (ranks above sergeant).
     pub named_only: bool,
     parents: Vec<usize>,
@@ -85,6 +99,13 @@ impl Tree {
     #[must_use]
     pub fn below(&self, slug: &str) -> BTreeSet<&str> {
         self.walk(slug, |node| &node.children)
+    }
+
+    /// Every label and alias.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().flat_map(|node| {
+            std::iter::once(node.label.as_str()).chain(node.aliases.iter().map(String::as_str))
+        })
     }
 
     /// Every node, in the order of the file.
@@ -195,6 +216,21 @@ impl Taxonomy {
         &self.programmes
     }
 
+    /// Differs whenever the tree of programmes differs.
+    #[must_use]
+    pub fn fingerprint_of_programmes(&self) -> String {
+        let mut hash = Sha256::new();
+        for node in self.programmes.nodes() {
+            for slug in self.programmes.within(&node.slug) {
+                hash.update(node.slug.as_bytes());
+                hash.update(b"<");
+                hash.update(slug.as_bytes());
+                hash.update(b"\n");
+            }
+        }
+        HEXLOWER.encode(&hash.finalize()[..16])
+    }
+
     /// What people read for a value of a dimension: its label, else itself.
     #[must_use]
     pub fn label<'a>(&'a self, dimension: Dimension, name: &'a str) -> &'a str {
@@ -211,6 +247,7 @@ struct TaxonomyFile {
     contract_kind: Vec<NodeWritten>,
     hours: Vec<NodeWritten>,
     audience: Vec<NodeWritten>,
+    topic: Vec<NodeWritten>,
     programme: Vec<NodeWritten>,
 }
 
@@ -223,6 +260,7 @@ impl TaxonomyFile {
             Dimension::ContractKind => &self.contract_kind,
             Dimension::Hours => &self.hours,
             Dimension::Audience => &self.audience,
+            Dimension::Topic => &self.topic,
         }
     }
 }
@@ -298,6 +336,7 @@ fn build<'a>(
         tree.nodes.push(Node {
             slug: slug.clone(),
             label: node.label.clone(),
+            aliases: node.aliases.clone(),
             named_only: node.named_only,
             parents: Vec::new(),
             children: Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::keywords::Stems;
-use crate::domain::opening::Facts;
+use crate::domain::facts::Facts;
 use crate::domain::taxonomy::{Dimension, Taxonomy};
 
 /// The slugs that one dimension of an advert answers to.
@@ -81,15 +81,23 @@ impl Terms {
                     reached.hits.extend(tree.below(&node.slug).into_iter().map(ToOwned::to_owned));
                 }
             }
-            reach.insert(dimension, (all_known && !values.is_empty()).then_some(reached));
+            // Only event days have topics: what has none is none, and not any.
+            let says = !values.is_empty() || dimension == Dimension::Topic;
+            reach.insert(dimension, (all_known && says).then_some(reached));
         }
         Self {
             reach,
             words: Stems::of_all([facts.title.as_str(), searched(facts)]),
-            pay_ceiling: facts.pay.as_ref().and_then(crate::domain::opening::Pay::ceiling_a_year),
+            pay_ceiling: facts.pay.as_ref().and_then(crate::domain::facts::Pay::ceiling_a_year),
             named_only,
             unmapped,
         }
+    }
+
+    /// Whether it is an event day: nothing else has a topic.
+    #[must_use]
+    pub fn is_event_day(&self) -> bool {
+        self.reach(Dimension::Topic).is_none_or(|reach| !reach.hits.is_empty())
     }
 
     /// What a dimension answers to; `None` if it may be anything.

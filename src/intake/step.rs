@@ -6,8 +6,10 @@ use chrono::{DateTime, Duration, Utc};
 use sqlx::PgPool;
 
 use crate::config::Config;
-use crate::domain::opening::Change;
-use crate::domain::posting::{Event, Happening, Position, Posting};
+use crate::domain::facts::Change;
+use crate::domain::history::{self, Event, Happening, Position};
+use crate::domain::opening::Opening;
+use crate::domain::subject::{Kind, Subject};
 use crate::domain::text::is_no_value;
 use crate::intake::cloudevents::{self, Envelope, Message};
 use crate::intake::verdict::{Reason, Rejection};
@@ -24,12 +26,10 @@ pub struct Policy {
     test_references: Vec<String>,
     /// The hosts that adverts may be on.
     allowed_hosts: Vec<String>,
+    /// What is opened again within this time after it was shut was not shut: feeds blink.
+    flap_window: Duration,
     reading: Reading,
 }
-
-/// A vacancy posted again within this time after it was shut is the same
-/// posting: feeds blink.
-const FLAP_WINDOW: Duration = Duration::minutes(30);
 
 impl From<&Config> for Policy {
     fn from(config: &Config) -> Self {
@@ -37,6 +37,7 @@ impl From<&Config> for Policy {
             environment: config.intake.environment.clone(),
             test_references: config.intake.test_references.iter().map(|r| r.to_uppercase()).collect(),
             allowed_hosts: config.links.allowed_hosts.clone(),
+            flap_window: config.guards.settling().flap_window,
             reading: Reading { zone: config.time.zone },
         }
     }
@@ -147,31 +148,32 @@ async fn keep(
         histories.entry(event.subject.clone()).or_default().push(event);
     }
     let late = histories.values().map(|history| count_late(history, &new)).sum::<usize>();
-    let postings: Vec<(String, Vec<Posting>)> = histories
+    let openings: Vec<(String, Vec<Opening>)> = histories
         .into_iter()
-        .map(|(subject, history)| {
+        .filter_map(|(subject, history)| {
+            let kind = subject.parse::<Subject>().ok()?.kind;
             let events: Vec<Event> = history.iter().filter_map(|event| understood(event, policy)).collect();
-            (subject, Posting::all(&events, FLAP_WINDOW))
+            Some((subject, history::openings(kind, &events, policy.flap_window)))
         })
         .collect();
     let known = openings::known(&mut transaction, &touched).await?;
     let mut worked = Vec::new();
-    for (subject, postings) in &postings {
+    for (subject, openings) in &openings {
         let rows: Vec<&Known> = known.iter().filter(|row| row.subject == *subject).collect();
         let mut next_number = rows.last().map_or(1, |row| row.number + 1);
-        for posting in postings {
+        for opening in openings {
             // Events that arrive late may show that two rows are one posting.
-            let mut same = rows.iter().filter(|row| !row.absorbed && posting.posted_by.contains(&row.anchor));
+            let mut same = rows.iter().filter(|row| !row.absorbed && opening.begun_by.contains(&row.anchor));
             let (number, anchor) = if let Some(row) = same.next() {
                 for later in same {
-                    openings::absorb(&mut transaction, later.id, row.id).await?;
+                    store::openings::absorb(&mut transaction, later.id, row.id).await?;
                 }
                 (row.number, row.anchor)
             } else {
                 next_number += 1;
-                (next_number - 1, posting.posted_by.first().copied().unwrap_or_default())
+                (next_number - 1, opening.begun_by.first().copied().unwrap_or_default())
             };
-            worked.push(Worked { subject, number, anchor, posting });
+            worked.push(Worked { subject, number, anchor, opening });
         }
     }
     let changed = if worked.is_empty() { 0 } else { openings::save(&mut transaction, &worked, now).await? };
@@ -242,10 +244,10 @@ fn read(message: &Message, policy: &Policy, now: DateTime<Utc>) -> Result<events
             "the reference is one that tests use (intake.test_references), and testevent is not true",
         ));
     }
-    let kind_of_subject = if envelope.test { "test-vacancy" } else { "vacancy" };
+    let subject = Subject { kind: Kind::Vacancy, reference, test: envelope.test };
     Ok(events::Event {
         id: 0,
-        subject: format!("{kind_of_subject}/{reference}"),
+        subject: subject.to_string(),
         time: envelope.time.unwrap_or(now),
         received_at: now,
         source: envelope.source,
@@ -257,18 +259,11 @@ fn read(message: &Message, policy: &Policy, now: DateTime<Utc>) -> Result<events
     })
 }
 
-fn links(happening: &Happening) -> Vec<&str> {
-    match happening {
-        Happening::Opened(facts) => facts.url.as_deref().into_iter().collect(),
-        Happening::Corrected(changes) => changes
-            .iter()
-            .filter_map(|change| match change {
-                Change::Url(url) => url.as_deref(),
-                _ => None,
-            })
-            .collect(),
-        Happening::Closed(_) | Happening::Withdrawn(_) => vec![],
-    }
+fn links(happening: &Happening) -> impl Iterator<Item = &str> {
+    happening.changes.iter().filter_map(|change| match change {
+        Change::Url(url) => url.as_deref(),
+        _ => None,
+    })
 }
 
 /// The requisition number, in upper case.

@@ -11,10 +11,11 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::domain::local_time::is_plausible_year;
-use crate::domain::opening::{Change, Closing, Facts, Pay, PayUnit};
-use crate::domain::posting::{CloseReason, Happening};
+use crate::domain::facts::{Change, Closing, Pay, PayUnit};
+use crate::domain::history::{Door, Happening};
 use crate::domain::taxonomy::Dimension;
 use crate::domain::text::{has_placeholder, is_no_value, one_line};
+use crate::domain::truth::CloseReason;
 use crate::intake::verdict::{Reason, Rejection};
 
 type Read<T> = Result<T, Rejection>;
@@ -43,12 +44,27 @@ pub fn happening(kind: &str, data: &Value, reading: &Reading) -> Read<Happening>
         return Err(Reason::UnknownType.because("this program does not know the event's type"));
     }
     let data = data.as_object().ok_or_else(|| schema("data", "an object"))?;
+    let vacancy = |door, changes| Happening { door, cycle: None, changes };
     match kind {
-        "vacancy.opened" => opened(data, reading).map(|facts| Happening::Opened(Box::new(facts))),
-        "vacancy.corrected" => corrected(data, reading).map(Happening::Corrected),
-        "vacancy.closed" => close_reason(data, CloseReason::Early).map(Happening::Closed),
-        _ => close_reason(data, CloseReason::Withdrawn).map(Happening::Withdrawn),
+        "vacancy.opened" => Ok(vacancy(Some(Door::Open), opened(data, reading)?)),
+        "vacancy.corrected" => Ok(vacancy(None, corrected(data, reading)?)),
+        "vacancy.closed" => {
+            Ok(vacancy(Some(Door::Shut(close_reason(data, CloseReason::Early)?)), parting(data)?))
+        }
+        _ => Ok(vacancy(Some(Door::Withdraw(close_reason(data, CloseReason::Withdrawn)?)), parting(data)?)),
     }
+}
+
+/// What is said when a door shuts.
+fn parting(data: &Object) -> Read<Vec<Change>> {
+    let mut changes = Vec::new();
+    if let Some(text) = data.get("publicExplanation") {
+        changes.push(Change::Explanation(line("publicExplanation", text)?));
+    }
+    if let Some(reference) = data.get("replacedBy") {
+        changes.push(Change::ReplacedBy(line("replacedBy", reference)?));
+    }
+    Ok(changes)
 }
 
 /// From when it is true, if the event says.
@@ -74,32 +90,13 @@ pub fn identifier(data: &Value) -> Option<&str> {
     identifier.as_str().or_else(|| identifier.get("value")?.as_str())
 }
 
-fn opened(data: &Object, reading: &Reading) -> Read<Facts> {
-    let mut facts = Facts {
-        title: String::new(),
-        employer: None,
-        description: None,
-        url: None,
-        role_family: vec![],
-        rank: vec![],
-        audience: vec![],
-        contract_kind: vec![],
-        hours: vec![],
-        locations: vec![],
-        site: None,
-        grade_text: None,
-        pay_text: None,
-        pay: None,
-        closing: Closing::OpenUntilFilled,
-        zone: reading.zone,
-    };
-    for change in changes_in(data, reading)? {
-        facts.apply(change);
-    }
-    if facts.title.is_empty() {
+fn opened(data: &Object, reading: &Reading) -> Read<Vec<Change>> {
+    let mut changes = vec![Change::Zone(reading.zone)];
+    changes.extend(changes_in(data, reading)?);
+    if !changes.iter().any(|change| matches!(change, Change::Title(_))) {
         return Err(schema("posting.title", "a text that is not empty"));
     }
-    Ok(facts)
+    Ok(changes)
 }
 
 fn corrected(data: &Object, reading: &Reading) -> Read<Vec<Change>> {

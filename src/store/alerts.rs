@@ -1,29 +1,33 @@
 //! Who is to be told of what, and what they were last told.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection};
 
 use crate::store::Result;
 
-/// Which part of the subscribers one statement of matching takes, and what it
-/// gives them.
-#[derive(Debug, Clone)]
+/// Which part of the subscribers one statement of matching takes.
+#[derive(Debug, Clone, Copy)]
 pub struct Page<'a> {
     /// The opening that they may want.
     pub opening_id: i64,
-    /// The keys of the criteria that it answers.
-    pub criteria: &'a [i64],
     /// Subscribers after this key...
     pub after: i64,
     /// ...up to this one.
     pub up_to: i64,
+    /// Only these people, by their folded address; for test events.
+    pub only: Option<&'a [String]>,
+}
+
+/// What the people of a page get who have a search that asks for the opening.
+#[derive(Debug, Clone, Copy)]
+pub struct Searched<'a> {
+    /// The keys of the criteria that it answers.
+    pub criteria: &'a [i64],
     /// For each cadence when its next word is due; who has several searches
     /// gets the soonest.
     pub due: &'a [(&'static str, DateTime<Utc>)],
     /// Why there is nothing to tell any more, if so.
     pub ended: Option<&'a str>,
-    /// Only these people, by their folded address; for test events.
-    pub only: Option<&'a [String]>,
 }
 
 /// Makes the alerts of one page: one for each person, due at the soonest of
@@ -35,7 +39,7 @@ pub struct Page<'a> {
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn make(connection: &mut PgConnection, page: &Page<'_>) -> Result<u64> {
+pub async fn make(connection: &mut PgConnection, page: &Page<'_>, searched: &Searched<'_>) -> Result<u64> {
     let made = sqlx::query(
         "insert into alerts as a (subscriber_id, opening_id, due_at, ended)
          select wanted.subscriber_id, $1, case when $2::text is null then wanted.due_at end, $2
@@ -57,16 +61,210 @@ pub async fn make(connection: &mut PgConnection, page: &Page<'_>) -> Result<u64>
                     where m.subscriber_id = a.subscriber_id and m.outcome is null and $1 = any(m.openings)))",
     )
     .bind(page.opening_id)
-    .bind(page.ended)
-    .bind(page.due.iter().map(|(cadence, _)| *cadence).collect::<Vec<_>>())
-    .bind(page.due.iter().map(|(_, due)| *due).collect::<Vec<_>>())
-    .bind(page.criteria)
+    .bind(searched.ended)
+    .bind(searched.due.iter().map(|(cadence, _)| *cadence).collect::<Vec<_>>())
+    .bind(searched.due.iter().map(|(_, due)| *due).collect::<Vec<_>>())
+    .bind(searched.criteria)
     .bind(page.after)
     .bind(page.up_to)
     .bind(page.only)
     .execute(connection)
     .await?;
     Ok(made.rows_affected())
+}
+
+/// What happens with people who registered, before they are looked at one by
+/// one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prospect {
+    /// Their next word is due then.
+    Due(DateTime<Utc>),
+    /// There is nothing to say as things are.
+    Quiet,
+    /// There is nothing to say any more, for this reason.
+    Ended(&'static str),
+}
+
+impl Prospect {
+    fn due(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Due(at) => Some(at),
+            Self::Quiet | Self::Ended(_) => None,
+        }
+    }
+
+    fn ended(self) -> Option<&'static str> {
+        match self {
+            Self::Ended(reason) => Some(reason),
+            Self::Due(_) | Self::Quiet => None,
+        }
+    }
+}
+
+/// What the people of a page get who registered for a programme.
+#[derive(Debug, Clone, Copy)]
+pub struct Registrants<'a> {
+    /// The slug of the programme that opens.
+    pub programme: &'a str,
+    /// What it is part of; who registered for one of these is owed it, too.
+    pub within: &'a [String],
+    /// Only these registrants, if only these are new.
+    pub people: Option<&'a [i64]>,
+    /// What happens with who registered for this programme by name...
+    pub exactly: Prospect,
+    /// ...and with who registered for what it is part of.
+    pub part_of: Prospect,
+    /// Whether something is owed to them: the cycle has a date, or has opened.
+    pub promise: bool,
+    /// Who registered later than this is owed nothing of it...
+    pub registered_before: Option<DateTime<Utc>>,
+    /// ...and, if so, hears nothing of it.
+    pub only_promises: bool,
+    /// The local day, for registrations that begin later or have ended.
+    pub today: NaiveDate,
+    /// The moment, for what is settled at once.
+    pub now: DateTime<Utc>,
+}
+
+/// Makes the alerts of the registrants of one page, and says which of them are
+/// promises. Returns how many were made or made due again.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn promise(
+    connection: &mut PgConnection,
+    page: &Page<'_>,
+    registrants: &Registrants<'_>,
+) -> Result<u64> {
+    let made = sqlx::query(
+        "insert into alerts as a
+             (subscriber_id, opening_id, due_at, ended, promise, outcome, outcome_reason, outcome_at)
+         select owed.subscriber_id, $1, owed.due_at, owed.ended, owed.promise,
+                case when owed.promise and owed.ended is not null then 'released' end,
+                case when owed.promise then owed.ended end,
+                case when owed.promise and owed.ended is not null then $16::timestamptz end
+         from (
+             select r.subscriber_id,
+                    bool_and(r.not_before > $13) is true as waits,
+                    case when bool_and(r.not_before > $13) is true then null
+                         when bool_or(r.programme = $5) then $7 else $8 end as due_at,
+                    case when bool_and(r.not_before > $13) is true then 'not-before'
+                         when bool_or(r.programme = $5) then $9 else $10 end as ended,
+                    $11 and ($12::timestamptz is null or min(r.registered_at) < $12) as promise
+             from registrations r
+             where r.programme = any($6) and r.subscriber_id > $2 and r.subscriber_id <= $3
+               and (r.valid_until is null or r.valid_until >= $13)
+               and ($14::bigint[] is null or r.subscriber_id = any($14))
+             group by r.subscriber_id
+             order by r.subscriber_id
+         ) owed
+         where (owed.promise or owed.due_at is not null and not $15)
+           and ($4::text[] is null or exists (
+               select from subscribers p where p.id = owed.subscriber_id and p.lookup = any($4)))
+         on conflict (subscriber_id, opening_id) do update set
+             promise = a.promise or excluded.promise,
+             due_at = case when a.told_revision is null then coalesce(excluded.due_at, a.due_at) else a.due_at end,
+             ended = case when a.told_revision is null then excluded.ended else a.ended end,
+             outcome = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
+                 then excluded.outcome else a.outcome end,
+             outcome_reason = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
+                 then excluded.outcome_reason else a.outcome_reason end,
+             outcome_at = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
+                 then excluded.outcome_at else a.outcome_at end
+         where excluded.promise and not a.promise
+            or a.told_revision is null and a.ended is distinct from 'refused'
+               and (a.due_at is null and excluded.due_at is not null
+                    or a.due_at is null and excluded.ended is distinct from a.ended
+                    or excluded.due_at < a.due_at and not exists (
+                        select from mails m
+                        where m.subscriber_id = a.subscriber_id and m.outcome is null
+                          and $1 = any(m.openings)))",
+    )
+    .bind(page.opening_id)
+    .bind(page.after)
+    .bind(page.up_to)
+    .bind(page.only)
+    .bind(registrants.programme)
+    .bind(registrants.within)
+    .bind(registrants.exactly.due())
+    .bind(registrants.part_of.due())
+    .bind(registrants.exactly.ended())
+    .bind(registrants.part_of.ended())
+    .bind(registrants.promise)
+    .bind(registrants.registered_before)
+    .bind(registrants.today)
+    .bind(registrants.people)
+    .bind(registrants.only_promises)
+    .bind(registrants.now)
+    .execute(connection)
+    .await?;
+    Ok(made.rows_affected())
+}
+
+/// What some people of a page were last told of an opening.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct ToldGroup {
+    /// The revision of its facts.
+    pub told_revision: i32,
+    /// How the door stood.
+    pub told_phase: String,
+}
+
+/// The different things that people of a page were last told.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn told_groups(connection: &mut PgConnection, page: &Page<'_>) -> Result<Vec<ToldGroup>> {
+    Ok(sqlx::query_as(
+        "select distinct told_revision, told_phase from alerts
+         where opening_id = $1 and subscriber_id > $2 and subscriber_id <= $3
+           and told_revision is not null and told_phase is not null
+         order by told_revision, told_phase",
+    )
+    .bind(page.opening_id)
+    .bind(page.after)
+    .bind(page.up_to)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Makes those people of a page due again who were told what is no longer so.
+/// A mail that is being tried again keeps its time: it is compared then.
+/// Returns how many.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn tell_again(
+    connection: &mut PgConnection,
+    page: &Page<'_>,
+    groups: &[(ToldGroup, DateTime<Utc>)],
+) -> Result<u64> {
+    if groups.is_empty() {
+        return Ok(0);
+    }
+    let due = sqlx::query(
+        "update alerts a set due_at = g.due_at, ended = null
+         from unnest($4::int[], $5::text[], $6::timestamptz[]) as g (told_revision, told_phase, due_at)
+         where a.opening_id = $1 and a.subscriber_id > $2 and a.subscriber_id <= $3
+           and a.told_revision = g.told_revision and a.told_phase = g.told_phase
+           and a.ended is distinct from 'refused'
+           and (a.due_at is null or a.due_at > g.due_at)
+           and not exists (
+               select from mails m
+               where m.subscriber_id = a.subscriber_id and m.outcome is null and $1 = any(m.openings))",
+    )
+    .bind(page.opening_id)
+    .bind(page.after)
+    .bind(page.up_to)
+    .bind(groups.iter().map(|(group, _)| group.told_revision).collect::<Vec<_>>())
+    .bind(groups.iter().map(|(group, _)| group.told_phase.as_str()).collect::<Vec<_>>())
+    .bind(groups.iter().map(|(_, due)| *due).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(due.rows_affected())
 }
 
 /// People who are due at `now` and in nobody's hands, longest due first. They
@@ -113,32 +311,44 @@ pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit
     }
 }
 
-/// An alert whose word is due.
+/// An alert whose word is due, or will be in a moment.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Due {
     /// Whom to tell.
     pub subscriber_id: i64,
     /// Of what.
     pub opening_id: i64,
-    /// What they were last told: the revision of its facts.
+    /// When.
+    pub due_at: DateTime<Utc>,
+    /// What they were last told: the revision of its facts...
     pub told_revision: Option<i32>,
+    /// ...how the door stood...
+    pub told_phase: Option<String>,
+    /// ...when...
+    pub told_at: Option<DateTime<Utc>>,
+    /// ...in which mail...
+    pub told_message_id: Option<String>,
+    /// ...and in which thread that mail stood, oldest first.
+    pub told_thread: Option<Vec<String>>,
 }
 
-/// All that is due at `now` for these people.
+/// All that is due by `until` for these people.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn due_of(connection: &mut PgConnection, people: &[i64], now: DateTime<Utc>) -> Result<Vec<Due>> {
+pub async fn due_of(connection: &mut PgConnection, people: &[i64], until: DateTime<Utc>) -> Result<Vec<Due>> {
     Ok(sqlx::query_as(
-        "select subscriber_id, opening_id, told_revision from alerts
+        "select a.subscriber_id, a.opening_id, a.due_at, a.told_revision, a.told_phase, a.told_at,
+                m.message_id as told_message_id, m.thread as told_thread
+         from alerts a left join mails m on m.id = a.told_mail_id
          -- By person, never by due_at: while the statistics are older than a release, the planner
          -- would read all that are due instead. An `is true` takes that index away from it.
-         where subscriber_id = any($1) and (due_at <= $2) is true
-         order by subscriber_id, opening_id",
+         where a.subscriber_id = any($1) and (a.due_at <= $2) is true
+         order by a.subscriber_id, a.opening_id",
     )
     .bind(people)
-    .bind(now)
+    .bind(until)
     .fetch_all(connection)
     .await?)
 }
@@ -154,23 +364,35 @@ pub struct Ending {
     pub reason: Option<&'static str>,
 }
 
-/// Ends alerts, or leaves them as told.
+/// Ends alerts, or leaves them as told. A promise that ends so is released.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn end(connection: &mut PgConnection, endings: &[Ending]) -> Result<()> {
+pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTime<Utc>) -> Result<()> {
     if endings.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "update alerts a set due_at = null, ended = e.reason
-         from unnest($1::bigint[], $2::bigint[], $3::text[]) as e (subscriber_id, opening_id, reason)
+        "update alerts a set due_at = null, ended = e.reason,
+             outcome = case when e.released is not null then 'released' else a.outcome end,
+             outcome_reason = coalesce(e.released, a.outcome_reason),
+             outcome_at = case when e.released is not null then $4 else a.outcome_at end
+         from (
+             select e.*, case when a.promise and a.outcome is null then case e.reason
+                 when 'unreachable' then case p.state when 'suppressed' then 'suppressed' else 'unsubscribed' end
+                 when 'no-longer-wanted' then 'unregistered'
+                 else e.reason end end as released
+             from unnest($1::bigint[], $2::bigint[], $3::text[]) as e (subscriber_id, opening_id, reason)
+             join alerts a using (subscriber_id, opening_id)
+             join subscribers p on p.id = e.subscriber_id
+         ) e
          where a.subscriber_id = e.subscriber_id and a.opening_id = e.opening_id",
     )
     .bind(endings.iter().map(|e| e.subscriber_id).collect::<Vec<_>>())
     .bind(endings.iter().map(|e| e.opening_id).collect::<Vec<_>>())
     .bind(endings.iter().map(|e| e.reason).collect::<Vec<_>>())
+    .bind(now)
     .execute(connection)
     .await?;
     Ok(())

@@ -20,7 +20,8 @@ use crate::store::Result;
 
 /// Dimensions from the most telling to the least: an index entry should stand
 /// for few criteria.
-const TELLING: [Dimension; 6] = [
+const TELLING: [Dimension; 7] = [
+    Dimension::Topic,
     Dimension::RoleFamily,
     Dimension::Rank,
     Dimension::ContractKind,
@@ -55,9 +56,10 @@ pub async fn ensure(connection: &mut PgConnection, criteria: &[&Criteria]) -> Re
                  families_any, families_all, families_not, ranks_any, ranks_all, ranks_not,
                  places_any, places_all, places_not, contracts_any, contracts_all, contracts_not,
                  hours_any, hours_all, hours_not, audiences_any, audiences_all, audiences_not,
+                 topics_any, topics_all, topics_not,
                  keywords_any, keywords_all, keywords_not, pay_at_least, wants_senior)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                 $20, $21, $22, $23, $24, $25, $26, $27)
+                 $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)
              on conflict (fingerprint) do nothing",
         );
         bind(insert.bind(fingerprint), criteria).execute(&mut *connection).await?;
@@ -95,8 +97,9 @@ pub async fn learn(connection: &mut PgConnection, taxonomy: &Taxonomy) -> Result
                  contracts_any = $14, contracts_all = $15, contracts_not = $16,
                  hours_any = $17, hours_all = $18, hours_not = $19,
                  audiences_any = $20, audiences_all = $21, audiences_not = $22,
-                 keywords_any = $23, keywords_all = $24, keywords_not = $25,
-                 pay_at_least = $26, wants_senior = $27
+                 topics_any = $23, topics_all = $24, topics_not = $25,
+                 keywords_any = $26, keywords_all = $27, keywords_not = $28,
+                 pay_at_least = $29, wants_senior = $30
              where id = $1",
         );
         bind(update.bind(id), &criteria).execute(&mut *connection).await?;
@@ -206,14 +209,18 @@ pub async fn matching(connection: &mut PgConnection, terms: &Terms) -> Result<Ve
                and (hours_all is null or hours_all <@ $10) and (hours_not is null or not hours_not && $11::text[])))
            and ($12::text[] is null or ((audiences_any is null or audiences_any && $12)
                and (audiences_all is null or audiences_all <@ $12) and (audiences_not is null or not audiences_not && $13::text[])))
-           and (pay_at_least is null or $14::bigint is null or pay_at_least <= $14)
-           and (wants_senior or not $15)
+           -- Only event days have a topic, and only searches that name one want them.
+           and ($14::text[] is null or ((topics_any is null or topics_any && $14)
+               and (topics_all is null or topics_all <@ $14) and (topics_not is null or not topics_not && $15::text[])))
+           and (cardinality($14) is not distinct from 0 or topics_any is not null or topics_all is not null)
+           and (pay_at_least is null or $16::bigint is null or pay_at_least <= $16)
+           and (wants_senior or not $17)
            and (keywords_any is null
-               or exists (select from unnest(keywords_any) as phrase where strpos($16, phrase) > 0))
+               or exists (select from unnest(keywords_any) as phrase where strpos($18, phrase) > 0))
            and (keywords_all is null
-               or not exists (select from unnest(keywords_all) as phrase where strpos($16, phrase) = 0))
+               or not exists (select from unnest(keywords_all) as phrase where strpos($18, phrase) = 0))
            and (keywords_not is null
-               or not exists (select from unnest(keywords_not) as phrase where strpos($16, phrase) > 0))",
+               or not exists (select from unnest(keywords_not) as phrase where strpos($18, phrase) > 0))",
     )
     .bind(tokens(terms));
     for dimension in Dimension::ALL {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use sqlx::{FromRow, PgConnection};
 
-use crate::domain::posting::Phase;
+use crate::domain::alert::Keeping;
+use crate::domain::truth::Phase;
 use crate::store::{Result, name_of};
 
 /// A mail that was begun and has not ended: deferred, or orphaned.
@@ -15,6 +16,8 @@ pub struct Unfinished {
     pub id: i64,
     /// Whose it is.
     pub subscriber_id: i64,
+    /// Which kind of mail it is.
+    pub kind: String,
     /// What it tells of.
     pub openings: Vec<i64>,
     /// How often it was tried.
@@ -30,7 +33,7 @@ pub struct Unfinished {
 /// When Postgres is away.
 pub async fn unfinished(connection: &mut PgConnection, people: &[i64]) -> Result<Vec<Unfinished>> {
     Ok(sqlx::query_as(
-        "select id, subscriber_id, openings, attempts, claimed_at from mails
+        "select id, subscriber_id, kind, openings, attempts, claimed_at from mails
          where subscriber_id = any($1) and outcome is null and worker is null
          order by id",
     )
@@ -54,6 +57,8 @@ pub struct Claim<'a> {
     pub openings: Vec<i64>,
     /// By which revisions of their facts.
     pub revisions: Vec<i32>,
+    /// The Message-IDs of the thread that it continues, oldest first.
+    pub thread: &'a [String],
 }
 
 /// Puts mails into a worker's hands; the people are held by this transaction.
@@ -73,11 +78,13 @@ pub async fn claim(
     let mut claimed = HashMap::new();
     if !new.is_empty() {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
-            "insert into mails (subscriber_id, kind, message_id, openings, revisions, worker, claimed_at)
+            "insert into mails
+                 (subscriber_id, kind, message_id, openings, revisions, thread, worker, claimed_at)
              select subscriber_id, kind, message_id,
-                    string_to_array(openings, ',')::bigint[], string_to_array(revisions, ',')::int[], $6, $7
-             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
-                  as c (subscriber_id, kind, message_id, openings, revisions)
+                    string_to_array(openings, ',')::bigint[], string_to_array(revisions, ',')::int[],
+                    string_to_array(thread, ' '), $7, $8
+             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+                  as c (subscriber_id, kind, message_id, openings, revisions, thread)
              returning subscriber_id, id",
         )
         .bind(new.iter().map(|claim| claim.subscriber_id).collect::<Vec<_>>())
@@ -85,6 +92,7 @@ pub async fn claim(
         .bind(new.iter().map(|claim| claim.message_id).collect::<Vec<_>>())
         .bind(new.iter().map(|claim| joined(&claim.openings)).collect::<Vec<_>>())
         .bind(new.iter().map(|claim| joined(&claim.revisions)).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| claim.thread.join(" ")).collect::<Vec<_>>())
         .bind(worker)
         .bind(now)
         .fetch_all(&mut *connection)
@@ -93,7 +101,7 @@ pub async fn claim(
     }
     for claim in going_on {
         let row: Option<(i64, i64)> = sqlx::query_as(
-            "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5
+            "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5, thread = $6
              where id = $1 and outcome is null and worker is null
              returning subscriber_id, id",
         )
@@ -102,6 +110,7 @@ pub async fn claim(
         .bind(claim.message_id)
         .bind(&claim.openings)
         .bind(&claim.revisions)
+        .bind(claim.thread)
         .fetch_optional(&mut *connection)
         .await?;
         claimed.extend(row);
@@ -139,12 +148,57 @@ pub async fn supersede(connection: &mut PgConnection, ids: &[i64], now: DateTime
 pub struct Told {
     /// Of what.
     pub opening_id: i64,
-    /// By which revision of its facts.
+    /// By which revision of the truth.
     pub revision: i32,
     /// How the door stood.
     pub phase: Phase,
     /// When it would shut.
     pub door_shuts_at: Option<DateTime<Utc>>,
+    /// When there will be more to say by the clock alone, if so.
+    pub next_due: Option<DateTime<Utc>>,
+    /// What became of the promise by it, if it is one.
+    pub promise: Promise,
+}
+
+/// What a mail did to a promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// Nothing.
+    AsBefore,
+    /// The date was told before the door opened.
+    DateTold,
+    /// It was told that the door is open: how it was kept, and how long the
+    /// door was still open, if its end was known.
+    Kept(Keeping, Option<Duration>),
+    /// It was told that the door had shut first.
+    Explained,
+    /// It was told that there will be nothing to keep.
+    Released(&'static str),
+}
+
+impl Promise {
+    fn outcome(self) -> Option<&'static str> {
+        match self {
+            Self::AsBefore | Self::DateTold => None,
+            Self::Kept(keeping, _) => Some(keeping.name()),
+            Self::Explained => Some("explained"),
+            Self::Released(_) => Some("released"),
+        }
+    }
+
+    fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Released(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    fn door_left(self) -> Option<i64> {
+        match self {
+            Self::Kept(_, left) => left.map(|left| left.num_seconds()),
+            _ => None,
+        }
+    }
 }
 
 /// How one try at sending ended.
@@ -232,17 +286,50 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     }
     let accepted = |t: &Try| t.outcome == Outcome::Accepted;
     sqlx::query(
-        "update alerts a set
-             due_at = n.due_at,
+        "with n as (
+             select n.*, o.revision as revision_now,
+                    o.state = 'open' or o.state = 'closed' and o.door_shuts_at > $1 as is_open,
+                    o.door_shuts_at <= $1 or o.state in ('closed', 'withdrawn') as is_shut
+             from unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
+                         $8::timestamptz[], $9::int[], $10::bigint[], $11::text[], $12::text[], $13::bigint[],
+                         $14::bool[])
+                 as n (subscriber_id, opening_id, due_at, ended, accepted, phase, door_shuts_at, revision,
+                       mail_id, outcome, reason, door_left, advance)
+             join openings o on o.id = n.opening_id)
+         update alerts a set
+             -- What has changed since the claim is compared again at once.
+             due_at = case when n.accepted and n.revision_now > n.revision then $1 else n.due_at end,
              ended = n.ended,
              told_phase = case when n.accepted then n.phase else a.told_phase end,
              told_door_shuts_at = case when n.accepted then n.door_shuts_at else a.told_door_shuts_at end,
              told_revision = case when n.accepted then n.revision else a.told_revision end,
              told_mail_id = case when n.accepted then n.mail_id else a.told_mail_id end,
-             told_at = case when n.accepted then $1 else a.told_at end
-         from unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
-                     $8::timestamptz[], $9::int[], $10::bigint[])
-             as n (subscriber_id, opening_id, due_at, ended, accepted, phase, door_shuts_at, revision, mail_id)
+             told_at = case when n.accepted then $1 else a.told_at end,
+             advance_told_at = case when n.accepted and n.advance and a.promise
+                 then coalesce(a.advance_told_at, $1) else a.advance_told_at end,
+             (outcome, outcome_reason, outcome_at, door_left) = (
+                 select case when news.outcome is null then a.outcome else news.outcome end,
+                        case when news.outcome is null then a.outcome_reason else news.reason end,
+                        case when news.outcome is null then a.outcome_at else $1 end,
+                        case when news.outcome is null then a.door_left
+                             else make_interval(secs => news.door_left) end
+                 from (
+                     select case
+                                when not a.promise then null
+                                -- Nobody can be told any more; while the door is open that may change.
+                                when n.ended in ('refused', 'given-up') and n.is_shut and a.outcome is null
+                                    then 'released'
+                                when not n.accepted then null
+                                -- It shut between the claim and now: not kept.
+                                when n.outcome in ('kept', 'kept-late') and not n.is_open then null
+                                when a.outcome is null then n.outcome
+                                when n.outcome in ('kept', 'kept-late') and a.outcome in ('explained', 'released')
+                                    then n.outcome
+                            end as outcome,
+                            case when n.accepted then n.reason else 'undeliverable' end as reason,
+                            n.door_left
+                 ) news)
+         from n
          where a.subscriber_id = n.subscriber_id and a.opening_id = n.opening_id",
     )
     .bind(now)
@@ -250,8 +337,9 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     .bind(each.iter().map(|(_, told)| told.opening_id).collect::<Vec<_>>())
     .bind(
         each.iter()
-            .map(|(t, _)| match t.outcome {
+            .map(|(t, told)| match t.outcome {
                 Outcome::Deferred(until) => Some(until),
+                Outcome::Accepted => told.next_due,
                 _ => None,
             })
             .collect::<Vec<_>>(),
@@ -262,6 +350,10 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     .bind(each.iter().map(|(_, told)| told.door_shuts_at).collect::<Vec<_>>())
     .bind(each.iter().map(|(_, told)| told.revision).collect::<Vec<_>>())
     .bind(each.iter().map(|(t, _)| t.mail_id).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.promise.outcome()).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.promise.reason()).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.promise.door_left()).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.promise == Promise::DateTold).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

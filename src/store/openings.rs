@@ -1,35 +1,34 @@
 //! The truth about what people can be told of, and its history.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 
-use crate::domain::posting::{Position, Posting};
-use crate::store::{Result, StoreError, name_of, value_of};
+use crate::domain::history::Position;
+use crate::domain::opening::{Heard, Moves, Opening};
+use crate::domain::subject::{NoSubject, Subject};
+use crate::domain::truth::Truth;
+use crate::store::{Result, StoreError, name_of};
 
-/// One opening as it stands.
+/// One opening as it stands in the tables.
 #[derive(Debug, Clone)]
-pub struct Opening {
+pub struct Kept {
     /// The key in the tables.
     pub id: i64,
-    /// `vacancy/230000P0`.
-    pub subject: String,
-    /// Which posting of the subject, from 1.
+    /// What it is about.
+    pub subject: Subject,
+    /// Which opening of the subject, from 1.
     pub number: i32,
-    /// Rises with each change of state or facts.
+    /// Rises with each change of the truth.
     pub revision: i32,
-    /// The truth.
-    pub posting: Posting,
+    /// What is so.
+    pub opening: Opening,
 }
 
-impl Opening {
-    /// The requisition number that people know it by: `230000P0`.
-    #[must_use]
-    pub fn reference(&self) -> &str {
-        self.subject.split_once('/').map_or(self.subject.as_str(), |(_, reference)| reference)
-    }
-
+impl Kept {
     /// What it is called in a mail's identity: `vacancy/230000P0/1`.
     #[must_use]
     pub fn key(&self) -> String {
@@ -37,17 +36,17 @@ impl Opening {
     }
 }
 
-/// A posting as intake has worked it out.
+/// An opening as intake has worked it out.
 #[derive(Debug, Clone, Copy)]
 pub struct Worked<'a> {
     /// What it is about.
     pub subject: &'a str,
-    /// Which posting of the subject, from 1.
+    /// Which opening of the subject, from 1.
     pub number: i32,
-    /// The event by which the row knows its posting.
+    /// The event by which the row knows its opening.
     pub anchor: i64,
-    /// The truth.
-    pub posting: &'a Posting,
+    /// What is so.
+    pub opening: &'a Opening,
 }
 
 /// A row that there is already.
@@ -57,13 +56,13 @@ pub struct Known {
     pub id: i64,
     /// What it is about.
     pub subject: String,
-    /// Which posting of the subject, from 1.
+    /// Which opening of the subject, from 1.
     #[sqlx(rename = "posting")]
     pub number: i32,
-    /// The event by which the row knows its posting.
+    /// The event by which the row knows its opening.
     #[sqlx(rename = "anchor_event_id")]
     pub anchor: i64,
-    /// It has turned out to be the same posting as an earlier row.
+    /// It has turned out to be the same opening as an earlier row.
     pub absorbed: bool,
 }
 
@@ -72,47 +71,44 @@ struct Row {
     id: i64,
     subject: String,
     posting: i32,
-    state: String,
-    close_reason: Option<String>,
-    opens_at: DateTime<Utc>,
-    facts: Value,
+    cycle: Option<String>,
+    truth: Value,
+    moved_at: Option<DateTime<Utc>>,
+    moved_before_at: Option<DateTime<Utc>>,
     posted_at: DateTime<Utc>,
     seen_at: DateTime<Utc>,
+    news_time: DateTime<Utc>,
+    news_seen: DateTime<Utc>,
+    percent_full: Option<f64>,
     test: bool,
     version: Option<i64>,
     event_time: DateTime<Utc>,
     revision: i32,
 }
 
-const COLUMNS: &str = "id, subject, posting, state, close_reason, opens_at, facts, posted_at, seen_at, test,
-    version, event_time, revision";
+const COLUMNS: &str = "id, subject, posting, cycle, truth, moved_at, moved_before_at, posted_at, seen_at,
+    news_time, news_seen, percent_full, test, version, event_time, revision";
 
 impl Row {
-    fn read(self) -> Result<Opening> {
-        let row = || format!("openings {}", self.id);
-        let posting = Posting {
-            state: value_of(&self.state, row)?,
-            close_reason: self.close_reason.as_deref().map(|name| value_of(name, row)).transpose()?,
-            facts: serde_json::from_value(self.facts)
-                .map_err(|error| StoreError::Row { row: row(), cause: error.to_string() })?,
-            opens_at: self.opens_at,
-            posted: (self.posted_at, self.seen_at),
+    fn read(self) -> Result<Kept> {
+        let unreadable = |cause: String| StoreError::Row { row: format!("openings {}", self.id), cause };
+        let subject: Subject = self.subject.parse().map_err(|error: NoSubject| unreadable(error.to_string()))?;
+        let opening = Opening {
+            kind: subject.kind,
+            cycle: self.cycle,
+            truth: serde_json::from_value(self.truth).map_err(|error| unreadable(error.to_string()))?,
+            moves: Moves { last: self.moved_at, before: self.moved_before_at },
+            begun: Heard { time: self.posted_at, seen: self.seen_at },
+            news: Heard { time: self.news_time, seen: self.news_seen },
             position: Position { version: self.version, time: self.event_time },
+            percent_full: self.percent_full,
             test: self.test,
-            posted_by: vec![],
+            begun_by: vec![],
         };
-        Ok(Opening {
-            id: self.id,
-            subject: self.subject,
-            number: self.posting,
-            revision: self.revision,
-            posting,
-        })
+        Ok(Kept { id: self.id, subject, number: self.posting, revision: self.revision, opening })
     }
-}
 
-impl Row {
-    fn read_or_report(self) -> Option<Opening> {
+    fn read_or_report(self) -> Option<Kept> {
         self.read().inspect_err(|error| tracing::error!(%error, "an opening is left out")).ok()
     }
 }
@@ -125,47 +121,97 @@ impl Row {
 ///
 /// When Postgres is away.
 pub async fn save(connection: &mut PgConnection, worked: &[Worked<'_>], now: DateTime<Utc>) -> Result<u64> {
-    let each = |get: fn(&Posting) -> String| worked.iter().map(|w| get(w.posting)).collect::<Vec<_>>();
-    let times =
-        |get: fn(&Posting) -> DateTime<Utc>| worked.iter().map(|w| get(w.posting)).collect::<Vec<_>>();
-    let changed = sqlx::query(
-        "with saved as (
+    fn each<'a, T>(worked: &[Worked<'a>], get: impl Fn(&'a Opening) -> T) -> Vec<T> {
+        worked.iter().map(|w| get(w.opening)).collect()
+    }
+    let changed: Vec<(bool,)> = sqlx::query_as(
+        "with given as (
+             select * from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::jsonb[],
+                 $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
+                 $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
+                 $14::double precision[], $15::bool[], $16::bigint[], $17::timestamptz[], $18::bigint[])
+                 as g (subject, posting, cycle, state, truth, opened_at, door_shuts_at, moved_at,
+                       moved_before_at, posted_at, seen_at, news_time, news_seen, percent_full, test,
+                       version, event_time, anchor_event_id)),
+         saved as (
              insert into openings as o
-                 (subject, posting, state, close_reason, opens_at, door_shuts_at, facts, posted_at, seen_at,
-                  test, version, event_time, anchor_event_id, revision)
-             select *, 1 from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::timestamptz[],
-                 $6::timestamptz[], $7::jsonb[], $8::timestamptz[], $9::timestamptz[], $10::bool[],
-                 $11::bigint[], $12::timestamptz[], $14::bigint[])
+                 (subject, posting, cycle, state, truth, opened_at, door_shuts_at, moved_at,
+                  moved_before_at, posted_at, seen_at, news_time, news_seen, percent_full, test,
+                  version, event_time, anchor_event_id, revision)
+             select *, 1 from given
              on conflict (subject, posting) do update set
-                 state = excluded.state, close_reason = excluded.close_reason, opens_at = excluded.opens_at,
-                 door_shuts_at = excluded.door_shuts_at, facts = excluded.facts,
-                 posted_at = excluded.posted_at, seen_at = excluded.seen_at, test = excluded.test,
+                 cycle = excluded.cycle, state = excluded.state, truth = excluded.truth,
+                 opened_at = excluded.opened_at, door_shuts_at = excluded.door_shuts_at,
+                 moved_at = excluded.moved_at, moved_before_at = excluded.moved_before_at,
+                 posted_at = excluded.posted_at, seen_at = excluded.seen_at,
+                 news_time = excluded.news_time, news_seen = excluded.news_seen,
+                 percent_full = excluded.percent_full, test = excluded.test,
                  version = excluded.version, event_time = excluded.event_time,
-                 revision = o.revision + 1, match_cursor = 0, fault = null
-             where (o.state, o.close_reason, o.opens_at, o.facts, o.test)
-                 is distinct from
-                 (excluded.state, excluded.close_reason, excluded.opens_at, excluded.facts, excluded.test)
-             returning id, revision, state, close_reason, facts)
-         insert into opening_revisions (opening_id, revision, state, close_reason, facts, recorded_at)
-         select id, revision, state, close_reason, facts, $13 from saved",
+                 -- What is only reported wakes nobody.
+                 revision = o.revision + ((o.truth, o.test) is distinct from (excluded.truth, excluded.test))::int,
+                 match_cursor = case when (o.truth, o.test) is distinct from (excluded.truth, excluded.test)
+                     then 0 else o.match_cursor end,
+                 settled = o.settled and (o.truth, o.test) is not distinct from (excluded.truth, excluded.test),
+                 fault = null
+             where (o.truth, o.test, o.cycle, o.percent_full)
+                 is distinct from (excluded.truth, excluded.test, excluded.cycle, excluded.percent_full)
+             returning id, revision, truth),
+         recorded as (
+             insert into opening_revisions (opening_id, revision, truth, recorded_at)
+             select id, revision, truth, $19 from saved
+             on conflict (opening_id, revision) do nothing
+             returning true)
+         select * from recorded",
     )
     .bind(worked.iter().map(|w| w.subject).collect::<Vec<_>>())
     .bind(worked.iter().map(|w| w.number).collect::<Vec<_>>())
-    .bind(each(|posting| name_of(&posting.state)))
-    .bind(worked.iter().map(|w| w.posting.close_reason.map(|reason| name_of(&reason))).collect::<Vec<_>>())
-    .bind(times(|posting| posting.opens_at))
-    .bind(worked.iter().map(|w| w.posting.door_shuts_at()).collect::<Vec<_>>())
-    .bind(worked.iter().map(|w| Json(&w.posting.facts)).collect::<Vec<_>>())
-    .bind(times(|posting| posting.posted.0))
-    .bind(times(|posting| posting.posted.1))
-    .bind(worked.iter().map(|w| w.posting.test).collect::<Vec<_>>())
-    .bind(worked.iter().map(|w| w.posting.position.version).collect::<Vec<_>>())
-    .bind(times(|posting| posting.position.time))
-    .bind(now)
+    .bind(each(worked, |opening| opening.cycle.as_deref()))
+    .bind(each(worked, |opening| name_of(&opening.truth.state)))
+    .bind(each(worked, |opening| Json(&opening.truth)))
+    .bind(each(worked, |opening| opening.truth.opened_at))
+    .bind(each(worked, |opening| opening.truth.door_shuts_at()))
+    .bind(each(worked, |opening| opening.moves.last))
+    .bind(each(worked, |opening| opening.moves.before))
+    .bind(each(worked, |opening| opening.begun.time))
+    .bind(each(worked, |opening| opening.begun.seen))
+    .bind(each(worked, |opening| opening.news.time))
+    .bind(each(worked, |opening| opening.news.seen))
+    .bind(each(worked, |opening| opening.percent_full))
+    .bind(each(worked, |opening| opening.test))
+    .bind(each(worked, |opening| opening.position.version))
+    .bind(each(worked, |opening| opening.position.time))
     .bind(worked.iter().map(|w| w.anchor).collect::<Vec<_>>())
-    .execute(connection)
+    .bind(now)
+    .fetch_all(connection)
     .await?;
-    Ok(changed.rows_affected())
+    Ok(changed.len() as u64)
+}
+
+/// What was so at these revisions of these openings.
+///
+/// # Errors
+///
+/// When Postgres is away. A revision that cannot be read is missing, loudly.
+pub async fn truths(connection: &mut PgConnection, revisions: &[(i64, i32)]) -> Result<HashMap<(i64, i32), Truth>> {
+    if revisions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, i32, Value)> = sqlx::query_as(
+        "select r.opening_id, r.revision, r.truth
+         from unnest($1::bigint[], $2::int[]) as wanted (opening_id, revision)
+         join opening_revisions r using (opening_id, revision)",
+    )
+    .bind(revisions.iter().map(|(opening, _)| *opening).collect::<Vec<_>>())
+    .bind(revisions.iter().map(|(_, revision)| *revision).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let read = |(opening, revision, truth): (i64, i32, Value)| {
+        serde_json::from_value(truth)
+            .inspect_err(|error| tracing::error!(opening, revision, %error, "a revision cannot be read"))
+            .ok()
+            .map(|truth| ((opening, revision), truth))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// The rows that there are for these subjects, oldest first.
@@ -222,7 +268,7 @@ pub async fn absorb(connection: &mut PgConnection, later: i64, earlier: i64) -> 
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn by_id(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Opening>> {
+pub async fn by_id(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Kept>> {
     let rows: Vec<Row> =
         sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from openings where id = any($1)")))
             .bind(ids)
@@ -237,7 +283,7 @@ pub struct ToMatch {
     /// Its key in the tables.
     pub id: i64,
     /// The opening, or why it cannot be read.
-    pub opening: Result<Opening>,
+    pub opening: Result<Kept>,
     /// The subscriber up to whom its present revision is done.
     pub cursor: i64,
 }
@@ -295,6 +341,84 @@ pub async fn retry_set_aside(connection: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
+/// Has programmes that are announced, scheduled or open matched again, if that
+/// was done under another taxonomy: they may be part of more by now.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn match_under(connection: &mut PgConnection, taxonomy: &str) -> Result<u64> {
+    let again = sqlx::query(
+        "update openings set matched_revision = revision - 1, match_cursor = 0
+         where subject ~ '^(test-)?programme/' and matched_revision = revision and not absorbed
+           and state in ('announced', 'scheduled', 'open', 'paused') and matched_under is distinct from $1",
+    )
+    .bind(taxonomy)
+    .execute(connection)
+    .await?;
+    Ok(again.rows_affected())
+}
+
+/// The programmes' cycles that somebody who registers at `now` may have to be
+/// told of. One that cannot be read is missing, loudly.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn live_cycles(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<Kept>> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from openings
+         where subject ~ '^(test-)?programme/' and not absorbed
+           and state in ('announced', 'scheduled', 'open', 'paused')
+           and (door_shuts_at is null or door_shuts_at > $1)
+         order by id"
+    )))
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(Row::read_or_report).collect())
+}
+
+/// Has the people looked at to whom a promise is owed whose door has shut, by
+/// the clock or otherwise, and whom nothing else would wake. Returns how many
+/// alerts are due for it.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<u64> {
+    let shut: Vec<i64> = sqlx::query_scalar(
+        "select id from openings
+         where not settled and door_shuts_at <= $1 and matched_revision = revision
+         order by door_shuts_at limit 100 for update skip locked",
+    )
+    .bind(now)
+    .fetch_all(&mut *connection)
+    .await?;
+    if shut.is_empty() {
+        return Ok(0);
+    }
+    let due = sqlx::query(
+        "update alerts a set
+             due_at = case when a.ended is null then $2 end,
+             outcome = case when a.ended is not null then 'released' end,
+             outcome_reason = case when a.ended in ('refused', 'given-up') then 'undeliverable' else a.ended end,
+             outcome_at = case when a.ended is not null then $2 end
+         where a.opening_id = any($1) and a.promise and a.outcome is null and a.due_at is null
+           -- A mail that our own checks hold back is for a person to look at.
+           and a.ended is distinct from 'held'
+           and not exists (
+               select from mails m
+               where m.subscriber_id = a.subscriber_id and m.outcome is null and a.opening_id = any(m.openings))",
+    )
+    .bind(&shut)
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("update openings set settled = true where id = any($1)").bind(&shut).execute(connection).await?;
+    Ok(due.rows_affected())
+}
+
 /// Remembers up to which subscriber an opening is matched.
 ///
 /// # Errors
@@ -309,15 +433,17 @@ pub async fn matched_up_to(connection: &mut PgConnection, id: i64, subscriber_id
     Ok(())
 }
 
-/// Remembers that a revision of an opening is matched for everybody.
+/// Remembers that a revision of an opening is matched for everybody, under
+/// this taxonomy.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn matched(connection: &mut PgConnection, id: i64, revision: i32) -> Result<()> {
-    sqlx::query("update openings set matched_revision = $2, match_cursor = 0 where id = $1")
+pub async fn matched(connection: &mut PgConnection, id: i64, revision: i32, taxonomy: &str) -> Result<()> {
+    sqlx::query("update openings set matched_revision = $2, match_cursor = 0, matched_under = $3 where id = $1")
         .bind(id)
         .bind(revision)
+        .bind(taxonomy)
         .execute(connection)
         .await?;
     Ok(())

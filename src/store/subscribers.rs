@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::domain::cadence::Cadence;
 use crate::domain::criteria::Criteria;
 use crate::domain::email::{AddressError, EmailAddress};
-use crate::domain::subscriber::{Person, Search};
-use crate::store::{Result, criteria};
+use crate::domain::subscriber::{Person, Registration, Search};
+use crate::store::{self, Result, criteria};
 
 /// What an import changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -120,23 +120,28 @@ pub async fn import(
     .execute(&mut *connection)
     .await?;
 
-    let registrations: Vec<(Option<i64>, &str, Option<NaiveDate>)> = each()
-        .flat_map(|person| {
-            person.registrations.iter().map(move |r| (id_of(person), r.programme.as_str(), r.not_before))
-        })
+    let registrations: Vec<(Option<i64>, &Registration, DateTime<Utc>)> = each()
+        .flat_map(|person| person.registrations.iter().map(move |r| (id_of(person), r, person.consent.at)))
         .collect();
     let changed_registrations = sqlx::query(
-        "insert into registrations as r (subscriber_id, programme, not_before, created_at)
-         select *, $4 from unnest($1::bigint[], $2::text[], $3::date[])
-         on conflict (subscriber_id, programme) do update set not_before = excluded.not_before
-         where r.not_before is distinct from excluded.not_before",
+        "insert into registrations as r
+             (subscriber_id, programme, not_before, valid_until, registered_at, created_at)
+         select *, $6 from unnest($1::bigint[], $2::text[], $3::date[], $4::date[], $5::timestamptz[])
+         on conflict (subscriber_id, programme) do update
+             set not_before = excluded.not_before, valid_until = excluded.valid_until, matched = false
+         where (r.not_before, r.valid_until) is distinct from (excluded.not_before, excluded.valid_until)",
     )
     .bind(registrations.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
-    .bind(registrations.iter().map(|(_, programme, _)| *programme).collect::<Vec<_>>())
-    .bind(registrations.iter().map(|(_, _, not_before)| *not_before).collect::<Vec<_>>())
+    .bind(registrations.iter().map(|(_, r, _)| r.programme.as_str()).collect::<Vec<_>>())
+    .bind(registrations.iter().map(|(_, r, _)| r.not_before).collect::<Vec<_>>())
+    .bind(registrations.iter().map(|(_, r, _)| r.valid_until).collect::<Vec<_>>())
+    .bind(registrations.iter().map(|(_, _, at)| *at).collect::<Vec<_>>())
     .bind(now)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if changed_registrations.rows_affected() > 0 {
+        store::announce_work(connection, "matching").await?;
+    }
 
     Ok(Imported {
         people: new.rows_affected(),
@@ -175,6 +180,22 @@ pub struct Addressee {
     pub discreet: bool,
     /// The searches that are not paused.
     pub searches: Vec<SavedSearch>,
+    /// The programmes whose opening they wait for.
+    pub registrations: Vec<KeptRegistration>,
+}
+
+/// A registration as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct KeptRegistration {
+    subscriber_id: i64,
+    /// The slug of the programme, or of what it is part of.
+    pub programme: String,
+    /// The first day of the month before which they want to hear nothing.
+    pub not_before: Option<NaiveDate>,
+    /// The last day on which it holds.
+    pub valid_until: Option<NaiveDate>,
+    /// When they registered.
+    pub registered_at: DateTime<Utc>,
 }
 
 /// A search as it is kept.
@@ -190,13 +211,17 @@ pub struct SavedSearch {
     pub written: Value,
 }
 
-/// The people with these keys, with their searches as they are now. Who cannot
-/// be read is missing, loudly.
+/// The people with these keys, with their searches as they are now and, where
+/// they matter, their registrations. Who cannot be read is missing, loudly.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn addressees(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Addressee>> {
+pub async fn addressees(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    with_registrations: bool,
+) -> Result<Vec<Addressee>> {
     #[derive(FromRow)]
     struct Row {
         id: i64,
@@ -219,8 +244,21 @@ pub async fn addressees(connection: &mut PgConnection, ids: &[i64]) -> Result<Ve
          where s.subscriber_id = any($1) and s.cadence <> 'paused' order by s.id",
     )
     .bind(ids)
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let mut registrations: HashMap<i64, Vec<KeptRegistration>> = HashMap::new();
+    if with_registrations {
+        let rows: Vec<KeptRegistration> = sqlx::query_as(
+            "select subscriber_id, programme, not_before, valid_until, registered_at from registrations
+             where subscriber_id = any($1) order by subscriber_id, registered_at, programme",
+        )
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+        for row in rows {
+            registrations.entry(row.subscriber_id).or_default().push(row);
+        }
+    }
     let mut of_person: HashMap<i64, Vec<SavedSearch>> = HashMap::new();
     for (person, id, name, cadence, written) in searches {
         if let Ok(cadence) = cadence.parse() {
@@ -244,6 +282,7 @@ pub async fn addressees(connection: &mut PgConnection, ids: &[i64]) -> Result<Ve
             reachable: row.reachable,
             discreet: row.discreet,
             searches: of_person.remove(&row.id).unwrap_or_default(),
+            registrations: registrations.remove(&row.id).unwrap_or_default(),
         });
     }
     Ok(addressees)
@@ -256,4 +295,26 @@ pub async fn addressees(connection: &mut PgConnection, ids: &[i64]) -> Result<Ve
 /// When Postgres is away.
 pub async fn last(connection: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar("select coalesce(max(id), 0) from subscribers").fetch_one(connection).await?)
+}
+
+/// Registrations that have not been held against what is announced or open
+/// already, as person and programme. They are held until the transaction ends,
+/// and count as matched then; others take the ones after them.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn new_registrations(connection: &mut PgConnection, limit: i64) -> Result<Vec<(i64, String)>> {
+    Ok(sqlx::query_as(
+        "update registrations r set matched = true
+         from (
+             select subscriber_id, programme from registrations where not matched
+             order by subscriber_id, programme limit $1 for update skip locked
+         ) new
+         where r.subscriber_id = new.subscriber_id and r.programme = new.programme
+         returning r.subscriber_id, r.programme",
+    )
+    .bind(limit)
+    .fetch_all(connection)
+    .await?)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Europe::London;
 use jobalerts::domain::criteria::Criteria;
-use jobalerts::domain::opening::{Closing, Facts, Pay, PayUnit};
+use jobalerts::domain::facts::{Closing, Facts, Pay, PayUnit};
 use jobalerts::domain::taxonomy::{Dimension, Taxonomy};
 use jobalerts::domain::terms::Terms;
 use jobalerts::store::criteria;

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::facts::Facts;
 
 fn reading() -> Reading {
     Reading { zone: chrono_tz::Europe::London }
@@ -13,10 +14,11 @@ fn sample(name: &str) -> (String, Value) {
 }
 
 fn facts(data: &Value) -> Facts {
-    match happening("vacancy.opened", data, &reading()).unwrap() {
-        Happening::Opened(facts) => *facts,
-        other => panic!("{other:?}"),
+    let mut facts = Facts::blank(chrono_tz::Tz::UTC);
+    for change in happening("vacancy.opened", data, &reading()).unwrap().changes {
+        facts.apply(change);
     }
+    facts
 }
 
 fn with(name: &str, value: impl Into<Value>) -> Value {
@@ -41,12 +43,16 @@ fn the_samples_say_what_they_say() {
         let (kind, data) = sample(name);
         happening(&kind, &data, &reading()).unwrap()
     };
-    let Happening::Corrected(changes) = read("04-vacancy-corrected-closing-earlier.json") else { panic!() };
+    let changes = read("04-vacancy-corrected-closing-earlier.json").changes;
     let noon = Closing::Instant("2023-12-04T12:00:00Z".parse().unwrap());
     assert_eq!(changes.last(), Some(&Change::Closing(noon)));
-    assert_eq!(read("05-vacancy-corrected-typo.json"), Happening::Corrected(vec![]));
-    assert_eq!(read("06-vacancy-closed-deadline.json"), Happening::Closed(CloseReason::Deadline));
-    assert_eq!(read("07-vacancy-withdrawn.json"), Happening::Withdrawn(CloseReason::PostedInError));
+    let typo = read("05-vacancy-corrected-typo.json");
+    assert_eq!((typo.door, typo.changes), (None, vec![]));
+    assert_eq!(read("06-vacancy-closed-deadline.json").door, Some(Door::Shut(CloseReason::Deadline)));
+    let withdrawn = read("07-vacancy-withdrawn.json");
+    assert_eq!(withdrawn.door, Some(Door::Withdraw(CloseReason::PostedInError)));
+    let words = "This volunteer role was put on the site by mistake.".to_owned();
+    assert_eq!(withdrawn.changes, [Change::Explanation(Some(words)), Change::ReplacedBy(None)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use jobalerts::domain::cadence::{Cadence, Rhythm};
-use jobalerts::domain::posting::Phase;
+use jobalerts::domain::truth::Phase;
 use jobalerts::domain::subscriber::{Person, Search};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;

@@ -2,7 +2,7 @@
 
 use jobalerts::domain::cadence::Cadence;
 use jobalerts::domain::criteria::{Criteria, Rule};
-use jobalerts::domain::opening::Facts;
+use jobalerts::domain::facts::Facts;
 use jobalerts::domain::subscriber::Search;
 use jobalerts::domain::taxonomy::{Dimension, Taxonomy};
 use jobalerts::domain::terms::Terms;

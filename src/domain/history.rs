@@ -1,56 +1,49 @@
-//! The truth about one posting of one vacancy.
+//! From the events about one subject to its openings.
 //!
-//! It is the fold of the events about it, in the order of their versions:
-//! [`Posting::all`]. Whatever order they arrive in, the same events give the
-//! same posting, and a lower version never overrides what a higher one said.
+//! An opening is the fold of the events about it, in the order of their
+//! versions: [`openings`]. Whatever order they arrive in, the same events give
+//! the same openings, and a lower version never overrides what a higher one
+//! said.
 
 use chrono::{DateTime, Duration, Utc};
-use serde::{Deserialize, Serialize};
 
-use crate::domain::opening::{Change, Facts};
+use crate::domain::facts::{Change, Facts};
+use crate::domain::opening::{Heard, Opening};
+use crate::domain::subject::Kind;
+use crate::domain::truth::{CloseReason, State};
 
-/// What an event says happened to a vacancy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
-    /// It was posted, with all facts.
-    Opened(Box<Facts>),
-    /// Some facts changed.
-    Corrected(Vec<Change>),
-    /// The door shut.
-    Closed(CloseReason),
-    /// It was taken down.
-    Withdrawn(CloseReason),
+/// What an event says about the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// It will open, nobody says when.
+    Announce,
+    /// It will open at a known time.
+    Schedule,
+    /// What was scheduled has other dates; an open door stays open.
+    Reschedule,
+    /// It opens.
+    Open,
+    /// It shuts.
+    Shut(CloseReason),
+    /// It shuts for a while.
+    Pause,
+    /// It is taken away.
+    Withdraw(CloseReason),
 }
 
-/// Why a door shut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CloseReason {
-    /// The time was up.
-    Deadline,
-    /// More people applied than were wanted.
-    Oversubscribed,
-    /// The cap was reached.
-    Capacity,
-    /// Somebody was found.
-    Filled,
-    /// Something went wrong at the source.
-    Error,
-    /// For a while.
-    Paused,
-    /// It will not be filled.
-    Cancelled,
-    /// Taken down.
-    Withdrawn,
-    /// It should never have been put up.
-    PostedInError,
-    /// Waiting, quietly.
-    OnHold,
-    /// Before the time that was given.
-    Early,
+/// What an event says happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happening {
+    /// What became of the door, if anything.
+    pub door: Option<Door>,
+    /// The cycle of a programme that it is about, if it says.
+    pub cycle: Option<String>,
+    /// What it says otherwise. What it does not name stays; only a vacancy
+    /// that is posted says everything anew.
+    pub changes: Vec<Change>,
 }
 
-/// Where an event stands among the others about the same vacancy: by version
+/// Where an event stands among the others about the same subject: by version
 /// where the feed gives one, else by the time at which the source says it
 /// happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +54,19 @@ pub struct Position {
     pub time: DateTime<Utc>,
 }
 
-/// An event about a vacancy, in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Position {
+    /// What a programme's cycle is called that begins with the event at this
+    /// place, if the producer gives it no name.
+    fn name(self) -> String {
+        match self.version {
+            Some(version) => format!("v{version}"),
+            None => self.time.format("t%Y%m%dT%H%M%SZ").to_string(),
+        }
+    }
+}
+
+/// An event, in its place.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// Its key where it is kept; rises in order of arrival.
     pub id: i64,
@@ -78,151 +82,150 @@ pub struct Event {
     pub happening: Happening,
 }
 
-/// Whether the door is open, as somebody decided; the clock may shut it too,
-/// see [`Posting::phase`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Up.
-    Posted,
-    /// Shut by an event.
-    Closed,
-    /// Taken down by an event.
-    Withdrawn,
+impl Event {
+    fn heard(&self) -> Heard {
+        Heard { time: self.position.time, seen: self.seen_at }
+    }
 }
 
-/// What people see of a posting at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// It will be true, and is not yet.
-    Scheduled,
-    /// People can apply.
-    Open,
-    /// People cannot apply any more.
-    Closed,
-    /// It is gone.
-    Withdrawn,
+/// The openings that the events about one subject add up to, oldest first.
+///
+/// The slice is in order of arrival; only events of equal position depend on
+/// it (the first one counts). What is opened again after it was shut begins a
+/// new opening, unless less than `flap_window` went by or the producer says
+/// that it is the same cycle. Events from before the first opening say nothing
+/// on their own.
+#[must_use]
+pub fn openings(kind: Kind, events: &[Event], flap_window: Duration) -> Vec<Opening> {
+    let mut fold = Fold { kind, flap_window, openings: Vec::new() };
+    for event in in_order(events) {
+        for index in fold.concerned(event) {
+            fold.openings[index].hear(event);
+        }
+    }
+    // A day of which nobody has said when it is cannot be told of.
+    fold.openings.retain(|opening| kind != Kind::EventDay || opening.truth.facts.day.is_some());
+    fold.openings
 }
 
-/// The truth about one posting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posting {
-    /// What the advert says now.
-    pub facts: Facts,
-    /// What was decided about the door.
-    pub state: State,
-    /// Why it is shut, if it is.
-    pub close_reason: Option<CloseReason>,
-    /// From when it is open.
-    pub opens_at: DateTime<Utc>,
-    /// When the event that posted it happened, and when it was first seen
-    /// here.
-    pub posted: (DateTime<Utc>, DateTime<Utc>),
-    /// The event that spoke last.
-    pub position: Position,
-    /// Posted by a test event.
-    pub test: bool,
-    /// The keys of the events that posted it: by these it is the same posting
-    /// whatever arrives later.
-    pub posted_by: Vec<i64>,
+struct Fold {
+    kind: Kind,
+    flap_window: Duration,
+    openings: Vec<Opening>,
 }
 
-impl Posting {
-    /// The postings of one vacancy that its events add up to, oldest first.
-    ///
-    /// The slice is in order of arrival; only events of equal position depend
-    /// on it (the first one counts). A vacancy posted again after it was shut
-    /// begins a new posting, unless less than `flap_window` went by: feeds
-    /// blink. Events from before the first posting say nothing on their own.
-    #[must_use]
-    pub fn all(events: &[Event], flap_window: Duration) -> Vec<Self> {
-        let mut postings: Vec<Self> = Vec::new();
-        let mut shut_at = None;
-        for event in in_order(events) {
-            match (&event.happening, postings.last_mut()) {
-                (Happening::Opened(facts), Some(posting))
-                    if posting
-                        .shut_before(event, shut_at)
-                        .is_none_or(|at| event.effective_at - at < flap_window) =>
-                {
-                    posting.posted_by.push(event.id);
-                    posting.facts = (**facts).clone();
-                    posting.state = State::Posted;
-                    posting.close_reason = None;
-                    posting.opens_at = event.effective_at;
-                    posting.position = event.position;
-                    shut_at = None;
+impl Fold {
+    /// The openings that an event is about; a new one, if it begins one.
+    fn concerned(&mut self, event: &Event) -> Vec<usize> {
+        let last = self.openings.len().checked_sub(1);
+        match self.kind {
+            Kind::Programme => self.cycles(event),
+            Kind::EventDay => match (last, event.happening.door) {
+                (None, Some(Door::Open)) => vec![self.begin(event)],
+                (last, _) => last.into_iter().collect(),
+            },
+            Kind::Vacancy => match (last, event.happening.door) {
+                (Some(last), Some(Door::Open)) if !self.is_over(last, event) => vec![last],
+                (_, Some(Door::Open)) => vec![self.begin(event)],
+                (last, _) => last.into_iter().collect(),
+            },
+        }
+    }
+
+    fn cycles(&mut self, event: &Event) -> Vec<usize> {
+        let Happening { door, cycle, changes } = &event.happening;
+        let dated = changes.iter().any(|change| matches!(change, Change::Opens(Some(_))));
+        let begins = match door {
+            Some(Door::Announce | Door::Schedule | Door::Open) => true,
+            Some(Door::Reschedule) => dated,
+            _ => false,
+        };
+        if let Some(name) = cycle {
+            let known = self.openings.iter().position(|opening| opening.cycle.as_ref() == Some(name));
+            return known.or_else(|| begins.then(|| self.begin(event))).into_iter().collect();
+        }
+        let latest = |states: &[State]| {
+            self.openings.iter().rposition(|opening| {
+                states.contains(&opening.truth.state)
+                    && opening.shut_before(event.effective_at).is_none()
+            })
+        };
+        let ahead = latest(&[State::Announced, State::Scheduled]);
+        let running = latest(&[State::Open, State::Paused]);
+        let last = self.openings.len().checked_sub(1);
+        let found = match door {
+            Some(Door::Announce | Door::Schedule) => ahead.or_else(|| latest(&[State::Paused])),
+            Some(Door::Open) => {
+                ahead.or(running).or_else(|| last.filter(|last| !self.is_over(*last, event)))
+            }
+            Some(Door::Reschedule) => ahead.or(running),
+            Some(Door::Withdraw(_)) => {
+                let shut = |opening: &Opening| opening.shut_before(event.effective_at).is_some();
+                let live: Vec<usize> =
+                    (0..self.openings.len()).filter(|index| !shut(&self.openings[*index])).collect();
+                if !live.is_empty() {
+                    return live;
                 }
-                (Happening::Opened(facts), _) => {
-                    postings.push(Self {
-                        facts: (**facts).clone(),
-                        state: State::Posted,
-                        close_reason: None,
-                        opens_at: event.effective_at,
-                        posted: (event.position.time, event.seen_at),
-                        position: event.position,
-                        test: event.test,
-                        posted_by: vec![event.id],
-                    });
-                    shut_at = None;
-                }
-                (_, None) => {}
-                (Happening::Corrected(changes), Some(posting)) => {
-                    for change in changes {
-                        posting.facts.apply(change.clone());
-                    }
-                    posting.position = event.position;
-                }
-                (Happening::Closed(reason), Some(posting)) => {
-                    posting.shut(State::Closed, *reason, event.position);
-                    shut_at = Some(event.effective_at);
-                }
-                (Happening::Withdrawn(reason), Some(posting)) => {
-                    posting.shut(State::Withdrawn, *reason, event.position);
-                    shut_at = Some(event.effective_at);
+                // Who registered is to hear of it, even if it has never opened.
+                Some(last.unwrap_or_else(|| self.begin(event)))
+            }
+            Some(Door::Shut(_) | Door::Pause) | None => running.or(last),
+        };
+        found.or_else(|| begins.then(|| self.begin(event))).into_iter().collect()
+    }
+
+    /// Whether an opening was shut so long before an event that it is no blink.
+    fn is_over(&self, index: usize, event: &Event) -> bool {
+        self.openings[index]
+            .shut_before(event.effective_at)
+            .is_some_and(|at| event.effective_at - at >= self.flap_window)
+    }
+
+    fn begin(&mut self, event: &Event) -> usize {
+        let cycle = (self.kind == Kind::Programme)
+            .then(|| event.happening.cycle.clone().unwrap_or_else(|| event.position.name()));
+        let mut opening = Opening::begin(self.kind, cycle, event.heard(), event.position);
+        opening.test = event.test;
+        opening.begun_by.push(event.id);
+        self.openings.push(opening);
+        self.openings.len() - 1
+    }
+}
+
+impl Opening {
+    /// Takes in what an event says.
+    fn hear(&mut self, event: &Event) {
+        let before = self.truth.clone();
+        let door = event.happening.door;
+        if matches!(door, Some(Door::Open | Door::Announce | Door::Schedule | Door::Reschedule))
+            && !self.begun_by.contains(&event.id)
+        {
+            self.begun_by.push(event.id);
+        }
+        if self.kind == Kind::Vacancy && door == Some(Door::Open) {
+            self.truth.facts = Facts::blank(self.truth.facts.zone);
+        }
+        self.apply(&event.happening.changes);
+        let at = event.effective_at;
+        match door {
+            None => {}
+            Some(Door::Announce) => self.set(State::Announced, None, at),
+            Some(Door::Schedule) => self.set(State::Scheduled, None, at),
+            Some(Door::Reschedule) => {
+                if matches!(self.truth.state, State::Announced | State::Scheduled) {
+                    let dated = self.truth.facts.opens.is_some();
+                    self.set(if dated { State::Scheduled } else { State::Announced }, None, at);
                 }
             }
+            Some(Door::Open) => self.set(State::Open, None, at),
+            Some(Door::Shut(reason)) => self.set(State::Closed, Some(reason), at),
+            Some(Door::Pause) => self.set(State::Paused, None, at),
+            Some(Door::Withdraw(reason)) => self.set(State::Withdrawn, Some(reason), at),
         }
-        postings
-    }
-
-    /// When the door was shut before an event, by an event or by the clock.
-    fn shut_before(&self, event: &Event, by_event: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
-        let by_clock = self.door_shuts_at().filter(|shut| *shut <= event.effective_at);
-        [by_event, by_clock].into_iter().flatten().min()
-    }
-
-    fn shut(&mut self, state: State, reason: CloseReason, position: Position) {
-        self.state = state;
-        self.close_reason = Some(reason);
-        self.position = position;
-    }
-
-    /// The first moment at which the door is shut by the clock.
-    #[must_use]
-    pub fn door_shuts_at(&self) -> Option<DateTime<Utc>> {
-        self.facts.closing.door_shuts_at(self.facts.zone)
-    }
-
-    /// What people see of it at `now`.
-    #[must_use]
-    pub fn phase(&self, now: DateTime<Utc>) -> Phase {
-        match self.state {
-            State::Withdrawn => Phase::Withdrawn,
-            State::Closed => Phase::Closed,
-            State::Posted if self.door_shuts_at().is_some_and(|shut| shut <= now) => Phase::Closed,
-            State::Posted if now < self.opens_at => Phase::Scheduled,
-            State::Posted => Phase::Open,
+        self.position = event.position;
+        if self.truth != before {
+            self.news = event.heard();
         }
-    }
-
-    /// Whether the posting was first heard of so long after it was made that,
-    /// if it is shut by now, there is nothing left to tell.
-    #[must_use]
-    pub fn is_old_news(&self, max_age: Duration) -> bool {
-        let (made, seen) = self.posted;
-        seen - made > max_age
     }
 }
 
