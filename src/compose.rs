@@ -26,8 +26,8 @@ use chrono_tz::Tz;
 use url::Url;
 
 use crate::config::Config;
-use crate::domain::email::{AddressError, EmailAddress, Mailbox};
 use crate::domain::alert::{Notice, Told};
+use crate::domain::email::{AddressError, EmailAddress, Mailbox};
 use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::Truth;

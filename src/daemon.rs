@@ -144,6 +144,11 @@ impl Program {
         if learned > 0 {
             tracing::info!(searches = learned, "the taxonomy has learned what these ask for");
         }
+        let programmes = self.taxonomy.fingerprint_of_programmes();
+        let again = store::openings::match_under(&mut connection, &programmes).await?;
+        if again > 0 {
+            tracing::info!(openings = again, "the taxonomy's programmes have changed; matching looks again");
+        }
         Ok(())
     }
 

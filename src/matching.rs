@@ -103,7 +103,7 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
     let Some(next) = openings::next_to_match(&mut transaction).await? else {
         let alerts = match newcomers(&mut transaction, rules, now).await? {
             Some(alerts) => Some(alerts),
-            None => Some(openings::settle(&mut transaction, now).await?).filter(|alerts| *alerts > 0),
+            None => openings::settle(&mut transaction, now).await?,
         };
         if alerts.is_some_and(|alerts| alerts > 0) {
             store::announce_work(&mut transaction, "delivery").await?;
@@ -214,7 +214,8 @@ async fn newcomers(
     now: DateTime<Utc>,
 ) -> store::Result<Option<u64>> {
     let new = subscribers::new_registrations(&mut *connection, NEW_REGISTRATIONS).await?;
-    let (Some(first), Some(last)) = (new.iter().map(|(id, _)| *id).min(), new.iter().map(|(id, _)| *id).max())
+    let (Some(first), Some(last)) =
+        (new.iter().map(|(id, _)| *id).min(), new.iter().map(|(id, _)| *id).max())
     else {
         return Ok(None);
     };
@@ -231,7 +232,8 @@ async fn newcomers(
                 up_to: last,
                 only: kept.opening.test.then_some(&rules.testers),
             };
-            made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference)).await?;
+            made +=
+                alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference)).await?;
         }
     }
     tracing::info!(registrations = new.len(), alerts = made, "matched new registrations");

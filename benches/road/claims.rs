@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use jobalerts::compose::VACANCY_ALERT;
 use jobalerts::delivery::claim::{self, Claimed, Rules};
-use jobalerts::domain::truth::Phase;
 use jobalerts::domain::taxonomy::Taxonomy;
+use jobalerts::domain::truth::Phase;
 use jobalerts::store::mails::{self, Outcome, Told, Try};
 use jobalerts::store::workers::Life;
 

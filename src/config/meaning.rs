@@ -85,9 +85,9 @@ pub(super) fn duration(written: &Written) -> Meant<Duration> {
 
 /// As [`duration`], or `0s`.
 pub(super) fn duration_or_none(written: &Written) -> Meant<Duration> {
-    let none = written.text().is_some_and(|text| {
-        humantime::parse_duration(text.trim()).is_ok_and(|duration| duration.is_zero())
-    });
+    let none = written
+        .text()
+        .is_some_and(|text| humantime::parse_duration(text.trim()).is_ok_and(|duration| duration.is_zero()));
     if none { Ok(Duration::ZERO) } else { duration(written) }
 }
 

@@ -11,8 +11,8 @@ use cron::Schedule;
 use url::Url;
 
 use super::meaning::{
-    base_url, broker_name, cron, discreet, duration, duration_or_none, email, host_name, list, log_format, log_level, mailbox,
-    some, text, web_url, within, zone,
+    base_url, broker_name, cron, discreet, duration, duration_or_none, email, host_name, list, log_format,
+    log_level, mailbox, some, text, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{SecretUrl, SmtpUrl};

@@ -326,12 +326,10 @@ impl<'a> Asker<'a> {
                     && registration.valid_until.is_none_or(|last| self.today <= last)
             })
         };
-        let holds = |registration: &&KeptRegistration| {
-            registration.not_before.is_none_or(|from| from <= self.today)
-        };
-        let found = mine()
-            .filter(holds)
-            .min_by_key(|r| (r.programme != kept.subject.reference, r.registered_at));
+        let holds =
+            |registration: &&KeptRegistration| registration.not_before.is_none_or(|from| from <= self.today);
+        let found =
+            mine().filter(holds).min_by_key(|r| (r.programme != kept.subject.reference, r.registered_at));
         (found, mine().next().is_some())
     }
 }
@@ -366,12 +364,11 @@ impl Decided {
         let continues = |mail: &Unfinished, topic: &Topic| {
             mail.openings.contains(&topic.kept.id) && mail.kind == kind_of(topic).name()
         };
-        let goes_on =
-            begun.iter().find(|mail| topics.iter().any(|topic| continues(mail, topic))).cloned();
+        let goes_on = begun.iter().find(|mail| topics.iter().any(|topic| continues(mail, topic))).cloned();
         let stays_due = |mail: &&Unfinished| {
-            mail.openings.iter().all(|id| {
-                !alerts.iter().any(|alert| alert.opening_id == *id && alert.due_at <= now)
-            })
+            mail.openings
+                .iter()
+                .all(|id| !alerts.iter().any(|alert| alert.opening_id == *id && alert.due_at <= now))
         };
         let done =
             begun.iter().filter(|mail| goes_on.as_ref() != Some(*mail)).filter(|mail| !stays_due(mail));
@@ -447,7 +444,8 @@ impl Decided {
             .collect();
         let still = asker.searches.iter().any(|(_, criteria)| criteria.matches(terms));
         let (registration, registered) = asker.registration(kept, &rules.taxonomy);
-        let ticks = |from| wanting.iter().filter_map(move |search| rules.policy.rhythm.due(search.cadence, from));
+        let ticks =
+            |from| wanting.iter().filter_map(move |search| rules.policy.rhythm.due(search.cadence, from));
         let wish = Wish {
             registration: registration.map(|registration| {
                 if registration.programme == kept.subject.reference {
@@ -456,7 +454,10 @@ impl Decided {
                     Registered::Within
                 }
             }),
-            search: wanting.iter().map(|search| search.cadence).min_by_key(|c| rules.policy.rhythm.due(*c, now)),
+            search: wanting
+                .iter()
+                .map(|search| search.cadence)
+                .min_by_key(|c| rules.policy.rhythm.due(*c, now)),
             not_before: registered && registration.is_none(),
         };
         let word = next_word(

@@ -229,7 +229,8 @@ fn untold(situation: &Situation<'_>, policy: &Policy) -> Word {
         Phase::Withdrawn if wish.registration == Some(Registered::Exactly) && !old => {
             Word::Say(Notice::Withdrawn)
         }
-        Phase::Withdrawn => Word::End(Reason::Withdrawn),
+        Phase::Withdrawn if registered => Word::End(Reason::Withdrawn),
+        Phase::Withdrawn => Word::End(Reason::Expired),
     }
 }
 
@@ -293,11 +294,7 @@ fn closed(told: &Told<'_>, truth: &Truth, kind: Kind, now: DateTime<Utc>) -> Opt
 
 /// What holds a notice back, and until when.
 #[must_use]
-pub fn guards(
-    notice: &Notice,
-    situation: &Situation<'_>,
-    policy: &Policy,
-) -> Vec<(Guard, DateTime<Utc>)> {
+pub fn guards(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Vec<(Guard, DateTime<Utc>)> {
     let Situation { opening, told, wish, now, .. } = *situation;
     let changed: Vec<Difference> = match (notice, &told) {
         (Notice::Corrected(_), Some(told)) => differences(told.truth, &opening.truth, &policy.words, now),
@@ -337,9 +334,7 @@ pub fn guards(
 fn cannot_wait(notice: &Notice, changed: &[Difference]) -> bool {
     match notice {
         Notice::ClosedEarly | Notice::CalledOff | Notice::Paused | Notice::Withdrawn => true,
-        Notice::Corrected(_) => {
-            changed.iter().any(|change| change.earlier || change.field == Field::NotOpen)
-        }
+        Notice::Corrected(_) => changed.iter().any(|change| change.earlier || change.field == Field::NotOpen),
         Notice::Announced | Notice::Dated | Notice::Open | Notice::Missed => false,
     }
 }
@@ -378,3 +373,6 @@ impl Keeping {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

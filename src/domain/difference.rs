@@ -101,8 +101,14 @@ pub fn differences(told: &Truth, truth: &Truth, words: &TellingWords, now: DateT
     let was_ahead = matches!(told.state, State::Announced | State::Scheduled);
     check(Field::Opens, was_ahead && is_ahead && opens_differ(old, new));
     if let (Some(was), Some(is)) = (&old.day, &new.day) {
-        check(Field::Day, was.starts_at != is.starts_at || both_differ(was.ends_at.as_ref(), is.ends_at.as_ref()));
-        check(Field::Place, texts_differ(was.place.as_ref(), is.place.as_ref()) || values_differ(old, new, Dimension::Place));
+        check(
+            Field::Day,
+            was.starts_at != is.starts_at || both_differ(was.ends_at.as_ref(), is.ends_at.as_ref()),
+        );
+        check(
+            Field::Place,
+            texts_differ(was.place.as_ref(), is.place.as_ref()) || values_differ(old, new, Dimension::Place),
+        );
         check(Field::Attendance, was.attendance != is.attendance);
     } else {
         check(
@@ -116,10 +122,7 @@ pub fn differences(told: &Truth, truth: &Truth, words: &TellingWords, now: DateT
     check(Field::Hours, values_differ(old, new, Dimension::Hours));
     check(Field::Audience, values_differ(old, new, Dimension::Audience));
     check(Field::Rank, values_differ(old, new, Dimension::Rank));
-    check(
-        Field::Eligibility,
-        texts_differ(old.eligibility.as_ref(), new.eligibility.as_ref()),
-    );
+    check(Field::Eligibility, texts_differ(old.eligibility.as_ref(), new.eligibility.as_ref()));
     check(Field::Title, title_differs(&old.title, &new.title, words));
     found.extend(closing_difference(told, truth, now));
     if let (Some(was), Some(is)) = (&old.day, &new.day)

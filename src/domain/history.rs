@@ -146,8 +146,7 @@ impl Fold {
         }
         let latest = |states: &[State]| {
             self.openings.iter().rposition(|opening| {
-                states.contains(&opening.truth.state)
-                    && opening.shut_before(event.effective_at).is_none()
+                states.contains(&opening.truth.state) && opening.shut_before(event.effective_at).is_none()
             })
         };
         let ahead = latest(&[State::Announced, State::Scheduled]);
@@ -155,9 +154,7 @@ impl Fold {
         let last = self.openings.len().checked_sub(1);
         let found = match door {
             Some(Door::Announce | Door::Schedule) => ahead.or_else(|| latest(&[State::Paused])),
-            Some(Door::Open) => {
-                ahead.or(running).or_else(|| last.filter(|last| !self.is_over(*last, event)))
-            }
+            Some(Door::Open) => ahead.or(running).or_else(|| last.filter(|last| !self.is_over(*last, event))),
             Some(Door::Reschedule) => ahead.or(running),
             Some(Door::Withdraw(_)) => {
                 let shut = |opening: &Opening| opening.shut_before(event.effective_at).is_some();
@@ -206,21 +203,23 @@ impl Opening {
             self.truth.facts = Facts::blank(self.truth.facts.zone);
         }
         self.apply(&event.happening.changes);
-        let at = event.effective_at;
+        let set = |opening: &mut Self, state, reason| {
+            opening.set(state, reason, event.effective_at, event.position.time);
+        };
         match door {
             None => {}
-            Some(Door::Announce) => self.set(State::Announced, None, at),
-            Some(Door::Schedule) => self.set(State::Scheduled, None, at),
+            Some(Door::Announce) => set(self, State::Announced, None),
+            Some(Door::Schedule) => set(self, State::Scheduled, None),
             Some(Door::Reschedule) => {
                 if matches!(self.truth.state, State::Announced | State::Scheduled) {
                     let dated = self.truth.facts.opens.is_some();
-                    self.set(if dated { State::Scheduled } else { State::Announced }, None, at);
+                    set(self, if dated { State::Scheduled } else { State::Announced }, None);
                 }
             }
-            Some(Door::Open) => self.set(State::Open, None, at),
-            Some(Door::Shut(reason)) => self.set(State::Closed, Some(reason), at),
-            Some(Door::Pause) => self.set(State::Paused, None, at),
-            Some(Door::Withdraw(reason)) => self.set(State::Withdrawn, Some(reason), at),
+            Some(Door::Open) => set(self, State::Open, None),
+            Some(Door::Shut(reason)) => set(self, State::Closed, Some(reason)),
+            Some(Door::Pause) => set(self, State::Paused, None),
+            Some(Door::Withdraw(reason)) => set(self, State::Withdrawn, Some(reason)),
         }
         self.position = event.position;
         if self.truth != before {

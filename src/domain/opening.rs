@@ -106,8 +106,14 @@ impl Opening {
         }
     }
 
-    /// Puts the door into a state.
-    pub(super) fn set(&mut self, state: State, reason: Option<CloseReason>, at: DateTime<Utc>) {
+    /// Puts the door into a state from `at` on, by an event of the time `said`.
+    pub(super) fn set(
+        &mut self,
+        state: State,
+        reason: Option<CloseReason>,
+        at: DateTime<Utc>,
+        said: DateTime<Utc>,
+    ) {
         let ahead = |state| matches!(state, State::Announced | State::Scheduled);
         let before = self.truth.state;
         if state != before && !(ahead(before) && ahead(state)) {
@@ -118,8 +124,10 @@ impl Opening {
         match state {
             State::Open => {
                 // What is open and is said to be open has been open all the time.
-                let since = self.truth.opened_at.filter(|since| before == State::Open && *since <= at);
-                self.truth.opened_at = Some(since.unwrap_or(at));
+                let is_open = |since: &DateTime<Utc>| before == State::Open && *since <= at.min(said);
+                let opened_at = self.truth.opened_at.filter(is_open).unwrap_or(at);
+                self.truth.opened_at = Some(opened_at);
+                self.moves.last = Some(opened_at);
                 self.truth.shut_at = None;
                 self.truth.explanation = None;
                 self.truth.replaced_by = None;
@@ -152,7 +160,8 @@ impl Opening {
 
     /// When the door was shut before a moment, by an event or by the clock.
     pub(super) fn shut_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let by_event = self.truth.shut_at.filter(|_| matches!(self.truth.state, State::Closed | State::Withdrawn));
+        let by_event =
+            self.truth.shut_at.filter(|_| matches!(self.truth.state, State::Closed | State::Withdrawn));
         let by_clock = self.truth.facts.door_shuts_at().filter(|shut| *shut <= at);
         [by_event, by_clock].into_iter().flatten().min()
     }

@@ -10,9 +10,9 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::domain::local_time::is_plausible_year;
 use crate::domain::facts::{Change, Closing, Pay, PayUnit};
 use crate::domain::history::{Door, Happening};
+use crate::domain::local_time::is_plausible_year;
 use crate::domain::taxonomy::Dimension;
 use crate::domain::text::{has_placeholder, is_no_value, one_line};
 use crate::domain::truth::CloseReason;

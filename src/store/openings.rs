@@ -92,7 +92,8 @@ const COLUMNS: &str = "id, subject, posting, cycle, truth, moved_at, moved_befor
 impl Row {
     fn read(self) -> Result<Kept> {
         let unreadable = |cause: String| StoreError::Row { row: format!("openings {}", self.id), cause };
-        let subject: Subject = self.subject.parse().map_err(|error: NoSubject| unreadable(error.to_string()))?;
+        let subject: Subject =
+            self.subject.parse().map_err(|error: NoSubject| unreadable(error.to_string()))?;
         let opening = Opening {
             kind: subject.kind,
             cycle: self.cycle,
@@ -192,7 +193,10 @@ pub async fn save(connection: &mut PgConnection, worked: &[Worked<'_>], now: Dat
 /// # Errors
 ///
 /// When Postgres is away. A revision that cannot be read is missing, loudly.
-pub async fn truths(connection: &mut PgConnection, revisions: &[(i64, i32)]) -> Result<HashMap<(i64, i32), Truth>> {
+pub async fn truths(
+    connection: &mut PgConnection,
+    revisions: &[(i64, i32)],
+) -> Result<HashMap<(i64, i32), Truth>> {
     if revisions.is_empty() {
         return Ok(HashMap::new());
     }
@@ -229,33 +233,65 @@ pub async fn known(connection: &mut PgConnection, subjects: &[String]) -> Result
     .await?)
 }
 
-/// Two rows have turned out to be one posting: what people were told by the
+/// Two rows have turned out to be one opening: what people were told by the
 /// later one counts as told by the earlier, and the later is about nothing any
-/// more.
+/// more. The truths that were told by the later are kept for the earlier under
+/// numbers below zero.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
 pub async fn absorb(connection: &mut PgConnection, later: i64, earlier: i64) -> Result<()> {
+    let below: i32 = sqlx::query_scalar(
+        "select least(coalesce(min(revision), 0), 0) from opening_revisions where opening_id = $1",
+    )
+    .bind(earlier)
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query(
+        "insert into opening_revisions (opening_id, revision, truth, recorded_at)
+         select $2, $3 - abs(revision), truth, recorded_at from opening_revisions where opening_id = $1
+         on conflict do nothing",
+    )
+    .bind(later)
+    .bind(earlier)
+    .bind(below)
+    .execute(&mut *connection)
+    .await?;
     sqlx::query(
         "insert into alerts as a (subscriber_id, opening_id, told_phase, told_door_shuts_at, told_revision,
-                                  told_mail_id, told_at)
-         select subscriber_id, $2, told_phase, told_door_shuts_at, told_revision, told_mail_id, told_at
+                                  told_mail_id, told_at, promise, advance_told_at, outcome, outcome_reason,
+                                  outcome_at, door_left)
+         select subscriber_id, $2, told_phase, told_door_shuts_at, $3 - abs(told_revision),
+                told_mail_id, told_at, promise, advance_told_at, outcome, outcome_reason, outcome_at, door_left
          from alerts where opening_id = $1 and told_revision is not null
          on conflict (subscriber_id, opening_id) do update set
              due_at = null, ended = null, told_phase = excluded.told_phase,
              told_door_shuts_at = excluded.told_door_shuts_at, told_revision = excluded.told_revision,
-             told_mail_id = excluded.told_mail_id, told_at = excluded.told_at
+             told_mail_id = excluded.told_mail_id, told_at = excluded.told_at,
+             promise = a.promise or excluded.promise,
+             advance_told_at = coalesce(a.advance_told_at, excluded.advance_told_at),
+             outcome = coalesce(a.outcome, excluded.outcome),
+             outcome_reason = coalesce(a.outcome_reason, excluded.outcome_reason),
+             outcome_at = coalesce(a.outcome_at, excluded.outcome_at),
+             door_left = coalesce(a.door_left, excluded.door_left)
          where a.told_revision is null",
     )
     .bind(later)
     .bind(earlier)
+    .bind(below)
     .execute(&mut *connection)
     .await?;
+    // What was owed by the later is owed by the earlier, whose matching says so.
+    sqlx::query("update alerts set promise = false where opening_id = $1 and promise")
+        .bind(later)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(
-        "update openings set absorbed = true, state = 'withdrawn', revision = revision + 1,
-                             matched_revision = revision + 1
-         where id = $1",
+        r#"update openings set absorbed = true, settled = true, state = 'closed',
+               truth = truth || '{"state": "closed", "closeReason": null, "openedAt": null}',
+               revision = revision + 1, matched_revision = revision + 1
+           where id = $1"#,
     )
     .bind(later)
     .execute(connection)
@@ -381,12 +417,12 @@ pub async fn live_cycles(connection: &mut PgConnection, now: DateTime<Utc>) -> R
 
 /// Has the people looked at to whom a promise is owed whose door has shut, by
 /// the clock or otherwise, and whom nothing else would wake. Returns how many
-/// alerts are due for it.
+/// alerts are due for it; `None` if no door was to be settled.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<u64> {
+pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Option<u64>> {
     let shut: Vec<i64> = sqlx::query_scalar(
         "select id from openings
          where not settled and door_shuts_at <= $1 and matched_revision = revision
@@ -396,7 +432,7 @@ pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
     .fetch_all(&mut *connection)
     .await?;
     if shut.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     let due = sqlx::query(
         "update alerts a set
@@ -415,8 +451,11 @@ pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
     .bind(now)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("update openings set settled = true where id = any($1)").bind(&shut).execute(connection).await?;
-    Ok(due.rows_affected())
+    sqlx::query("update openings set settled = true where id = any($1)")
+        .bind(&shut)
+        .execute(connection)
+        .await?;
+    Ok(Some(due.rows_affected()))
 }
 
 /// Remembers up to which subscriber an opening is matched.
@@ -440,11 +479,13 @@ pub async fn matched_up_to(connection: &mut PgConnection, id: i64, subscriber_id
 ///
 /// When Postgres is away.
 pub async fn matched(connection: &mut PgConnection, id: i64, revision: i32, taxonomy: &str) -> Result<()> {
-    sqlx::query("update openings set matched_revision = $2, match_cursor = 0, matched_under = $3 where id = $1")
-        .bind(id)
-        .bind(revision)
-        .bind(taxonomy)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "update openings set matched_revision = $2, match_cursor = 0, matched_under = $3 where id = $1",
+    )
+    .bind(id)
+    .bind(revision)
+    .bind(taxonomy)
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Europe::London;
 use jobalerts::domain::criteria::Criteria;
-use jobalerts::domain::facts::{Closing, Facts, Pay, PayUnit};
+use jobalerts::domain::facts::{Facts, Pay, PayUnit};
 use jobalerts::domain::taxonomy::{Dimension, Taxonomy};
 use jobalerts::domain::terms::Terms;
 use jobalerts::store::criteria;
@@ -41,6 +41,7 @@ fn names(dimension: Dimension) -> &'static [&'static str] {
         Dimension::ContractKind => &["permanent", "volunteer", "fixed-term", "zero-hours"],
         Dimension::Hours => &["full-time", "part-time", "job-share", "nights"],
         Dimension::Audience => &["public", "serving-officer", "internal", "aliens"],
+        Dimension::Topic => &["discovery-day", "careers-fair", "moon-landing"],
     }
 }
 
@@ -85,7 +86,7 @@ fn advert() -> impl Strategy<Value = Facts> {
     let pay = (0..5_000_000_i64, proptest::sample::select(&["GBP", "EUR"][..]), any::<bool>());
     (text(4), proptest::option::of(text(6)), values, proptest::option::of(pay)).prop_map(
         |(title, description, values, pay)| {
-            let [role_family, rank, locations, contract_kind, hours, audience] =
+            let [role_family, rank, locations, contract_kind, hours, audience, topic] =
                 values.map(|values| values.into_iter().map(ToOwned::to_owned).collect());
             Facts {
                 title,
@@ -107,8 +108,8 @@ fn advert() -> impl Strategy<Value = Facts> {
                     max: pence,
                     unit: if yearly { PayUnit::Year } else { PayUnit::Hour },
                 }),
-                closing: Closing::OpenUntilFilled,
-                zone: London,
+                topic,
+                ..Facts::blank(London)
             }
         },
     )

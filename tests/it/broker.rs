@@ -50,7 +50,7 @@ async fn both_content_modes_say_the_same() {
     let different = "select count(*) from (
          select distinct type, version, time, test, data #- '{posting,url}' #- '{posting,identifier}' from events) e";
     assert_eq!(road.count(different).await, 1);
-    assert_eq!(road.count("select count(distinct facts - 'url') from openings").await, 1);
+    assert_eq!(road.count("select count(distinct truth #- '{facts,url}') from openings").await, 1);
 }
 
 /// What is there is taken in together: a thousand events cost some commits, not a thousand.

@@ -82,6 +82,11 @@ impl Setup {
         self
     }
 
+    /// Holds notices back as it is usual.
+    pub(crate) fn with_guards(self) -> Self {
+        self.set("guards.settle", "2m")
+    }
+
     /// Begins at another time than [`MONDAY`].
     pub(crate) fn at(mut self, now: &str) -> Self {
         self.now = time(now);
@@ -106,6 +111,8 @@ impl Setup {
             ("smtp.connections".to_owned(), "2".to_owned()),
             ("smtp.hello_name".to_owned(), "worker.midshire.example".to_owned()),
             ("testing.addresses".to_owned(), TESTER.to_owned()),
+            // Most tests are about something else; those about guards take the defaults.
+            ("guards.settle".to_owned(), "0s".to_owned()),
         ]);
         given.append(&mut self.settings);
         let mut road = Road {

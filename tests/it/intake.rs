@@ -52,13 +52,12 @@ async fn every_order_of_arrival_gives_the_same_truth() {
     }
     let truths: Vec<(i32, String, Option<String>, i64)> = road
         .rows(
-            "select distinct posting, state, close_reason, version from
+            "select distinct posting, state, truth->>'closeReason', version from
              (select distinct on (subject) * from openings order by subject, posting desc) o",
         )
         .await;
     assert_eq!(truths, [(1, "withdrawn".to_owned(), Some("posted-in-error".to_owned()), 4)]);
-    let different =
-        "select count(*) from (select distinct facts, opens_at, door_shuts_at, event_time from openings) o";
+    let different = "select count(*) from (select distinct truth, door_shuts_at, event_time from openings) o";
     assert_eq!(road.count(different).await, 1);
     assert_eq!(road.count("select count(*) from openings").await, 48);
 }
@@ -70,7 +69,7 @@ async fn the_first_of_two_events_of_one_version_counts() {
     road.hears(&[Event::opened("230000AA").titled("First")]).await;
     let taken = road.take(&[Event::opened("230000AA").titled("Second")]).await;
     assert_eq!((taken.new, taken.late, taken.openings), (1, 1, 0));
-    assert_eq!(road.value::<String>("select facts->>'title' from openings").await, "First");
+    assert_eq!(road.value::<String>("select truth->'facts'->>'title' from openings").await, "First");
 }
 
 /// N24, OPS-5, I7.

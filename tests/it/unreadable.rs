@@ -37,7 +37,7 @@ async fn an_opening_that_cannot_be_read_is_set_aside_and_the_others_are_matched(
     let road = Road::new().await;
     road.import(&[curious(ANN)]).await;
     road.hears(&[Event::opened("230000AA"), Event::opened("230000BB").titled("Blacksmith")]).await;
-    road.sql("update openings set facts = '{}' where subject = 'vacancy/230000AA'").await;
+    road.sql("update openings set truth = '{}' where subject = 'vacancy/230000AA'").await;
     assert_eq!(road.drain().await, Delivered::ONE_MAIL);
     assert!(road.only_mail().subject().unwrap().contains("Blacksmith"));
     assert_eq!(set_aside(&road).await, (1, 0));
@@ -69,7 +69,7 @@ async fn an_opening_that_cannot_be_read_any_more_when_it_is_due_holds_up_no_othe
     .await;
     road.hears(&[Event::opened("230000AA").titled("Clerk"), Event::opened("230000BB").titled("Smith")]).await;
     road.match_all().await;
-    road.sql("update openings set facts = '{}' where subject = 'vacancy/230000AA'").await;
+    road.sql("update openings set truth = '{}' where subject = 'vacancy/230000AA'").await;
     assert_eq!(road.drain().await, Delivered { accepted: 2, ..Delivered::NOTHING });
     assert_eq!(road.count("select count(*) from alerts where due_at = '2023-11-13T09:31:00Z'").await, 1);
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use jobalerts::domain::cadence::{Cadence, Rhythm};
-use jobalerts::domain::truth::Phase;
 use jobalerts::domain::subscriber::{Person, Search};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;
+use jobalerts::domain::truth::Phase;
 use jobalerts::store::openings::Opening;
 
 use crate::letters::Letter;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::ensure;
 use chrono::{DateTime, Duration, Utc};
 use jobalerts::domain::facts::{Closing, Facts};
-use jobalerts::domain::truth::State;
 use jobalerts::domain::taxonomy::{Dimension, Taxonomy};
+use jobalerts::domain::truth::State;
 use jobalerts::store::openings::{self, Opening};
 use sqlx::PgPool;
 
