@@ -10,6 +10,7 @@
 pub mod claim;
 mod lanes;
 pub mod smtp;
+mod told;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -29,6 +30,8 @@ use crate::delivery::smtp::Relay;
 use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
 use crate::store::workers::{self, Life};
+
+pub use told::told;
 
 /// How long to wait for the bell before looking anyway: what is due by the
 /// clock rings no bell.

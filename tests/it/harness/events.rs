@@ -50,6 +50,21 @@ impl Event {
         Self::about(&Self::sample("07"), reference)
     }
 
+    /// The sample, as another event than before.
+    pub(crate) fn like(number: &str) -> Self {
+        Self(Self::sample(number).0).with("/id", fresh_id())
+    }
+
+    /// About another programme or event day: `programme/pc-pcda`.
+    pub(crate) fn of(self, subject: &str) -> Self {
+        self.with("/subject", subject)
+    }
+
+    /// In another cycle of the programme; without one if it has no name.
+    pub(crate) fn cycle(self, name: Option<&str>) -> Self {
+        self.with("/data/cycleId", name.map_or(Value::Null, Value::from))
+    }
+
     fn about(sample: &Self, reference: &str) -> Self {
         Self(sample.0.clone()).with("/subject", format!("vacancy/{reference}")).with("/id", fresh_id())
     }

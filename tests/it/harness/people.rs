@@ -51,6 +51,26 @@ impl Person {
         self
     }
 
+    /// Wants to hear nothing of the programme before a month.
+    pub(crate) fn registered_from(mut self, programme: &str, month: &str) -> Self {
+        let registration = json!({"programme": programme, "notBefore": month});
+        self.0["registrations"].as_array_mut().unwrap().push(registration);
+        self
+    }
+
+    /// Wants to hear nothing of the programme after a day.
+    pub(crate) fn registered_until(mut self, programme: &str, day: &str) -> Self {
+        let registration = json!({"programme": programme, "validUntil": day});
+        self.0["registrations"].as_array_mut().unwrap().push(registration);
+        self
+    }
+
+    /// Agreed, and so registered, at this time.
+    pub(crate) fn agreed_at(mut self, time: &str) -> Self {
+        self.0["consent"]["at"] = json!(time);
+        self
+    }
+
     pub(crate) fn discreet(mut self) -> Self {
         self.0["discreetSubject"] = json!(true);
         self

@@ -1,6 +1,7 @@
 //! What the tables say.
 
 use chrono::{DateTime, Utc};
+use jobalerts::store::ledger::{self, Which};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Postgres};
 
@@ -29,7 +30,75 @@ pub(crate) struct Mail {
     pub(crate) reply: Option<String>,
 }
 
+/// What became of the promises of one opening.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Six {
+    pub(crate) owed: i64,
+    pub(crate) kept: i64,
+    pub(crate) kept_late: i64,
+    pub(crate) broken: i64,
+    pub(crate) explained: i64,
+    pub(crate) released: i64,
+}
+
 impl Road {
+    /// I26, I1: the six outcomes of each cycle add up to its promises, and everybody who registered
+    /// before a door shut that had a date or was open has one.
+    pub(crate) async fn promises_add_up(&self) {
+        let forgotten: Vec<(String, i32, String)> = self
+            .rows(
+                "select o.subject, o.posting, p.address
+                 from openings o
+                 join registrations r on 'programme/' || r.programme = o.subject
+                 join subscribers p on p.id = r.subscriber_id
+                 left join alerts a on a.opening_id = o.id and a.subscriber_id = r.subscriber_id and a.promise
+                 where not o.absorbed and o.matched_revision = o.revision and r.matched
+                   and (o.opened_at is not null or o.truth->'facts'->>'opens' is not null)
+                   and (o.door_shuts_at is null or r.registered_at < o.door_shuts_at)
+                   and (r.valid_until is null or r.valid_until >= o.event_time::date)
+                   and not o.test and a.subscriber_id is null
+                   -- Who registered for what had shut by then is owed the next one.
+                   and r.registered_at <= o.event_time",
+            )
+            .await;
+        assert_eq!(forgotten, [], "these are owed something and have no row");
+        let now = self.clock.now();
+        let mut connection = self.pool().acquire().await.unwrap();
+        let ledger = ledger::read(&mut connection, Which::All, now).await.unwrap();
+        for cycle in &ledger.cycles {
+            assert!(cycle.promises.add_up(), "{cycle:?}");
+        }
+        assert!(ledger.total.add_up(), "{:?}", ledger.total);
+    }
+
+    /// What became of the promises of one subject, all of its cycles together.
+    pub(crate) async fn six(&self, subject: &str) -> Six {
+        self.promises_add_up().await;
+        let mut connection = self.pool().acquire().await.unwrap();
+        let ledger = ledger::read(&mut connection, Which::All, self.clock.now()).await.unwrap();
+        let mut six = Six::default();
+        for cycle in ledger.cycles.iter().filter(|cycle| cycle.subject == subject) {
+            six.owed += cycle.promises.owed;
+            six.kept += cycle.promises.kept;
+            six.kept_late += cycle.promises.kept_late;
+            six.broken += cycle.promises.broken;
+            six.explained += cycle.promises.explained;
+            six.released += cycle.promises.released;
+        }
+        six
+    }
+
+    /// The kinds of mail that a person got, in order.
+    pub(crate) async fn kinds_to(&self, address: &str) -> Vec<String> {
+        let rows: Vec<(String, String)> = self
+            .rows(
+                "select p.address, m.kind from mails m join subscribers p on p.id = m.subscriber_id
+                 where m.outcome = 'accepted' order by m.finished_at, m.id",
+            )
+            .await;
+        rows.into_iter().filter(|(to, _)| to == address).map(|(_, kind)| kind).collect()
+    }
+
     /// All alerts, by address and subject.
     pub(crate) async fn alerts(&self) -> Vec<Alert> {
         self.rows(
