@@ -84,6 +84,8 @@ create index registrations_to_match on registrations (subscriber_id, programme) 
 -- A promise is the alert of somebody who registered, for a cycle that was
 -- scheduled or opened while they were.
 alter table alerts
+    -- The truth that was told says when the door would shut.
+    drop column told_door_shuts_at,
     add column promise boolean not null default false,
     -- When they were told the date, before the door opened.
     add column advance_told_at timestamptz,

@@ -18,7 +18,6 @@ pub fn told(mail: &Claimed, useful_minimum: Duration, now: DateTime<Utc>) -> Vec
             opening_id: topic.kept.id,
             revision: topic.kept.revision,
             phase: topic.phase,
-            door_shuts_at: truth.door_shuts_at(),
             next_due: opens.map(|opens| opens.max(now)),
             promise: promise(topic, useful_minimum, now),
         }

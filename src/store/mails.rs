@@ -152,8 +152,6 @@ pub struct Told {
     pub revision: i32,
     /// How the door stood.
     pub phase: Phase,
-    /// When it would shut.
-    pub door_shuts_at: Option<DateTime<Utc>>,
     /// When there will be more to say by the clock alone, if so.
     pub next_due: Option<DateTime<Utc>>,
     /// What became of the promise by it, if it is one.
@@ -291,17 +289,15 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
                     o.state = 'open' or o.state = 'closed' and o.door_shuts_at > $1 as is_open,
                     o.door_shuts_at <= $1 or o.state in ('closed', 'withdrawn') as is_shut
              from unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
-                         $8::timestamptz[], $9::int[], $10::bigint[], $11::text[], $12::text[], $13::bigint[],
-                         $14::bool[])
-                 as n (subscriber_id, opening_id, due_at, ended, accepted, phase, door_shuts_at, revision,
-                       mail_id, outcome, reason, door_left, advance)
+                         $8::int[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bool[])
+                 as n (subscriber_id, opening_id, due_at, ended, accepted, phase, revision, mail_id, outcome,
+                       reason, door_left, advance)
              join openings o on o.id = n.opening_id)
          update alerts a set
              -- What has changed since the claim is compared again at once.
              due_at = case when n.accepted and n.revision_now > n.revision then $1 else n.due_at end,
              ended = n.ended,
              told_phase = case when n.accepted then n.phase else a.told_phase end,
-             told_door_shuts_at = case when n.accepted then n.door_shuts_at else a.told_door_shuts_at end,
              told_revision = case when n.accepted then n.revision else a.told_revision end,
              told_mail_id = case when n.accepted then n.mail_id else a.told_mail_id end,
              told_at = case when n.accepted then $1 else a.told_at end,
@@ -347,7 +343,6 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     .bind(each.iter().map(|(t, _)| word(&t.outcome).filter(|_| !accepted(t))).collect::<Vec<_>>())
     .bind(each.iter().map(|(t, _)| accepted(t)).collect::<Vec<_>>())
     .bind(each.iter().map(|(_, told)| name_of(&told.phase)).collect::<Vec<_>>())
-    .bind(each.iter().map(|(_, told)| told.door_shuts_at).collect::<Vec<_>>())
     .bind(each.iter().map(|(_, told)| told.revision).collect::<Vec<_>>())
     .bind(each.iter().map(|(t, _)| t.mail_id).collect::<Vec<_>>())
     .bind(each.iter().map(|(_, told)| told.promise.outcome()).collect::<Vec<_>>())

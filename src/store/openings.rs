@@ -259,15 +259,15 @@ pub async fn absorb(connection: &mut PgConnection, later: i64, earlier: i64) -> 
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "insert into alerts as a (subscriber_id, opening_id, told_phase, told_door_shuts_at, told_revision,
+        "insert into alerts as a (subscriber_id, opening_id, told_phase, told_revision,
                                   told_mail_id, told_at, promise, advance_told_at, outcome, outcome_reason,
                                   outcome_at, door_left)
-         select subscriber_id, $2, told_phase, told_door_shuts_at, $3 - abs(told_revision),
+         select subscriber_id, $2, told_phase, $3 - abs(told_revision),
                 told_mail_id, told_at, promise, advance_told_at, outcome, outcome_reason, outcome_at, door_left
          from alerts where opening_id = $1 and told_revision is not null
          on conflict (subscriber_id, opening_id) do update set
              due_at = null, ended = null, told_phase = excluded.told_phase,
-             told_door_shuts_at = excluded.told_door_shuts_at, told_revision = excluded.told_revision,
+             told_revision = excluded.told_revision,
              told_mail_id = excluded.told_mail_id, told_at = excluded.told_at,
              promise = a.promise or excluded.promise,
              advance_told_at = coalesce(a.advance_told_at, excluded.advance_told_at),
