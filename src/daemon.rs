@@ -111,8 +111,13 @@ impl Program {
     /// The intake stage.
     #[must_use]
     pub fn intake(&self) -> Intake {
-        let policy = Policy::from(&self.config);
-        Intake::new(self.pool.clone(), self.clock.clone(), self.config.amqp.clone(), policy)
+        Intake::new(self.pool.clone(), self.clock.clone(), self.config.amqp.clone(), self.intake_policy())
+    }
+
+    /// What intake goes by.
+    #[must_use]
+    pub fn intake_policy(&self) -> Policy {
+        Policy::new(&self.config, Arc::clone(&self.taxonomy))
     }
 
     /// What matching goes by.

@@ -6,6 +6,7 @@
 //! said.
 
 use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
 
 use crate::domain::facts::{Change, Facts};
 use crate::domain::opening::{Heard, Opening};
@@ -78,12 +79,15 @@ pub struct Event {
     pub seen_at: DateTime<Utc>,
     /// Made only to try the road: it may reach nobody but the testers.
     pub test: bool,
+    /// The zone of its dates, unless what it says names another.
+    pub zone: Tz,
     /// What it says.
     pub happening: Happening,
 }
 
 impl Event {
-    fn heard(&self) -> Heard {
+    /// When it happened and when it was seen.
+    pub(super) fn heard(&self) -> Heard {
         Heard { time: self.position.time, seen: self.seen_at }
     }
 }
@@ -181,8 +185,7 @@ impl Fold {
     fn begin(&mut self, event: &Event) -> usize {
         let cycle = (self.kind == Kind::Programme)
             .then(|| event.happening.cycle.clone().unwrap_or_else(|| event.position.name()));
-        let mut opening = Opening::begin(self.kind, cycle, event.heard(), event.position);
-        opening.test = event.test;
+        let mut opening = Opening::begin(self.kind, cycle, event);
         opening.begun_by.push(event.id);
         self.openings.push(opening);
         self.openings.len() - 1

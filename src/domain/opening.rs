@@ -4,7 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::facts::{Change, Facts};
-use crate::domain::history::Position;
+use crate::domain::history::{Event, Position};
 use crate::domain::subject::Kind;
 use crate::domain::truth::{CloseReason, State, Truth};
 
@@ -79,8 +79,8 @@ pub struct Settling {
 }
 
 impl Opening {
-    /// A new one, of which nothing is known but its beginning.
-    pub(super) fn begin(kind: Kind, cycle: Option<String>, heard: Heard, position: Position) -> Self {
+    /// A new one, of which nothing is known but the event that begins it.
+    pub(super) fn begin(kind: Kind, cycle: Option<String>, event: &Event) -> Self {
         Self {
             kind,
             cycle,
@@ -94,14 +94,14 @@ impl Opening {
                 earliest: None,
                 next_expected: None,
                 registration_stays_open: true,
-                facts: Facts::blank(chrono_tz::Tz::UTC),
+                facts: Facts::blank(event.zone),
             },
             moves: Moves::default(),
-            begun: heard,
-            news: heard,
-            position,
+            begun: event.heard(),
+            news: event.heard(),
+            position: event.position,
             percent_full: None,
-            test: false,
+            test: event.test,
             begun_by: vec![],
         }
     }

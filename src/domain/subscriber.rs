@@ -214,6 +214,12 @@ impl RegistrationWritten {
                 crate::domain::suggest::nearest(&self.programme, known)
             )
         })?;
+        if !node.enabled {
+            return Err(format!(
+                "programme: {:?} takes no registrations (enabled = false in the taxonomy); leave it out",
+                node.slug
+            ));
+        }
         let not_before = self
             .not_before
             .map(|month| {

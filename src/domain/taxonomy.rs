@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use chrono::NaiveDate;
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -71,8 +72,25 @@ pub struct Node {
     pub aliases: Vec<String>,
     /// Matched only by searches that name it (ranks above sergeant).
     pub named_only: bool,
+    /// The first day on which it is offered, if that is known.
+    pub valid_from: Option<NaiveDate>,
+    /// The last day on which it is offered, if there is one.
+    pub valid_to: Option<NaiveDate>,
+    /// The slug of what takes its place.
+    pub successor: Option<String>,
+    /// Whether people can register for it (programmes).
+    pub enabled: bool,
+    defaults: BTreeMap<Dimension, String>,
     parents: Vec<usize>,
     children: Vec<usize>,
+}
+
+impl Node {
+    /// What a programme is in a dimension, unless an event says otherwise.
+    #[must_use]
+    pub fn default_of(&self, dimension: Dimension) -> Option<&str> {
+        self.defaults.get(&dimension).map(String::as_str)
+    }
 }
 
 /// The nodes of one dimension, or of the programmes.
@@ -175,8 +193,9 @@ impl Taxonomy {
     /// # Errors
     ///
     /// Every mistake found: syntax, slugs and aliases that are not unique or
-    /// not well formed, parents, members and successors that do not exist,
-    /// cycles, and trees of more than three levels.
+    /// not well formed, parents, members, successors and defaults that do not
+    /// exist, cycles, trees of more than three levels, validity that ends
+    /// before it begins, and parents all of whose children are switched off.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, Vec<TaxonomyProblem>> {
         let mut problems = Vec::new();
         let mut written: Vec<(Source<'_>, TaxonomyFile)> = Vec::new();
@@ -192,11 +211,18 @@ impl Taxonomy {
             let nodes = written
                 .iter()
                 .flat_map(|(source, file)| file.nodes(dimension).iter().map(move |node| (*source, node)));
+            for (source, node) in nodes.clone() {
+                source.check_is_no_programme(node, &mut problems);
+            }
             taxonomy.trees.insert(dimension, build(nodes, &mut problems));
         }
         let programmes =
             written.iter().flat_map(|(source, file)| file.programme.iter().map(move |node| (*source, node)));
-        taxonomy.programmes = build(programmes, &mut problems);
+        taxonomy.programmes = build(programmes.clone(), &mut problems);
+        for (index, (source, node)) in programmes.enumerate() {
+            let defaults = source.defaults(node, &taxonomy.trees, &mut problems);
+            taxonomy.programmes.nodes[index].defaults = defaults;
+        }
         if problems.is_empty() { Ok(taxonomy) } else { Err(problems) }
     }
 
@@ -281,6 +307,32 @@ struct NodeWritten {
     named_only: bool,
     #[serde(default)]
     successor: Option<String>,
+    #[serde(default)]
+    valid_from: Option<toml::Value>,
+    #[serde(default)]
+    valid_to: Option<toml::Value>,
+    /// Only of a programme, like the three that follow.
+    #[serde(default)]
+    enabled: Option<bool>,
+    #[serde(default)]
+    role_family: Option<String>,
+    #[serde(default)]
+    rank: Option<String>,
+    #[serde(default)]
+    contract_kind: Option<String>,
+}
+
+impl NodeWritten {
+    /// What a programme is in other dimensions, by the key in the file.
+    fn defaults(&self) -> impl Iterator<Item = (Dimension, &str)> {
+        [
+            (Dimension::RoleFamily, &self.role_family),
+            (Dimension::Rank, &self.rank),
+            (Dimension::ContractKind, &self.contract_kind),
+        ]
+        .into_iter()
+        .filter_map(|(dimension, name)| Some((dimension, name.as_deref()?)))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -309,6 +361,66 @@ impl Source<'_> {
             message,
         }
     }
+
+    fn check_is_no_programme(&self, node: &NodeWritten, problems: &mut Vec<TaxonomyProblem>) {
+        let enabled = node.enabled.map(|_| "enabled");
+        for key in node.defaults().map(|(dimension, _)| dimension.key()).chain(enabled) {
+            let slug = node.slug.get_ref();
+            let message = format!("{key} of {slug:?}: only a programme has it; remove it");
+            problems.push(self.problem(node, message));
+        }
+    }
+
+    fn defaults(
+        &self,
+        node: &NodeWritten,
+        trees: &BTreeMap<Dimension, Tree>,
+        problems: &mut Vec<TaxonomyProblem>,
+    ) -> BTreeMap<Dimension, String> {
+        let mut defaults = BTreeMap::new();
+        for (dimension, name) in node.defaults() {
+            if let Some(known) = trees.get(&dimension).and_then(|tree| tree.resolve(name)) {
+                defaults.insert(dimension, known.slug.clone());
+            } else {
+                let (key, slug) = (dimension.key(), node.slug.get_ref());
+                let message = format!(
+                    "{key} {name:?} of {slug:?} does not exist; add a [[{key}]] of that slug or mend the name"
+                );
+                problems.push(self.problem(node, message));
+            }
+        }
+        defaults
+    }
+
+    /// The days between which a node is offered.
+    fn validity(
+        &self,
+        node: &NodeWritten,
+        problems: &mut Vec<TaxonomyProblem>,
+    ) -> (Option<NaiveDate>, Option<NaiveDate>) {
+        let slug = node.slug.get_ref();
+        let mut day = |key: &str, written: Option<&toml::Value>| {
+            let day = match written? {
+                toml::Value::String(text) => text.parse().ok(),
+                toml::Value::Datetime(day) => day.to_string().parse().ok(),
+                _ => None,
+            };
+            if day.is_none() {
+                let message = format!("{key} of {slug:?}: expected a day such as \"2024-04-01\"");
+                problems.push(self.problem(node, message));
+            }
+            day
+        };
+        let from = day("validFrom", node.valid_from.as_ref());
+        let to = day("validTo", node.valid_to.as_ref());
+        if let (Some(from), Some(to)) = (from, to)
+            && to < from
+        {
+            let message = format!("{slug:?} ends (validTo {to}) before it begins (validFrom {from}); mend one");
+            problems.push(self.problem(node, message));
+        }
+        (from, to)
+    }
 }
 
 fn build<'a>(
@@ -333,11 +445,17 @@ fn build<'a>(
                 );
             }
         }
+        let (valid_from, valid_to) = source.validity(node, problems);
         tree.nodes.push(Node {
             slug: slug.clone(),
             label: node.label.clone(),
             aliases: node.aliases.clone(),
             named_only: node.named_only,
+            valid_from,
+            valid_to,
+            successor: None,
+            enabled: node.enabled.unwrap_or(true),
+            defaults: BTreeMap::new(),
             parents: Vec::new(),
             children: Vec::new(),
         });
@@ -358,9 +476,12 @@ fn build<'a>(
         };
         let parent = node.parent.as_deref().and_then(|name| known(name, "parent"));
         let members: Vec<_> = node.members.iter().filter_map(|name| known(name, "member")).collect();
-        if let Some(successor) = &node.successor {
-            known(successor, "successor");
+        let successor = node.successor.as_deref().and_then(|name| known(name, "successor"));
+        if successor == Some(index) {
+            let message = format!("{:?} is its own successor; name another", node.slug.get_ref());
+            problems.push(source.problem(node, message));
         }
+        tree.nodes[index].successor = successor.map(|successor| tree.nodes[successor].slug.clone());
         for (child, above) in parent
             .map(|parent| (index, parent))
             .into_iter()
@@ -371,6 +492,13 @@ fn build<'a>(
         }
     }
     for (index, (source, node)) in written.iter().enumerate() {
+        let (this, children) = (&tree.nodes[index], &tree.nodes[index].children);
+        if this.enabled && !children.is_empty() && children.iter().all(|&child| !tree.nodes[child].enabled) {
+            problems.push(source.problem(
+                node,
+                format!("everything under {:?} is switched off; switch it off, too (enabled = false)", this.slug),
+            ));
+        }
         match depth(&tree, index, 0) {
             None => {
                 problems.push(source.problem(node, format!("{:?} lies under itself", node.slug.get_ref())));

@@ -81,8 +81,9 @@ impl Terms {
                     reached.hits.extend(tree.below(&node.slug).into_iter().map(ToOwned::to_owned));
                 }
             }
-            // Only event days have topics: what has none is none, and not any.
-            let says = !values.is_empty() || dimension == Dimension::Topic;
+            // Only event days have topics; for anything else none is none, and not any.
+            let is_no_day = dimension == Dimension::Topic && facts.day.is_none();
+            let says = !values.is_empty() || is_no_day;
             reach.insert(dimension, (all_known && says).then_some(reached));
         }
         Self {

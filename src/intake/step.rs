@@ -1,6 +1,7 @@
 //! One batch of messages, from the queue into the tables, in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::PgPool;
@@ -10,7 +11,9 @@ use crate::domain::facts::Change;
 use crate::domain::history::{self, Event, Happening, Position};
 use crate::domain::opening::Opening;
 use crate::domain::subject::{Kind, Subject};
+use crate::domain::taxonomy::{Dimension, Taxonomy};
 use crate::domain::text::is_no_value;
+use crate::domain::truth::State;
 use crate::intake::cloudevents::{self, Envelope, Message};
 use crate::intake::verdict::{Reason, Rejection};
 use crate::intake::wire::{self, Reading};
@@ -28,16 +31,21 @@ pub struct Policy {
     allowed_hosts: Vec<String>,
     /// What is opened again within this time after it was shut was not shut: feeds blink.
     flap_window: Duration,
+    /// What programmes are called, and what is known of them.
+    taxonomy: Arc<Taxonomy>,
     reading: Reading,
 }
 
-impl From<&Config> for Policy {
-    fn from(config: &Config) -> Self {
+impl Policy {
+    /// What a configuration says, with the taxonomy that it names.
+    #[must_use]
+    pub fn new(config: &Config, taxonomy: Arc<Taxonomy>) -> Self {
         Self {
             environment: config.intake.environment.clone(),
             test_references: config.intake.test_references.iter().map(|r| r.to_uppercase()).collect(),
             allowed_hosts: config.links.allowed_hosts.clone(),
             flap_window: config.guards.settling().flap_window,
+            taxonomy,
             reading: Reading { zone: config.time.zone },
         }
     }
@@ -151,9 +159,13 @@ async fn keep(
     let openings: Vec<(String, Vec<Opening>)> = histories
         .into_iter()
         .filter_map(|(subject, history)| {
-            let kind = subject.parse::<Subject>().ok()?.kind;
+            let about: Subject = subject.parse().ok()?;
             let events: Vec<Event> = history.iter().filter_map(|event| understood(event, policy)).collect();
-            Some((subject, history::openings(kind, &events, policy.flap_window)))
+            let mut openings = history::openings(about.kind, &events, policy.flap_window);
+            if about.kind == Kind::Programme {
+                fill(&mut openings, &about.reference, &policy.taxonomy);
+            }
+            Some((subject, openings))
         })
         .collect();
     let known = openings::known(&mut transaction, &touched).await?;
@@ -200,12 +212,49 @@ fn count_late(history: &[events::Event], new: &std::collections::HashSet<(String
     late
 }
 
+/// Completes the cycles of a programme with what the taxonomy knows of it and
+/// no event has said.
+fn fill(openings: &mut [Opening], slug: &str, taxonomy: &Taxonomy) {
+    let node = taxonomy.programmes().resolve(slug);
+    if node.is_none() {
+        tracing::warn!(
+            programme = slug,
+            "the taxonomy does not know this programme: only who registered for it by this name is told; \
+             add it to the taxonomy, or as an alias of one that is there"
+        );
+    }
+    for opening in openings {
+        let truth = &mut opening.truth;
+        if truth.facts.title.is_empty() {
+            node.map_or(slug, |node| &node.label).clone_into(&mut truth.facts.title);
+        }
+        if let Some(programme) = &mut truth.facts.programme {
+            for member in &mut programme.members {
+                if let Some(node) = taxonomy.programmes().resolve(member) {
+                    member.clone_from(&node.slug);
+                }
+            }
+        }
+        let Some(node) = node else { continue };
+        for dimension in [Dimension::RoleFamily, Dimension::Rank, Dimension::ContractKind] {
+            if truth.facts.values(dimension).is_empty()
+                && let Some(value) = node.default_of(dimension)
+            {
+                truth.facts.apply(Change::Values(dimension, vec![value.to_owned()]));
+            }
+        }
+        if truth.state == State::Withdrawn && truth.replaced_by.is_none() {
+            truth.replaced_by.clone_from(&node.successor);
+        }
+    }
+}
+
 /// A kept event in the words of the domain. What was understood when it came is
 /// understood now; if an older program kept what this one cannot read, that
 /// event is left out, loudly.
 fn understood(event: &events::Event, policy: &Policy) -> Option<Event> {
     let read = wire::happening(&event.kind, &event.data, &policy.reading)
-        .and_then(|happening| Ok((happening, wire::effective_at(&event.data)?)));
+        .and_then(|happening| Ok((happening, wire::effective_at(&event.kind, &event.data)?)));
     match read {
         Ok((happening, effective_at)) => Some(Event {
             id: event.id,
@@ -213,6 +262,7 @@ fn understood(event: &events::Event, policy: &Policy) -> Option<Event> {
             effective_at: effective_at.unwrap_or(event.time),
             seen_at: event.received_at,
             test: event.test,
+            zone: policy.reading.zone,
             happening,
         }),
         Err(rejection) => {
@@ -234,17 +284,16 @@ fn read(message: &Message, policy: &Policy, now: DateTime<Utc>) -> Result<events
             .because(format!("deploymentenv is not {:?}, see intake.environment", policy.environment)));
     }
     let happening = wire::happening(&envelope.kind, &envelope.data, &policy.reading)?;
-    wire::effective_at(&envelope.data)?;
+    wire::effective_at(&envelope.kind, &envelope.data)?;
+    let subject = subject(&envelope, &policy.taxonomy)?;
     for url in links(&happening) {
-        wire::allow(url, &policy.allowed_hosts)?;
+        wire::allow(subject.kind, url, &policy.allowed_hosts)?;
     }
-    let reference = reference(&envelope)?;
-    if !envelope.test && policy.test_references.iter().any(|start| reference.starts_with(start)) {
+    if !subject.test && policy.test_references.iter().any(|start| is_for_tests(&subject, start)) {
         return Err(Reason::LooksLikeATest.because(
             "the reference is one that tests use (intake.test_references), and testevent is not true",
         ));
     }
-    let subject = Subject { kind: Kind::Vacancy, reference, test: envelope.test };
     Ok(events::Event {
         id: 0,
         subject: subject.to_string(),
@@ -266,24 +315,50 @@ fn links(happening: &Happening) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The requisition number, in upper case.
-fn reference(envelope: &Envelope) -> Result<String, Rejection> {
+/// Whether a subject's reference begins as those that only tests use. A slug
+/// is made of words, and `test` is not the beginning of `testing-officer`.
+fn is_for_tests(subject: &Subject, start: &str) -> bool {
+    let reference = subject.reference.to_uppercase();
+    reference.strip_prefix(start).is_some_and(|rest| {
+        subject.kind == Kind::Vacancy || !rest.starts_with(char::is_alphabetic)
+    })
+}
+
+/// What an event is about: a requisition number in upper case, or a slug in
+/// lower case; for a programme the slug that the taxonomy has for that name.
+fn subject(envelope: &Envelope, taxonomy: &Taxonomy) -> Result<Subject, Rejection> {
     const LONGEST: usize = 100;
     let wrong = |detail: &str| Reason::Envelope.because(format!("subject: {detail}"));
-    let subject = envelope.subject.as_deref().unwrap_or_default();
-    let reference = subject
-        .strip_prefix("vacancy/")
-        .filter(|reference| (1..=LONGEST).contains(&reference.len()))
-        .filter(|reference| reference.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:".contains(c)))
-        .ok_or_else(|| wrong("expected vacancy/ and a reference of letters, digits and ._-/:"))?
-        .to_uppercase();
-    if is_no_value(&reference.to_lowercase()) {
+    let kind = wire::subject_of(&envelope.kind).ok_or_else(|| wrong("the type says nothing of its kind"))?;
+    let (what, allowed) = match kind {
+        Kind::Vacancy => ("a reference of letters, digits and ._-/:", "._-/:"),
+        Kind::Programme | Kind::EventDay => ("a slug of letters, digits and ._-", "._-"),
+    };
+    let expected = || wrong(&format!("expected {}/ and {what}, for an event of this type", kind.name()));
+    let written = envelope.subject.as_deref().unwrap_or_default();
+    let written = written.strip_prefix(kind.name()).and_then(|rest| rest.strip_prefix('/'));
+    let written = written.ok_or_else(expected)?;
+    let known = taxonomy.programmes().resolve(written).filter(|_| kind == Kind::Programme);
+    let reference = match (kind, known) {
+        (_, Some(node)) => node.slug.clone(),
+        (Kind::Vacancy, None) => written.to_uppercase(),
+        (Kind::Programme | Kind::EventDay, None) => written.to_lowercase(),
+    };
+    if !(1..=LONGEST).contains(&reference.len())
+        || !reference.chars().all(|c| c.is_ascii_alphanumeric() || allowed.contains(c))
+    {
+        return Err(expected());
+    }
+    if is_no_value(written) || is_no_value(&reference.to_lowercase()) {
         return Err(wrong("the reference is a program's word for nothing"));
     }
-    match wire::identifier(&envelope.data) {
+    match wire::identifier(&envelope.data).filter(|_| kind == Kind::Vacancy) {
         Some(identifier) if identifier.to_uppercase() != reference => {
             Err(wrong("it is not the reference in data.posting.identifier"))
         }
-        _ => Ok(reference),
+        _ => Ok(Subject { kind, reference, test: envelope.test }),
     }
 }
+
+#[cfg(test)]
+mod tests;

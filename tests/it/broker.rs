@@ -1,7 +1,7 @@
 //! The queue: both content modes, batches, and what a crash leaves behind.
 
 use jobalerts::intake::broker::Session;
-use jobalerts::intake::step::{self, Policy};
+use jobalerts::intake::step;
 use lapin::types::AMQPValue;
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ async fn a_batch_that_comes_again_after_a_crash_changes_nothing() {
     road.import(&[curious("ann@example.org")]).await;
     let events = ["AA", "BB", "CC"].map(|end| Event::opened(&format!("230000{end}")));
     road.publish(&events).await;
-    let policy = Policy::from(road.config());
+    let policy = road.program().intake_policy();
     let take = async |session: &mut Session| {
         let mut taken = step::Taken::default();
         let mut batches = Vec::new();

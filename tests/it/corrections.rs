@@ -1,6 +1,8 @@
 //! What was told and is not so any more is put right: for exactly those who were told, in the thread
 //! of what they were told.
 
+use std::sync::Arc;
+
 use jobalerts::delivery::claim;
 use jobalerts::delivery::told;
 use jobalerts::store::mails::{self, Outcome, Try};
@@ -85,8 +87,11 @@ async fn a_typo_is_no_correction() {
     road.hears(&[Event::sample("03")]).await;
     assert_eq!(road.drain().await, accepted(1));
     road.at("2023-11-14T11:02:00Z");
-    road.hears(&[Event::sample("05"), Event::opened("230000IR").version(3).titled("Custody facility volunteers")])
-        .await;
+    road.hears(&[
+        Event::sample("05"),
+        Event::opened("230000IR").version(3).titled("Custody facility volunteers"),
+    ])
+    .await;
     assert_eq!(road.drain_at("2023-11-15T11:02:00Z").await, Delivered::NOTHING);
 }
 
@@ -115,7 +120,8 @@ async fn what_is_material_is_not_a_matter_of_belief() {
 async fn who_was_told_hears_of_a_withdrawal_and_nobody_else() {
     let road = Road::setup().with_guards().at("2023-11-20T10:00:00Z").build().await;
     let immediate = ["a", "b", "c"].map(|name| curious(&format!("{name}@example.org")));
-    let daily = ["d", "e", "f", "g", "h"].map(|name| person(&format!("{name}@example.org")).wants("All", "daily"));
+    let daily =
+        ["d", "e", "f", "g", "h"].map(|name| person(&format!("{name}@example.org")).wants("All", "daily"));
     road.import(&immediate).await;
     road.import(&daily).await;
     road.hears(&[Event::sample("02").at("2023-11-20T10:00:00Z")]).await;
@@ -140,12 +146,15 @@ async fn who_was_told_hears_of_a_withdrawal_and_nobody_else() {
 #[tokio::test]
 async fn a_correction_reaches_who_was_told_even_if_it_no_longer_matches() {
     let road = Road::new().await;
-    road.import(&[person(ANN).search("Near", "immediate", json!({"locations": {"any": ["birmingham"]}}))]).await;
+    road.import(&[person(ANN).search("Near", "immediate", json!({"locations": {"any": ["birmingham"]}}))])
+        .await;
     road.hears(&[Event::opened("230000AA")]).await;
     assert_eq!(road.drain().await, accepted(1));
     let moved = Event::opened("230000AA").version(2).at("2023-11-13T12:00:00Z");
     road.at("2023-11-13T12:00:00Z");
-    road.hears(&[moved.with("/data/locations", json!(["coventry"])).with("/data/siteText", "Little Park Street")])
+    road.hears(&[moved
+        .with("/data/locations", json!(["coventry"]))
+        .with("/data/siteText", "Little Park Street")])
         .await;
     assert_eq!(road.drain().await, accepted(1));
     assert_eq!(road.kinds_to(ANN).await, ["vacancy-alert", "correction"]);
@@ -192,7 +201,7 @@ async fn a_change_while_a_mail_is_in_flight_is_not_lost() {
     // Claimed by a worker...
     let life = Life::begin(road.config().database.url.expose()).await.unwrap();
     let worker = life.number();
-    let rules = claim::Rules::new(road.config(), road.program().taxonomy().clone(), "midshire.example");
+    let rules = claim::Rules::new(road.config(), Arc::new(road.program().taxonomy().clone()), "midshire.example");
     let claimed = claim::claim(road.pool(), &rules, worker, 10, road.clock.now()).await.unwrap();
     let mail = &claimed.mails[0];
     // ...then it changes, and matching is done with it...
@@ -237,7 +246,11 @@ async fn who_was_never_told_is_not_corrected() {
 async fn a_vacancy_that_vanishes_may_be_back() {
     let road = told_of_sample_01().await;
     let vanished = |version, at: &str| {
-        Event::sample("06").version(version).at(at).with("/data/reason", "withdrawn").with("/data/closedAt", at)
+        Event::sample("06")
+            .version(version)
+            .at(at)
+            .with("/data/reason", "withdrawn")
+            .with("/data/closedAt", at)
     };
     road.hears(&[vanished(2, "2023-11-24T12:00:00Z")]).await;
     assert_eq!(road.drain_at("2023-11-24T12:29:59Z").await, Delivered::NOTHING);

@@ -20,7 +20,8 @@ fn asks_for(address: &str, topic: &str) -> Person {
 /// Ann is told of the discovery day of sample 15; Bob wants every job and no days.
 async fn told_of_the_day() -> Road {
     let road = Road::setup().with_guards().at("2024-01-22T12:00:00Z").build().await;
-    road.import(&[asks_for(ANN, "discovery-day"), curious(BOB), asks_for("cee@example.org", "careers-fair")]).await;
+    road.import(&[asks_for(ANN, "discovery-day"), curious(BOB), asks_for("cee@example.org", "careers-fair")])
+        .await;
     road.hears(&[Event::sample("15")]).await;
     assert_eq!(road.drain_at("2024-01-22T12:02:00Z").await, accepted(1));
     assert_eq!(road.kinds_to(ANN).await, ["event-day"]);
@@ -74,7 +75,8 @@ async fn a_day_that_is_called_off_after_the_bookings_closed() {
 #[tokio::test]
 async fn full_and_places_again() {
     let road = told_of_the_day().await;
-    let left = |version, at: &str, places: i64| changed(version, at, json!({"remainingAttendeeCapacity": places}));
+    let left =
+        |version, at: &str, places: i64| changed(version, at, json!({"remainingAttendeeCapacity": places}));
     road.at("2024-01-25T09:00:00Z");
     road.hears(&[left(2, "2024-01-25T09:00:00Z", 12)]).await;
     assert_eq!(road.drain().await, Delivered::NOTHING);

@@ -22,7 +22,7 @@ use jobalerts::clock::Clock;
 use jobalerts::config::Config;
 use jobalerts::daemon::Program;
 use jobalerts::delivery::{Delivery, Step};
-use jobalerts::intake::step::{self, Policy, Taken};
+use jobalerts::intake::step::{self, Taken};
 use jobalerts::matching;
 use jobalerts::stage::{Bell, Stage};
 use jobalerts::store::subscribers::{self, Imported};
@@ -229,7 +229,7 @@ impl Road {
     /// Takes events in, all in one batch, without a broker.
     pub(crate) async fn take(&self, events: &[Event]) -> Taken {
         let messages: Vec<_> = events.iter().map(Event::message).collect();
-        step::take(self.pool(), &messages, &Policy::from(self.config()), self.clock.now()).await.unwrap()
+        step::take(self.pool(), &messages, &self.program().intake_policy(), self.clock.now()).await.unwrap()
     }
 
     /// Takes events in that must all be good.

@@ -336,7 +336,11 @@ async fn a_route_that_the_taxonomy_learns_of_later_is_owed() {
 /// 2.2.1: announced without a date, nobody hears unless an administrator asks for it; then once.
 #[tokio::test]
 async fn an_announcement_without_a_date() {
-    let people = [person(ANN).registered("pc-any"), person(BOB).registered("pc-dhep"), person(CEE).registered("dc-dhep")];
+    let people = [
+        person(ANN).registered("pc-any"),
+        person(BOB).registered("pc-dhep"),
+        person(CEE).registered("dc-dhep"),
+    ];
     let road = road(&people).await;
     happens(&road, "2024-01-15T09:00:00Z", &[Event::sample("08")]).await;
     assert_eq!(road.drain().await, Delivered::NOTHING);
@@ -362,7 +366,10 @@ async fn a_route_that_pauses() {
     assert_eq!(road.drain_at("2024-03-07T09:02:00Z").await, accepted(1));
     let text = road.mails()[1].text().unwrap();
     assert!(text.contains("Monday 11 March 2024"), "{text}");
-    let open = Event::like("10").version(18).at("2024-03-11T09:00:00Z").with("/data/openedAt", "2024-03-11T09:00:00Z");
+    let open = Event::like("10")
+        .version(18)
+        .at("2024-03-11T09:00:00Z")
+        .with("/data/openedAt", "2024-03-11T09:00:00Z");
     happens(&road, "2024-03-11T09:00:00Z", &[open]).await;
     assert_eq!(road.drain_at("2024-03-11T09:02:00Z").await, accepted(1));
     assert_eq!(road.kinds_to(ANN).await, ["open-now", "programme-changed", "open-now"]);
@@ -435,8 +442,12 @@ async fn promises_that_end_with_the_person() {
     happens(&road, "2024-02-19T10:00:00Z", &[Event::sample("09")]).await;
     assert_eq!(road.drain().await, accepted(4));
     road.sql("update subscribers set state = 'suppressed' where address like 'ann%'").await;
-    road.sql("delete from consents using subscribers p where subscriber_id = p.id and address like 'bob%'").await;
-    road.sql("delete from registrations using subscribers p where subscriber_id = p.id and address like 'cee%'").await;
+    road.sql("delete from consents using subscribers p where subscriber_id = p.id and address like 'bob%'")
+        .await;
+    road.sql(
+        "delete from registrations using subscribers p where subscriber_id = p.id and address like 'cee%'",
+    )
+    .await;
     happens(&road, "2024-03-05T10:00:00Z", &[Event::sample("10")]).await;
     assert_eq!(road.drain_at("2024-03-05T10:02:00Z").await.accepted, 1);
     assert_eq!(road.six(DHEP).await, Six { kept: 1, released: 3, ..Six::default() });

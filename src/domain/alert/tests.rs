@@ -35,6 +35,7 @@ fn event(version: i64, time: &str, door: Option<Door>, changes: Vec<Change>) -> 
         effective_at: at(time),
         seen_at: at(time),
         test: false,
+        zone: LONDON,
         happening: Happening { door, cycle: None, changes },
     }
 }
