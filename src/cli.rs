@@ -2,7 +2,9 @@
 
 mod check;
 mod drain;
+mod explain;
 mod import;
+mod ledger;
 mod publish;
 mod status;
 
@@ -49,7 +51,7 @@ enum Command {
         #[arg(
             long,
             value_delimiter = ',',
-            default_value = "intake,matching,delivery",
+            default_value = "intake,matching,delivery,outcomes",
             value_name = "STAGE,..."
         )]
         stages: Vec<StageName>,
@@ -93,6 +95,44 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Say what was promised to people who registered, and what became of it.
+    ///
+    /// For each cycle of each programme: the promises; of these owed, kept, kept late, broken, explained
+    /// and released, which add up (the exit code is 1 if they do not); how many were told the date
+    /// beforehand; and how long the door was still open when people were told. Numbers only.
+    Ledger {
+        /// A programme (pc-dhep), one of its cycles (pc-dhep/2), or a cycle by its name. Without it: all,
+        /// except those of test events.
+        #[arg(value_name = "SUBJECT")]
+        subject: Option<String>,
+        /// As JSON: durations in seconds, times as in RFC 3339.
+        #[arg(long)]
+        json: bool,
+        /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        now: Option<DateTime<Utc>>,
+    },
+    /// Say why a person was told of something, or was not.
+    ///
+    /// The whole chain: who they are to us, what the events said, what is so, which of their searches and
+    /// registrations ask for it and which do not, what was told, what waits and until when. It names their
+    /// searches; keep it to yourself. Their address is masked.
+    Explain {
+        /// The person's address or public id; - reads it from standard input, so that the address does not
+        /// stand in the list of processes or the shell's history.
+        #[arg(value_name = "PERSON|-")]
+        person: String,
+        /// What it is about: vacancy/230000P0, programme/pc-dhep, event/SLUG, one of its openings
+        /// (pc-dhep/2), or the name of a cycle.
+        #[arg(value_name = "SUBJECT")]
+        subject: String,
+        /// As JSON: durations in seconds, times as in RFC 3339.
+        #[arg(long)]
+        json: bool,
+        /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        now: Option<DateTime<Utc>>,
     },
     /// Process what is on the queue now and everything that is due, then exit.
     Drain {
@@ -152,6 +192,14 @@ impl Cli {
             Command::Import { file } => return block_on(import::import(config, &file)),
             Command::Publish { files, unchecked } => block_on(publish::publish(config, &files, unchecked))?,
             Command::Status { json } => block_on(status::status(&config, json))?,
+            Command::Ledger { subject, json, now } => {
+                let now = clock(&config, now.map(Clock::standing), "ledger --now")?.now();
+                return block_on(ledger::ledger(&config, subject.as_deref(), json, now));
+            }
+            Command::Explain { person, subject, json, now } => {
+                let now = clock(&config, now.map(Clock::standing), "explain --now")?.now();
+                block_on(explain::explain(&config, &person, &subject, json, now))?;
+            }
             Command::Drain { now } => {
                 let clock = clock(&config, now.map(Clock::standing), "drain --now")?;
                 block_on(async { drain::drain(Program::new(config, clock)?).await })?;

@@ -22,6 +22,7 @@ use crate::domain::taxonomy::Taxonomy;
 use crate::intake::stage::Intake;
 use crate::intake::step::Policy;
 use crate::matching::{self, Matching};
+use crate::outcomes::Outcomes;
 use crate::stage::{Bell, Stage, drive, wait_after};
 use crate::store;
 
@@ -38,11 +39,13 @@ pub enum StageName {
     Matching,
     /// From who is due to mails that left.
     Delivery,
+    /// From what came of it to events that others follow.
+    Outcomes,
 }
 
 impl StageName {
     /// All of them, in the order of the road.
-    pub const ALL: [Self; 3] = [Self::Intake, Self::Matching, Self::Delivery];
+    pub const ALL: [Self; 4] = [Self::Intake, Self::Matching, Self::Delivery, Self::Outcomes];
 
     /// The name on the command line.
     #[must_use]
@@ -51,6 +54,7 @@ impl StageName {
             Self::Intake => Intake::NAME,
             Self::Matching => Matching::NAME,
             Self::Delivery => Delivery::NAME,
+            Self::Outcomes => Outcomes::NAME,
         }
     }
 }
@@ -90,6 +94,12 @@ impl Program {
         Ok(Self { config, taxonomy, pool, clock })
     }
 
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The connections to the database.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
@@ -98,7 +108,7 @@ impl Program {
 
     /// The taxonomy.
     #[must_use]
-    pub fn taxonomy(&self) -> &Taxonomy {
+    pub fn taxonomy(&self) -> &Arc<Taxonomy> {
         &self.taxonomy
     }
 
@@ -133,6 +143,12 @@ impl Program {
     /// When templates or the mail server's settings are wrong.
     pub fn delivery(&self, bell: Bell) -> anyhow::Result<Delivery> {
         Delivery::new(&self.config, Arc::clone(&self.taxonomy), self.pool.clone(), self.clock.clone(), bell)
+    }
+
+    /// The stage that publishes what came of alerts and promises.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes::new(self.pool.clone(), &self.config)
     }
 
     /// Makes sure that the tables are ours, and reads again what searches
@@ -190,6 +206,9 @@ impl Program {
             }
             if let Some(delivery) = delivery {
                 running.spawn(drive(delivery, stop.clone()));
+            }
+            if stages.contains(&StageName::Outcomes) {
+                running.spawn(drive(self.outcomes(), stop.clone()));
             }
             signals.spawn(listen(self.pool.clone(), bells));
         }

@@ -1,9 +1,9 @@
 //! From the queue to the truth: takes messages from RabbitMQ, reads them, and
 //! writes what is so.
 
-pub mod broker;
 pub mod cloudevents;
 pub mod json;
+pub mod queue;
 pub mod stage;
 pub mod step;
 pub mod verdict;

@@ -21,16 +21,18 @@
 //!    how events add up to the truth, [`domain::criteria`] what a search asks
 //!    for, [`domain::alert`] the comparison that decides what to say.
 //! 2. [`store`]: every line of SQL. The tables are explained in `migrations/`.
-//! 3. [`intake`]: from a message to the truth.
+//! 3. [`intake`]: from a message of the [`broker`] to the truth.
 //! 4. [`matching`]: from the truth to who wants to know.
 //! 5. [`delivery`]: from who is due to what left, through [`compose`] (what a
 //!    mail says) and [`delivery::smtp`] (how it leaves).
-//! 6. [`daemon`]: how the stages are put together, started and stopped, each
+//! 6. [`outcomes`]: from what came of it to events that others may follow.
+//! 7. [`daemon`]: how the stages are put together, started and stopped, each
 //!    in the loop of [`stage`]; and [`cli`], the commands.
 //!
 //! Everything that makes a mail wait is one thing: a due time in the future, in
 //! `alerts.due_at`. Time itself is an argument; only [`clock`] reads it.
 
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod compose;
@@ -40,6 +42,7 @@ pub mod delivery;
 pub mod domain;
 pub mod intake;
 pub mod matching;
+pub mod outcomes;
 pub mod stage;
 pub mod store;
 pub mod telemetry;

@@ -4,8 +4,11 @@
 pub mod alerts;
 pub mod criteria;
 pub mod events;
+pub mod explain;
+pub mod ledger;
 pub mod mails;
 pub mod openings;
+pub mod outcomes;
 pub mod status;
 pub mod subscribers;
 pub mod workers;

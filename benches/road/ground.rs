@@ -8,7 +8,7 @@ use anyhow::Context;
 use jobalerts::clock::Clock;
 use jobalerts::config::Config;
 use jobalerts::domain::taxonomy::Taxonomy;
-use jobalerts::intake::broker::Session;
+use jobalerts::intake::queue::Session;
 use jobalerts::store;
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::{Connection, ConnectionProperties};
@@ -152,6 +152,7 @@ fn settings(database: &str, broker: &str) -> BTreeMap<String, String> {
         ("JOBALERTS_AMQP__QUEUE", "jobalerts_road.queue"),
         ("JOBALERTS_AMQP__DEAD_LETTER_EXCHANGE", "jobalerts_road.dead-letters"),
         ("JOBALERTS_AMQP__DEAD_LETTER_QUEUE", "jobalerts_road.dead-letters"),
+        ("JOBALERTS_AMQP__OUTCOMES_EXCHANGE", "jobalerts_road.outcomes"),
     ];
     settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
@@ -166,7 +167,7 @@ async fn remove(server: &str, config: &Config) -> anyhow::Result<()> {
     for queue in [&amqp.queue, &amqp.dead_letter_queue] {
         channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await?;
     }
-    for exchange in [&amqp.exchange, &amqp.dead_letter_exchange] {
+    for exchange in [&amqp.exchange, &amqp.dead_letter_exchange, &amqp.outcomes_exchange] {
         channel.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default()).await?;
     }
     broker.close(200, "done".into()).await?;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jobalerts::domain::terms::Terms;
-use jobalerts::intake::broker::Session;
+use jobalerts::intake::queue::Session;
 use jobalerts::store;
 
 use crate::Sizes;

@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::broker::BrokerError;
 use crate::cli::{EXIT_CONFIG, say};
 use crate::compose::{Composer, Sender};
 use crate::config::{Config, Problems};
 use crate::daemon;
 use crate::delivery::smtp::Relay;
 use crate::domain::cadence::next_tick;
-use crate::intake::broker::Session;
+use crate::intake::queue::Session;
+use crate::outcomes;
 use crate::store;
 
 /// Checks everything and prints what is wrong.
@@ -99,6 +101,10 @@ async fn try_connections(config: &Config, relay: &Relay) -> Vec<String> {
     match Session::open(&config.amqp).await {
         Ok(_) => say(format_args!("amqp.url: RabbitMQ answers, and its queues are as declared.")),
         Err(error) => mistakes.push(format!("amqp.url ({}): {error}", config.amqp.url.redacted())),
+    }
+    // What is wrong with the whole broker has been said.
+    if let Err(error @ BrokerError::Mismatch { .. }) = outcomes::open(&config.amqp).await {
+        mistakes.push(format!("amqp.outcomes_exchange: {error}"));
     }
     match relay.connect().await {
         Ok(line) => {

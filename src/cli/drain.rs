@@ -1,5 +1,7 @@
 //! `drain`: the road once, as far as it goes now.
 
+use anyhow::Context;
+
 use crate::cli::check::counted;
 use crate::cli::say;
 use crate::daemon::Program;
@@ -9,12 +11,14 @@ use crate::matching::{self, Step};
 use crate::stage::{Bell, Stage};
 
 /// Takes in what is on the queue, matches it, sends what is due, and looks
-/// again until there is nothing left to do at this moment.
+/// again until there is nothing left to do at this moment. Then publishes what
+/// came of it.
 ///
 /// # Errors
 ///
-/// When PostgreSQL or RabbitMQ is away. A mail server that is away is only
-/// told: what is due stays due.
+/// When PostgreSQL or RabbitMQ is away; if RabbitMQ goes away after the mails,
+/// they have left and are told first. A mail server that is away is only told:
+/// what is due stays due.
 pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
     program.prepare().await?;
     let mut intake = program.intake();
@@ -54,5 +58,14 @@ pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
         counted(usize::try_from(made)?, "alert"),
         counted(usize::try_from(accepted)?, "mail"),
     ));
+    let published = program
+        .outcomes()
+        .drain()
+        .await
+        .context("what came of it is not published, and waits for the next drain or the daemon")?;
+    if published > 0 {
+        let exchange = &program.config().amqp.outcomes_exchange;
+        say(format_args!("{} published to {exchange}", counted(published, "outcome")));
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::cli::check::counted;
 use crate::cli::say;
 use crate::config::Config;
-use crate::intake::broker::Session;
+use crate::intake::queue::Session;
 
 /// Events whose confirms are awaited together.
 const PUBLISHED_TOGETHER: usize = 1_000;

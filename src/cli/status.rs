@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::intake::broker::Session;
+use crate::intake::queue::Session;
 use crate::store::{self, status};
 
 /// Prints the state of the queue, the tables and the mails.

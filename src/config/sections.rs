@@ -54,6 +54,8 @@ pub struct Amqp {
     pub dead_letter_exchange: String,
     /// The queue in which they wait for a person.
     pub dead_letter_queue: String,
+    /// The topic exchange that we publish what came of alerts and promises to.
+    pub outcomes_exchange: String,
     /// Most events delivered to this process and not yet acknowledged.
     pub prefetch: u16,
     /// How often the broker redelivers an event before it dead-letters it itself.
@@ -69,6 +71,7 @@ impl Amqp {
             queue: s.get("queue", "jobalerts.events", broker_name),
             dead_letter_exchange: s.get("dead_letter_exchange", "jobalerts.dead-letters", broker_name),
             dead_letter_queue: s.get("dead_letter_queue", "jobalerts.dead-letters", broker_name),
+            outcomes_exchange: s.get("outcomes_exchange", "jobalerts.outcomes", broker_name),
             prefetch: s.get("prefetch", "1000", within(1..=10_000)),
             delivery_limit: s.get("delivery_limit", "100", within(1..=100_000)),
         }

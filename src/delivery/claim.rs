@@ -1,7 +1,7 @@
 //! Claim and decide: in one transaction, takes people who are due, reads
 //! everything about them again, and decides what to say.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::compose::{MOST_ITEMS, MailKind, MessageId, Recipient};
 use crate::config::Config;
 use crate::domain::alert::{Notice, Policy, Registered, Situation, Standing, Told, Wish, Word, next_word};
+use crate::domain::cadence::Cadence;
 use crate::domain::criteria::Criteria;
 use crate::domain::email::EmailAddress;
 use crate::domain::subject::Kind;
@@ -144,13 +145,19 @@ pub struct Claim {
 
 /// The openings that people are due for, as they are now and as they were told.
 #[derive(Default)]
-struct Library {
-    kept: HashMap<i64, (Arc<Kept>, Terms)>,
+pub(crate) struct Library {
+    /// As they are now, by their keys.
+    pub(crate) kept: HashMap<i64, (Arc<Kept>, Terms)>,
     told: HashMap<(i64, i32), (Arc<Truth>, Terms)>,
 }
 
 impl Library {
-    async fn read(connection: &mut PgConnection, due: &[Due], taxonomy: &Taxonomy) -> store::Result<Self> {
+    /// What these alerts are about.
+    pub(crate) async fn read(
+        connection: &mut PgConnection,
+        due: &[Due],
+        taxonomy: &Taxonomy,
+    ) -> store::Result<Self> {
         let mut ids: Vec<i64> = due.iter().map(|alert| alert.opening_id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -178,7 +185,8 @@ impl Library {
         })
     }
 
-    fn before(&self, alert: &Due) -> Option<(Before, &Terms)> {
+    /// What was told by an alert, if anything was.
+    pub(crate) fn before(&self, alert: &Due) -> Option<(Before, &Terms)> {
         let (truth, terms) = self.told.get(&(alert.opening_id, alert.told_revision?))?;
         let phase = value_of(alert.told_phase.as_deref()?, || format!("alerts of {}", alert.subscriber_id));
         let mut thread = alert.told_thread.clone().unwrap_or_default();
@@ -286,15 +294,29 @@ impl Plan {
 }
 
 /// A person, and what they ask for, as they are now.
-struct Asker<'a> {
+pub(crate) struct Asker<'a> {
     addressee: &'a Addressee,
     standing: Standing,
-    searches: Vec<(&'a SavedSearch, Criteria)>,
-    today: NaiveDate,
+    /// The searches that can be read.
+    pub(crate) searches: Vec<(&'a SavedSearch, Criteria)>,
+    /// The local day.
+    pub(crate) today: NaiveDate,
+}
+
+/// What a person asks of one opening.
+pub(crate) struct Asked<'a> {
+    /// The searches that ask for it, or for what was told.
+    pub(crate) wanting: Vec<&'a SavedSearch>,
+    /// Whether a search asks for it as it is now.
+    pub(crate) still: bool,
+    /// The registration that it answers.
+    pub(crate) registration: Option<&'a KeptRegistration>,
+    /// The same in the words of the comparison.
+    pub(crate) wish: Wish,
 }
 
 impl<'a> Asker<'a> {
-    fn new(addressee: &'a Addressee, rules: &Rules, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(addressee: &'a Addressee, rules: &Rules, now: DateTime<Utc>) -> Self {
         let searches = addressee.searches.iter();
         Self {
             addressee,
@@ -304,22 +326,57 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// What the person asks of an opening, of which they were told what has
+    /// these terms.
+    pub(crate) fn asks(
+        &self,
+        kept: &Kept,
+        terms: &Terms,
+        told_terms: Option<&Terms>,
+        rules: &Rules,
+        now: DateTime<Utc>,
+    ) -> Asked<'a> {
+        let wants = |criteria: &Criteria| {
+            criteria.matches(terms) || told_terms.is_some_and(|terms| criteria.matches(terms))
+        };
+        let wanting: Vec<&SavedSearch> =
+            self.searches.iter().filter(|(_, criteria)| wants(criteria)).map(|(search, _)| *search).collect();
+        let (registration, registered) = self.registration(kept, &rules.taxonomy);
+        let soonest = |cadence: &Cadence| rules.policy.rhythm.due(*cadence, now);
+        let wish = Wish {
+            registration: registration.map(|registration| {
+                if registration.programme == kept.subject.reference {
+                    Registered::Exactly
+                } else {
+                    Registered::Within
+                }
+            }),
+            search: wanting.iter().map(|search| search.cadence).min_by_key(soonest),
+            not_before: registered && registration.is_none(),
+        };
+        let still = self.searches.iter().any(|(_, criteria)| criteria.matches(terms));
+        Asked { wanting, still, registration, wish }
+    }
+
+    /// Everything that bears on what to say to them.
+    pub(crate) fn situation<'s>(
+        &self,
+        kept: &'s Kept,
+        before: Option<&'s Before>,
+        wish: Wish,
+        now: DateTime<Utc>,
+    ) -> Situation<'s> {
+        let told = before.map(Before::told);
+        Situation { opening: &kept.opening, told, wish, standing: self.standing, now }
+    }
+
     /// The registration that a programme answers: the one for it by name, else
     /// the oldest; and whether there is one that wants to hear nothing yet.
     fn registration(&self, kept: &Kept, taxonomy: &Taxonomy) -> (Option<&'a KeptRegistration>, bool) {
         if kept.opening.kind != Kind::Programme {
             return (None, false);
         }
-        let mut owed = taxonomy.programmes().within(&kept.subject.reference);
-        owed.insert(&kept.subject.reference);
-        if let (State::Announced, Some(programme)) =
-            (kept.opening.truth.state, &kept.opening.truth.facts.programme)
-        {
-            for member in &programme.members {
-                owed.extend(taxonomy.programmes().within(member));
-                owed.insert(member);
-            }
-        }
+        let owed = owed_for(kept, taxonomy);
         let mine = || {
             self.addressee.registrations.iter().filter(|registration| {
                 owed.contains(registration.programme.as_str())
@@ -332,6 +389,22 @@ impl<'a> Asker<'a> {
             mine().filter(holds).min_by_key(|r| (r.programme != kept.subject.reference, r.registered_at));
         (found, mine().next().is_some())
     }
+}
+
+/// The programmes whose registrants a cycle concerns: its own, and all that it
+/// is part of. An announcement may speak of several at once.
+pub(crate) fn owed_for<'k>(kept: &'k Kept, taxonomy: &'k Taxonomy) -> BTreeSet<&'k str> {
+    let mut owed = taxonomy.programmes().within(&kept.subject.reference);
+    owed.insert(&kept.subject.reference);
+    if let (State::Announced, Some(programme)) =
+        (kept.opening.truth.state, &kept.opening.truth.facts.programme)
+    {
+        for member in &programme.members {
+            owed.extend(taxonomy.programmes().within(member));
+            owed.insert(member);
+        }
+    }
+    owed
 }
 
 #[derive(Default)]
@@ -434,42 +507,11 @@ impl Decided {
             return None;
         };
         let told_terms = before.as_ref().map(|(_, terms)| *terms);
-        let wanting: Vec<&SavedSearch> = asker
-            .searches
-            .iter()
-            .filter(|(_, criteria)| {
-                criteria.matches(terms) || told_terms.is_some_and(|terms| criteria.matches(terms))
-            })
-            .map(|(search, _)| *search)
-            .collect();
-        let still = asker.searches.iter().any(|(_, criteria)| criteria.matches(terms));
-        let (registration, registered) = asker.registration(kept, &rules.taxonomy);
+        let Asked { wanting, still, registration, wish } = asker.asks(kept, terms, told_terms, rules, now);
         let ticks =
             |from| wanting.iter().filter_map(move |search| rules.policy.rhythm.due(search.cadence, from));
-        let wish = Wish {
-            registration: registration.map(|registration| {
-                if registration.programme == kept.subject.reference {
-                    Registered::Exactly
-                } else {
-                    Registered::Within
-                }
-            }),
-            search: wanting
-                .iter()
-                .map(|search| search.cadence)
-                .min_by_key(|c| rules.policy.rhythm.due(*c, now)),
-            not_before: registered && registration.is_none(),
-        };
-        let word = next_word(
-            &Situation {
-                opening: &kept.opening,
-                told: before.as_ref().map(|(before, _)| before.told()),
-                wish,
-                standing: asker.standing,
-                now,
-            },
-            &rules.policy,
-        );
+        let situation = asker.situation(kept, before.as_ref().map(|(before, _)| before), wish, now);
+        let word = next_word(&situation, &rules.policy);
         match word {
             Word::Say(notice) => Some(Topic {
                 phase: kept.opening.truth.phase(now),

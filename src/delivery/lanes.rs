@@ -18,8 +18,8 @@ use crate::clock::Clock;
 use crate::compose::{Composer, Email, Item, Registration};
 use crate::config::Delays;
 use crate::delivery::claim::{Before, Claimed};
-use crate::delivery::told::told;
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
+use crate::delivery::told::told;
 use crate::stage::{jittered, wait_after};
 use crate::store::mails::{self, Outcome, Try};
 

@@ -180,7 +180,18 @@ impl Guard {
 /// Decides what to say.
 #[must_use]
 pub fn next_word(situation: &Situation<'_>, policy: &Policy) -> Word {
-    let Situation { opening, wish, standing, now, .. } = *situation;
+    let word = word_without_guards(situation, policy);
+    let Word::Say(notice) = word else { return word };
+    match guards(&notice, situation, policy).into_iter().map(|(_, until)| until).max() {
+        Some(until) if until > situation.now => Word::Wait(until),
+        _ => Word::Say(notice),
+    }
+}
+
+/// What there would be to say if nothing held it back.
+#[must_use]
+pub fn word_without_guards(situation: &Situation<'_>, policy: &Policy) -> Word {
+    let Situation { opening, wish, standing, .. } = *situation;
     match standing {
         Standing::Unreachable => return Word::End(Reason::Unreachable),
         Standing::Reachable if opening.test => return Word::End(Reason::Test),
@@ -189,14 +200,9 @@ pub fn next_word(situation: &Situation<'_>, policy: &Policy) -> Word {
     if wish.registration.is_none() && wish.search.is_none() {
         return Word::End(if wish.not_before { Reason::NotBefore } else { Reason::NoLongerWanted });
     }
-    let word = match &situation.told {
+    match &situation.told {
         None => untold(situation, policy),
         Some(told) => retold(told, situation, policy),
-    };
-    let Word::Say(notice) = word else { return word };
-    match guards(&notice, situation, policy).into_iter().map(|(_, until)| until).max() {
-        Some(until) if until > now => Word::Wait(until),
-        _ => Word::Say(notice),
     }
 }
 

@@ -42,6 +42,66 @@ impl<T: Ord> Rule<T> {
     fn is_empty(&self) -> bool {
         self.any.is_empty() && self.all.is_empty() && self.not.is_empty()
     }
+
+    /// `any of a, b; none of c`.
+    fn in_words(&self, word: impl Fn(&T) -> &str) -> String {
+        let lists = [("any of", &self.any), ("all of", &self.all), ("none of", &self.not)];
+        let said = lists.into_iter().filter(|(_, values)| !values.is_empty()).map(|(how, values)| {
+            format!("{how} {}", values.iter().map(&word).collect::<Vec<_>>().join(", "))
+        });
+        said.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A thing that a search can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Criterion {
+    /// Values of a dimension.
+    Of(Dimension),
+    /// Words of title and description.
+    Keywords,
+    /// A least pay.
+    Pay,
+    /// That it names ranks, or serving officers, where the advert is for a
+    /// rank above sergeant.
+    NamesRank,
+    /// That it names a topic, where the advert is an event day.
+    NamesTopic,
+}
+
+impl Criterion {
+    /// The name in a saved search, or that of the rule.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Of(dimension) => dimension.key(),
+            Self::Keywords => "keywords",
+            Self::Pay => "pay",
+            Self::NamesRank => "rank rule",
+            Self::NamesTopic => "topic rule",
+        }
+    }
+}
+
+/// What one criterion of a search says of an advert, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Which one.
+    pub criterion: Criterion,
+    /// What the search asks.
+    pub asked: String,
+    /// What the advert says.
+    pub found: String,
+    /// Whether that fits.
+    pub fits: bool,
+}
+
+/// An amount in pence, in pounds: `30000`, `30000.50`.
+fn pounds(pence: i64) -> String {
+    match pence % 100 {
+        0 => (pence / 100).to_string(),
+        rest => format!("{}.{rest:02}", pence / 100),
+    }
 }
 
 /// What a saved search asks for.
@@ -161,19 +221,91 @@ impl Criteria {
     /// Whether the advert is what the search asks for.
     #[must_use]
     pub fn matches(&self, terms: &Terms) -> bool {
-        let dimensions = self.rules.iter().all(|(&dimension, rule)| {
-            terms.reach(dimension).is_none_or(|reach| {
-                rule.holds(|slug| reach.hits.contains(slug), |slug| reach.within.contains(slug))
+        self.verdicts(terms).all(|(_, fits)| fits)
+    }
+
+    /// Each criterion that says anything about the advert, and whether the
+    /// advert fits it, in words. All fit if and only if it
+    /// [matches](Self::matches).
+    #[must_use]
+    pub fn judge(&self, terms: &Terms) -> Vec<Judged> {
+        self.verdicts(terms)
+            .filter(|(criterion, _)| *criterion != Criterion::Keywords || !self.keywords.is_empty())
+            .map(|(criterion, fits)| Judged {
+                criterion,
+                asked: self.asked(criterion),
+                found: self.found(criterion, terms),
+                fits,
             })
+            .collect()
+    }
+
+    /// The one place that decides: criterion by criterion, none before it is
+    /// needed.
+    fn verdicts<'a>(&'a self, terms: &'a Terms) -> impl Iterator<Item = (Criterion, bool)> + 'a {
+        let dimensions = self.rules.iter().map(|(&dimension, rule)| {
+            let fits = terms.reach(dimension).is_none_or(|reach| {
+                rule.holds(|slug| reach.hits.contains(slug), |slug| reach.within.contains(slug))
+            });
+            (Criterion::Of(dimension), fits)
         });
-        dimensions
-            && self.keywords.holds(|phrase| terms.words.contain(phrase), |phrase| terms.words.contain(phrase))
-            && match (self.pay_at_least, terms.pay_ceiling) {
-                (Some(wanted), Some(ceiling)) => ceiling >= wanted,
-                _ => true,
+        let keywords = std::iter::once_with(|| {
+            let contains = |phrase: &Phrase| terms.words.contain(phrase);
+            (Criterion::Keywords, self.keywords.holds(contains, contains))
+        });
+        let pay = self
+            .pay_at_least
+            .map(|wanted| (Criterion::Pay, terms.pay_ceiling.is_none_or(|ceiling| ceiling >= wanted)));
+        let senior = terms
+            .named_only
+            .then(|| (Criterion::NamesRank, self.names_a_rank() || self.names_serving_officers()));
+        let day = terms.is_event_day().then(|| (Criterion::NamesTopic, self.names_a_topic()));
+        dimensions.chain(pay).chain(senior).chain(day).chain(keywords)
+    }
+
+    /// What is asked by a criterion, in words.
+    fn asked(&self, criterion: Criterion) -> String {
+        match criterion {
+            Criterion::Of(dimension) => {
+                self.rule(dimension).map_or_else(String::new, |rule| rule.in_words(String::as_str))
             }
-            && (!terms.named_only || self.names_a_rank() || self.names_serving_officers())
-            && (!terms.is_event_day() || self.names_a_topic())
+            Criterion::Keywords => self.keywords.in_words(Phrase::in_words),
+            Criterion::Pay => {
+                format!("at least £{} a year", pounds(self.pay_at_least.unwrap_or_default()))
+            }
+            Criterion::NamesRank => {
+                "a rank above sergeant must be asked for by name, or by serving-officer".to_owned()
+            }
+            Criterion::NamesTopic => "an event day must be asked for by its topic".to_owned(),
+        }
+    }
+
+    /// What an advert says about a criterion, in words.
+    fn found(&self, criterion: Criterion, terms: &Terms) -> String {
+        let yes_or_no = |yes: bool| if yes { "the search does" } else { "the search does not" }.to_owned();
+        match criterion {
+            Criterion::Of(dimension) => match terms.reach(dimension) {
+                None => "does not say, or nothing that the taxonomy knows".to_owned(),
+                Some(reach) if reach.within.is_empty() => "nothing".to_owned(),
+                Some(reach) => reach.within.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+            },
+            Criterion::Keywords => {
+                let lists = [&self.keywords.any, &self.keywords.all, &self.keywords.not];
+                let asked = lists.into_iter().flatten();
+                let found: BTreeSet<&str> =
+                    asked.filter(|phrase| terms.words.contain(phrase)).map(Phrase::in_words).collect();
+                match found.is_empty() {
+                    true => "none of these".to_owned(),
+                    false => found.into_iter().collect::<Vec<_>>().join(", "),
+                }
+            }
+            Criterion::Pay => terms.pay_ceiling.map_or_else(
+                || "no pay by the year or month in pounds".to_owned(),
+                |ceiling| format!("up to £{} a year", pounds(ceiling)),
+            ),
+            Criterion::NamesRank => yes_or_no(self.names_a_rank() || self.names_serving_officers()),
+            Criterion::NamesTopic => yes_or_no(self.names_a_topic()),
+        }
     }
 
     /// Whether it asks for event days.

@@ -82,6 +82,12 @@ impl Phrase {
         &self.0
     }
 
+    /// The phrase for people: its stems.
+    #[must_use]
+    pub fn in_words(&self) -> &str {
+        if self.is_nowhere() { "(a word that finds nothing)" } else { self.0.trim() }
+    }
+
     /// The first stem, under which an index can know the phrase.
     #[must_use]
     pub fn first_stem(&self) -> &str {

@@ -7,20 +7,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::Value;
 
+pub use crate::broker::Message;
 use crate::domain::local_time::is_plausible_year;
 use crate::intake::json;
 use crate::intake::verdict::{Reason, Rejection};
-
-/// A message as the broker hands it over.
-#[derive(Debug, Clone, Default)]
-pub struct Message {
-    /// AMQP `content_type`.
-    pub content_type: Option<String>,
-    /// AMQP headers; numbers and truth values in their canonical text form.
-    pub headers: BTreeMap<String, String>,
-    /// The body.
-    pub body: Vec<u8>,
-}
 
 /// What every event has, whatever it is about.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+use crate::broker::Batch;
 use crate::clock::Clock;
 use crate::config::Amqp;
-use crate::intake::broker::{Batch, Session};
+use crate::intake::queue::Session;
 use crate::intake::step::{self, Policy, Taken};
 use crate::stage::Stage;
 

@@ -1,6 +1,6 @@
 //! The queue: both content modes, batches, and what a crash leaves behind.
 
-use jobalerts::intake::broker::Session;
+use jobalerts::intake::queue::Session;
 use jobalerts::intake::step;
 use lapin::types::AMQPValue;
 use serde_json::Value;

@@ -201,7 +201,7 @@ async fn a_change_while_a_mail_is_in_flight_is_not_lost() {
     // Claimed by a worker...
     let life = Life::begin(road.config().database.url.expose()).await.unwrap();
     let worker = life.number();
-    let rules = claim::Rules::new(road.config(), Arc::new(road.program().taxonomy().clone()), "midshire.example");
+    let rules = claim::Rules::new(road.config(), Arc::clone(road.program().taxonomy()), "midshire.example");
     let claimed = claim::claim(road.pool(), &rules, worker, 10, road.clock.now()).await.unwrap();
     let mail = &claimed.mails[0];
     // ...then it changes, and matching is done with it...

@@ -1,6 +1,9 @@
 //! Single values: texts, dates, figures, as they stand on a page of an event.
 
-#![expect(clippy::option_option, reason = "what is not there and what is there and says nothing are two things")]
+#![expect(
+    clippy::option_option,
+    reason = "what is not there and what is there and says nothing are two things"
+)]
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -234,7 +237,8 @@ fn by_status(status: &str) -> Option<CloseReason> {
 }
 
 fn closing_of(written: &Page<'_>, default_zone: Tz) -> Read<(Closing, Option<Tz>)> {
-    let zone = written.read_given("zone", "a zone such as Europe/London", |zone| zone.as_str()?.parse().ok())?;
+    let zone =
+        written.read_given("zone", "a zone such as Europe/London", |zone| zone.as_str()?.parse().ok())?;
     let zone = zone.flatten();
     let value = match written.given("value") {
         None => None,

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use data_encoding::BASE64;
 use futures_util::future::join_all;
 use jobalerts::config::Amqp;
-use jobalerts::intake::broker::Session;
+use jobalerts::intake::queue::Session;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -56,7 +56,8 @@ impl Broker {
     pub(super) fn settings(&self) -> BTreeMap<String, String> {
         let mut settings = BTreeMap::from([("amqp.url".to_owned(), self.url.to_string())]);
         if self.management.is_none() {
-            for key in ["exchange", "queue", "dead_letter_exchange", "dead_letter_queue"] {
+            for key in ["exchange", "queue", "dead_letter_exchange", "dead_letter_queue", "outcomes_exchange"]
+            {
                 settings.insert(format!("amqp.{key}"), self.own(key));
             }
         }
@@ -93,15 +94,16 @@ impl Drop for Broker {
             return;
         }
         let url = self.url.to_string();
-        let [exchange, queue, dead_exchange, dead_queue] =
-            ["exchange", "queue", "dead_letter_exchange", "dead_letter_queue"].map(|key| self.own(key));
+        let [exchange, queue, dead_exchange, dead_queue, outcomes] =
+            ["exchange", "queue", "dead_letter_exchange", "dead_letter_queue", "outcomes_exchange"]
+                .map(|key| self.own(key));
         apart(async move {
             let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
             let channel = connection.create_channel().await.unwrap();
             for name in [queue, dead_queue] {
                 channel.queue_delete(name.into(), QueueDeleteOptions::default()).await.unwrap();
             }
-            for name in [exchange, dead_exchange] {
+            for name in [exchange, dead_exchange, outcomes] {
                 channel.exchange_delete(name.into(), ExchangeDeleteOptions::default()).await.unwrap();
             }
         });

@@ -1,7 +1,7 @@
 //! What the demo itself asks of RabbitMQ: which messages were set aside, and to remove its queues.
 
 use anyhow::Context as _;
-use jobalerts::intake::broker::{DETAIL_HEADER, REASON_HEADER};
+use jobalerts::intake::queue::{DETAIL_HEADER, REASON_HEADER};
 use lapin::options::{BasicGetOptions, ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
@@ -15,6 +15,8 @@ pub(crate) struct Names {
     pub(crate) queue: String,
     /// The exchange and the queue of what was set aside.
     pub(crate) dead_letters: String,
+    /// Where what came of it is published.
+    pub(crate) outcomes: String,
 }
 
 /// A message that was set aside.
@@ -50,7 +52,7 @@ pub(crate) async fn remove(url: &str, names: &Names) -> anyhow::Result<()> {
     for queue in [&names.queue, &names.dead_letters] {
         channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await?;
     }
-    for exchange in [&names.exchange, &names.dead_letters] {
+    for exchange in [&names.exchange, &names.dead_letters, &names.outcomes] {
         channel.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default()).await?;
     }
     Ok(())

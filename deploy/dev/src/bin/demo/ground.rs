@@ -52,6 +52,7 @@ impl Ground {
             exchange: format!("{database}.events"),
             queue: format!("{database}.queue"),
             dead_letters: format!("{database}.dead-letters"),
+            outcomes: format!("{database}.outcomes"),
         };
         let inbox = Arc::new(Inbox::new(Folder::open(folder.join("mails"))?));
         let smtp = SmtpServer::builder().storage(Storage::Sink(inbox.clone())).start().await?;
@@ -150,13 +151,14 @@ fn write_config(
     names: &Names,
     smtp: &str,
 ) -> anyhow::Result<()> {
-    let Names { exchange, queue, dead_letters } = names;
+    let Names { exchange, queue, dead_letters, outcomes } = names;
     let text = format!(
         "# What differs from the defaults, which config/jobalerts.toml explains.\n\
          rehearsal = {rehearsal}\n\n\
          [database]\nurl = {database:?}\n\n\
          [amqp]\nurl = {amqp:?}\nexchange = {exchange:?}\nqueue = {queue:?}\n\
-         dead_letter_exchange = {dead_letters:?}\ndead_letter_queue = {dead_letters:?}\n\n\
+         dead_letter_exchange = {dead_letters:?}\ndead_letter_queue = {dead_letters:?}\n\
+         outcomes_exchange = {outcomes:?}\n\n\
          [smtp]\nurl = {smtp:?}\n\n\
          [log]\nformat = \"human\"\n"
     );

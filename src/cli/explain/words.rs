@@ -1,0 +1,321 @@
+//! The explanation in plain words.
+
+use chrono::{DateTime, Utc};
+
+use crate::cli::explain::opening::{Between, Explained, Registration, Search, Told};
+use crate::cli::explain::{Counts, Event, Person, Report};
+use crate::cli::ledger::{minute, span};
+use crate::domain::alert::{Notice, Reason, Word};
+use crate::domain::difference::Field;
+use crate::domain::truth::Phase;
+use crate::store::name_of;
+
+/// A moment, to the minute.
+pub(super) fn at(moment: DateTime<Utc>) -> String {
+    minute(moment)
+}
+
+/// The name of what is to be done.
+pub(super) const fn word(word: &Word) -> &'static str {
+    match word {
+        Word::Say(_) => "say",
+        Word::Wait(_) => "wait",
+        Word::Nothing => "nothing",
+        Word::End(_) => "end",
+    }
+}
+
+/// What there is to do, as a sentence without its end.
+pub(super) fn meaning(word: &Word) -> String {
+    match word {
+        Word::Say(notice) => format!("tell {}", self::notice(notice)),
+        Word::Wait(until) => format!("wait until it opens at {}", at(*until)),
+        Word::Nothing => {
+            "nothing, because they know all there is to know, or there is nothing to say yet".to_owned()
+        }
+        Word::End(reason) => format!("nothing ever, because {}", self::reason(*reason)),
+    }
+}
+
+/// What is told: `that it is open`.
+pub(super) fn notice(notice: &Notice) -> String {
+    match notice {
+        Notice::Announced => "that it will open, without a date".to_owned(),
+        Notice::Dated => "the date on which it opens".to_owned(),
+        Notice::Open => "that it is open".to_owned(),
+        Notice::Missed => "that it opened and shut before we wrote".to_owned(),
+        Notice::ClosedEarly => "that it shut before the time that they were told".to_owned(),
+        Notice::CalledOff => "that it will not be".to_owned(),
+        Notice::Paused => "that no applications are taken for a while".to_owned(),
+        Notice::Withdrawn => "that it is gone".to_owned(),
+        Notice::Corrected(fields) => {
+            let fields: Vec<&str> = fields.iter().map(|changed| field(*changed)).collect();
+            format!("what is not as they were told ({})", fields.join(", "))
+        }
+    }
+}
+
+const fn field(field: Field) -> &'static str {
+    match field {
+        Field::NotOpen => "it is not open yet",
+        Field::Opens => "the opening",
+        Field::Closing => "the closing",
+        Field::Day => "the day",
+        Field::Place => "the place",
+        Field::Attendance => "in a place or on the internet",
+        Field::Pay => "the pay",
+        Field::Grade => "the grade",
+        Field::Contract => "the kind of contract",
+        Field::Hours => "the hours",
+        Field::Audience => "who may apply",
+        Field::Rank => "the rank",
+        Field::Eligibility => "what one must have",
+        Field::Title => "the title",
+        Field::Full => "whether there are places",
+    }
+}
+
+/// Why an alert ends without a word.
+pub(super) const fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Expired => "the door shut before the word was due",
+        Reason::Withdrawn => "it was taken away before the word was due",
+        Reason::NoLongerWanted => "none of their searches and registrations asks for it",
+        Reason::NotBefore => "they registered and want to hear nothing before a later month",
+        Reason::Unreachable => "they may not be written to",
+        Reason::Test => "it came of a test event, and they are not in testing.addresses",
+    }
+}
+
+/// Why an alert ended, by the name in the tables.
+pub(super) fn ended(ended: &str) -> String {
+    let known = [
+        Reason::Expired,
+        Reason::Withdrawn,
+        Reason::NoLongerWanted,
+        Reason::NotBefore,
+        Reason::Unreachable,
+        Reason::Test,
+    ];
+    match ended {
+        "refused" => "the mail server refused it for good".to_owned(),
+        "given-up" => "the mail server put it off for as long as is worth while".to_owned(),
+        "held" => "it failed our own checks, and a person has to look".to_owned(),
+        other => known
+            .into_iter()
+            .find(|known| known.name() == other)
+            .map_or_else(|| format!("it ended as {other}"), |known| reason(known).to_owned()),
+    }
+}
+
+/// The whole report, line by line.
+pub(super) fn lines(report: &Report) -> Vec<String> {
+    let mut lines =
+        vec![format!("{} and {}, as of {}", report.person.address, report.subject, at(report.as_of))];
+    person(&report.person, &mut lines);
+    lines.push(String::new());
+    lines.push(
+        if report.events.is_empty() { "Events: none." } else { "Events, in order of arrival:" }.to_owned(),
+    );
+    lines.extend(report.events.iter().map(event));
+    for explained in &report.openings {
+        opening(explained, &mut lines);
+    }
+    if let Some(conclusion) = &report.conclusion {
+        lines.push(String::new());
+        lines.push(format!("=> {conclusion}"));
+    }
+    lines
+}
+
+fn person(person: &Person, lines: &mut Vec<String>) {
+    lines.push(format!("  person {}, known since {}", person.public_id, at(person.known_since)));
+    lines.push(match person.unreachable_because {
+        None => format!("  may be written to ({})", person.state),
+        Some(because) => format!("  may not be written to ({}), because {because}", person.state),
+    });
+    if let Some(consent) = person.consents.first() {
+        lines.push(format!(
+            "  agreed to wording {} at {}, by {}",
+            consent.wording_version,
+            at(consent.at),
+            consent.source
+        ));
+    }
+    if person.discreet {
+        lines.push("  asked for discreet mails".to_owned());
+    }
+    if person.tester {
+        lines.push("  hears of test events, too".to_owned());
+    }
+    if !person.paused_searches.is_empty() {
+        lines.push(format!("  paused these searches: {}", person.paused_searches.join("; ")));
+    }
+}
+
+fn event(event: &Event) -> String {
+    let version =
+        event.version.map_or_else(|| "no version".to_owned(), |version| format!("version {version}"));
+    let counts = match event.counts {
+        Counts::Yes => "counts",
+        Counts::Late => "late: counts in its place, and overrides no higher version",
+        Counts::No => "does not count: this version was there already",
+    };
+    let test = if event.test { ", a test" } else { "" };
+    format!(
+        "  {}, {version}, of {}, first seen at {}{test}: {counts}",
+        event.kind,
+        at(event.time),
+        at(event.first_seen_at)
+    )
+}
+
+fn opening(explained: &Explained, lines: &mut Vec<String>) {
+    let cycle = explained.cycle.as_ref().map_or(String::new(), |cycle| format!(" (cycle {cycle})"));
+    lines.push(String::new());
+    lines.push(format!("{}{cycle}: {}", explained.opening, phase(explained)));
+    let known = |moment: Option<DateTime<Utc>>| moment.map_or_else(|| "not known".to_owned(), at);
+    lines.push(format!("  opens {}, closes {}", known(explained.opens_at), known(explained.closes_at)));
+    for revision in &explained.revisions {
+        let why = revision.close_reason.map_or(String::new(), |reason| format!(" ({})", name_of(&reason)));
+        lines.push(format!(
+            "  revision {}, written at {}: {}{why}, closes {}",
+            revision.revision,
+            at(revision.recorded_at),
+            name_of(&revision.state),
+            known(revision.closes_at)
+        ));
+    }
+    if let Some(moved) = explained.last_move_at {
+        lines.push(format!("  the door last moved at {}", at(moved)));
+    }
+    if explained.old_news {
+        lines.push("  the last news was old when it came: only that a door is open is still told".to_owned());
+    }
+    for unmapped in &explained.unmapped {
+        lines.push(format!("  says {unmapped}, which the taxonomy does not know: it limits nobody"));
+    }
+    lines.extend(explained.searches.iter().flat_map(search));
+    lines.extend(explained.registrations.iter().map(|mine| registration(mine, &explained.opening)));
+    if explained.searches.is_empty() && explained.registrations.is_empty() {
+        lines.push("  no search and no registration that could ask for it".to_owned());
+    }
+    for mail in &explained.mails {
+        lines.push(told(mail));
+    }
+    if let Some(alert) = &explained.alert {
+        lines.extend(between(alert));
+    }
+    lines.push(format!("  the comparison says: {}", explained.comparison.meaning));
+    for held in &explained.comparison.guards {
+        lines.push(format!("  held until {}: {}", at(held.until), held.guard));
+    }
+    lines.push(format!("=> {}", explained.conclusion));
+}
+
+fn phase(explained: &Explained) -> String {
+    let why = explained.close_reason.map_or(String::new(), |reason| format!(" ({})", name_of(&reason)));
+    match explained.phase {
+        Phase::Announced => "will open, nobody says when".to_owned(),
+        Phase::Scheduled => "will open".to_owned(),
+        Phase::Open => "is open".to_owned(),
+        Phase::Closed if explained.close_reason.is_none() => "is closed (its time is up)".to_owned(),
+        Phase::Closed => format!("is closed{why}"),
+        Phase::Paused => "takes no applications for a while".to_owned(),
+        Phase::Withdrawn => format!("is gone{why}"),
+    }
+}
+
+fn search(search: &Search) -> Vec<String> {
+    let verdict = match (search.matches, search.matched_what_was_told) {
+        (true, _) => "asks for it",
+        (false, Some(true)) => "asked for what they were told, and does not ask for it as it is now",
+        (false, _) => "does not ask for it",
+    };
+    let mut lines = vec![format!("  search {:?} ({}) {verdict}", search.name, search.cadence)];
+    for criterion in &search.criteria {
+        let fits = if criterion.fits { "fits" } else { "DOES NOT FIT" };
+        lines.push(format!(
+            "    {}: asks {}; found {}: {fits}",
+            criterion.criterion, criterion.asked, criterion.found
+        ));
+    }
+    for unknown in &search.unknown {
+        lines.push(format!("    names {unknown}, which the taxonomy does not know: it limits nothing"));
+    }
+    lines
+}
+
+fn registration(mine: &Registration, opening: &str) -> String {
+    let mut said = format!("  registered for {} at {}", mine.programme, at(mine.registered_at));
+    if let Some(from) = mine.not_before {
+        said.push_str(&format!(", not before {from}"));
+    }
+    if let Some(last) = mine.valid_until {
+        said.push_str(&format!(", until {last}"));
+    }
+    said.push_str(match (mine.reaches, mine.holds, mine.matched) {
+        (false, _, _) => ": this programme is not part of it",
+        (true, false, _) => ": it reaches this programme, and does not hold on this day",
+        (true, true, false) => ": it reaches this programme, and matching has not looked at it yet",
+        (true, true, true) if opening.contains(&format!("/{}/", mine.programme)) => {
+            ": this programme by name"
+        }
+        (true, true, true) => ": this programme is part of it",
+    });
+    if mine.answered {
+        said.push_str("; mails name this one");
+    }
+    said
+}
+
+fn told(mail: &Told) -> String {
+    let revision = mail.revision.map_or(String::new(), |revision| format!(" of revision {revision}"));
+    let mut said = format!("  mail {}{revision}, {}", mail.kind, mail.message_id);
+    if let Some(claimed) = mail.claimed_at {
+        said.push_str(&format!(", claimed at {}", at(claimed)));
+    }
+    let ended = match (&mail.outcome, mail.in_hand) {
+        (Some(outcome), _) => outcome.clone(),
+        (None, true) => "being sent".to_owned(),
+        (None, false) => format!("waiting, after {} tries", mail.attempts),
+    };
+    said.push_str(&format!(": {ended}"));
+    if let Some(finished) = mail.finished_at {
+        said.push_str(&format!(" at {}", at(finished)));
+    }
+    if let Some(reply) = &mail.reply {
+        said.push_str(&format!("; the mail server said: {reply}"));
+    }
+    said
+}
+
+fn between(alert: &Between) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let (Some(revision), Some(phase)) = (alert.told_revision, &alert.told_phase) {
+        let when = alert.told_at.map_or(String::new(), |told| format!(" at {}", at(told)));
+        lines.push(format!("  last told{when}: revision {revision}, {phase}"));
+    }
+    if alert.promise {
+        let mut said = format!("  promise: {}", alert.outcome.as_deref().unwrap_or_default());
+        if let Some(reason) = &alert.outcome_reason {
+            said.push_str(&format!(" ({reason})"));
+        }
+        if let Some(decided) = alert.outcome_at {
+            said.push_str(&format!(" at {}", at(decided)));
+        }
+        if let Some(left) = alert.door_left_seconds {
+            said.push_str(&format!(", {} before the door shut", span(chrono::Duration::seconds(left))));
+        }
+        if let Some(told) = alert.date_told_at {
+            said.push_str(&format!("; the date was told at {}", at(told)));
+        }
+        lines.push(said);
+    }
+    match (alert.due_at, &alert.ended) {
+        (Some(due), _) => lines.push(format!("  the next word is due at {}", at(due))),
+        (None, Some(ended)) => lines.push(format!("  ended without a word: {ended}")),
+        (None, None) => {}
+    }
+    lines
+}
