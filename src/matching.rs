@@ -24,6 +24,7 @@ use crate::domain::truth::Phase;
 use crate::stage::{Bell, Stage};
 use crate::store::alerts::Prospect;
 use crate::store::openings::Kept;
+use crate::store::outcomes::{self, About, OutcomeEvent};
 use crate::store::{self, alerts, criteria, openings, subscribers, value_of};
 
 /// How many keys of subscribers one transaction covers. A page of a million
@@ -138,8 +139,9 @@ async fn page(
     now: DateTime<Utc>,
 ) -> store::Result<u64> {
     let terms = Terms::of(&kept.opening.truth.facts, &rules.taxonomy);
+    let about = About::from(kept);
     if cursor == 0 {
-        report_unmapped(kept, &terms);
+        report_unmapped(&mut *connection, kept, &about, &terms, now).await?;
     }
     let last = subscribers::last(&mut *connection).await?;
     let up_to = (cursor + PAGE).min(last);
@@ -151,7 +153,8 @@ async fn page(
     };
     let mut made = tell_again(&mut *connection, &page, &kept.opening, rules, now).await?;
     if let Some(registrants) = rules.registrants(kept, None, now) {
-        made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference)).await?;
+        made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference, &about))
+            .await?;
     }
     if let Some((due, ended)) = rules.searched(&kept.opening, now) {
         let criteria = criteria::matching(&mut *connection, &terms).await?;
@@ -226,6 +229,7 @@ async fn newcomers(
     for kept in openings::live_cycles(&mut *connection, now).await? {
         let Some(registrants) = rules.registrants(&kept, Some(&people), now) else { continue };
         if registrants.within.iter().any(|slug| programmes.contains(slug.as_str())) {
+            let about = About::from(&kept);
             let page = alerts::Page {
                 opening_id: kept.id,
                 after: first - 1,
@@ -233,7 +237,8 @@ async fn newcomers(
                 only: kept.opening.test.then_some(&rules.testers),
             };
             made +=
-                alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference)).await?;
+                alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference, &about))
+                    .await?;
         }
     }
     tracing::info!(registrations = new.len(), alerts = made, "matched new registrations");
@@ -259,8 +264,9 @@ struct Prospects<'a> {
 }
 
 impl<'a> Prospects<'a> {
-    fn of(&'a self, programme: &'a str) -> alerts::Registrants<'a> {
+    fn of(&'a self, programme: &'a str, about: &'a About) -> alerts::Registrants<'a> {
         alerts::Registrants {
+            about,
             programme,
             within: &self.within,
             people: self.people,
@@ -365,15 +371,24 @@ impl Rules {
     }
 }
 
-fn report_unmapped(opening: &Kept, terms: &Terms) {
+async fn report_unmapped(
+    connection: &mut PgConnection,
+    kept: &Kept,
+    about: &About,
+    terms: &Terms,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
     for unmapped in &terms.unmapped {
         tracing::warn!(
-            opening = opening.key(),
+            opening = kept.key(),
             dimension = unmapped.dimension.key(),
             value = unmapped.value,
             "the taxonomy does not know this value; it excludes nobody until it does"
         );
     }
+    let events: Vec<OutcomeEvent> =
+        terms.unmapped.iter().map(|unmapped| OutcomeEvent::unmapped(about, unmapped, now)).collect();
+    outcomes::emit(connection, &events).await
 }
 
 impl Matching {

@@ -20,7 +20,8 @@ pub enum Door {
     Announce,
     /// It will open at a known time.
     Schedule,
-    /// What was scheduled has other dates; an open door stays open.
+    /// What was scheduled has other dates, and an event day that was postponed
+    /// has a date again; an open door stays open.
     Reschedule,
     /// It opens.
     Open,
@@ -140,7 +141,7 @@ impl Fold {
         let Happening { door, cycle, changes } = &event.happening;
         let dated = changes.iter().any(|change| matches!(change, Change::Opens(Some(_))));
         let begins = match door {
-            Some(Door::Announce | Door::Schedule | Door::Open) => true,
+            Some(Door::Announce | Door::Schedule | Door::Open | Door::Withdraw(_)) => true,
             Some(Door::Reschedule) => dated,
             _ => false,
         };
@@ -148,17 +149,23 @@ impl Fold {
             let known = self.openings.iter().position(|opening| opening.cycle.as_ref() == Some(name));
             return known.or_else(|| begins.then(|| self.begin(event))).into_iter().collect();
         }
-        let latest = |states: &[State]| {
+        let latest = |is: fn(State) -> bool| {
             self.openings.iter().rposition(|opening| {
-                states.contains(&opening.truth.state) && opening.shut_before(event.effective_at).is_none()
+                is(opening.truth.state) && opening.shut_before(event.effective_at).is_none()
             })
         };
-        let ahead = latest(&[State::Announced, State::Scheduled]);
-        let running = latest(&[State::Open, State::Paused]);
+        let ahead = latest(State::is_ahead);
+        let running = latest(State::is_running);
         let last = self.openings.len().checked_sub(1);
+        let begun = self.openings.iter().rposition(|opening| !opening.truth.state.is_ahead());
         let found = match door {
-            Some(Door::Announce | Door::Schedule) => ahead.or_else(|| latest(&[State::Paused])),
-            Some(Door::Open) => ahead.or(running).or_else(|| last.filter(|last| !self.is_over(*last, event))),
+            Some(Door::Announce | Door::Schedule) => ahead.or_else(|| latest(|state| state == State::Paused)),
+            Some(Door::Open) => {
+                let due =
+                    ahead.filter(|&ahead| self.openings[ahead].is_due(event.effective_at + self.flap_window));
+                let blinked = begun.filter(|&begun| !self.is_over(begun, event));
+                due.or(running).or(blinked).or(ahead)
+            }
             Some(Door::Reschedule) => ahead.or(running),
             Some(Door::Withdraw(_)) => {
                 let shut = |opening: &Opening| opening.shut_before(event.effective_at).is_some();
@@ -170,7 +177,11 @@ impl Fold {
                 // Who registered is to hear of it, even if it has never opened.
                 Some(last.unwrap_or_else(|| self.begin(event)))
             }
-            Some(Door::Shut(_) | Door::Pause) | None => running.or(last),
+            Some(Door::Shut(_) | Door::Pause) | None => {
+                // That the clock has shut it does not make it the next one that is meant.
+                let unsaid = begun.filter(|&begun| self.openings[begun].truth.state.is_running());
+                running.or(unsaid).or(last)
+            }
         };
         found.or_else(|| begins.then(|| self.begin(event))).into_iter().collect()
     }
@@ -214,7 +225,10 @@ impl Opening {
             Some(Door::Announce) => set(self, State::Announced, None),
             Some(Door::Schedule) => set(self, State::Scheduled, None),
             Some(Door::Reschedule) => {
-                if matches!(self.truth.state, State::Announced | State::Scheduled) {
+                if self.kind == Kind::EventDay && self.truth.state == State::Paused {
+                    // It was postponed, and has a date again.
+                    set(self, State::Open, None);
+                } else if self.truth.state.is_ahead() {
                     let dated = self.truth.facts.opens.is_some();
                     set(self, if dated { State::Scheduled } else { State::Announced }, None);
                 }
@@ -249,174 +263,4 @@ fn in_order(events: &[Event]) -> Vec<&Event> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::opening::Closing;
-    use chrono::NaiveDate;
-    use chrono_tz::Tz;
-    use proptest::prelude::*;
-
-    const LONDON: Tz = chrono_tz::Europe::London;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
-    }
-
-    fn facts(title: &str, closing: Closing) -> Facts {
-        Facts {
-            title: title.to_owned(),
-            employer: None,
-            description: None,
-            url: None,
-            role_family: vec![],
-            rank: vec![],
-            audience: vec![],
-            contract_kind: vec![],
-            hours: vec![],
-            locations: vec![],
-            site: None,
-            grade_text: None,
-            pay_text: None,
-            pay: None,
-            closing,
-            zone: LONDON,
-        }
-    }
-
-    fn event(version: i64, time: &str, happening: Happening) -> Event {
-        Event {
-            id: version,
-            position: Position { version: Some(version), time: at(time) },
-            effective_at: at(time),
-            seen_at: at(time),
-            test: false,
-            happening,
-        }
-    }
-
-    fn opened(version: i64, time: &str, title: &str) -> Event {
-        event(version, time, Happening::Opened(Box::new(facts(title, Closing::OpenUntilFilled))))
-    }
-
-    fn flap() -> Duration {
-        Duration::minutes(30)
-    }
-
-    #[test]
-    fn a_date_counts_to_its_last_second() {
-        let events = [event(
-            1,
-            "2023-11-24T09:05:12Z",
-            Happening::Opened(Box::new(facts("t", Closing::Date(day("2023-12-08"))))),
-        )];
-        let posting = &Posting::all(&events, flap())[0];
-        assert_eq!(posting.phase(at("2023-11-24T09:00:00Z")), Phase::Scheduled);
-        assert_eq!(posting.phase(at("2023-12-08T20:00:00Z")), Phase::Open);
-        assert_eq!(posting.phase(at("2023-12-08T23:59:59Z")), Phase::Open);
-        assert_eq!(posting.phase(at("2023-12-09T00:00:00Z")), Phase::Closed);
-    }
-
-    #[test]
-    fn a_lower_or_equal_version_overrides_nothing() {
-        let first = opened(3, "2024-01-03T00:00:00Z", "third");
-        let lower = opened(2, "2024-01-09T00:00:00Z", "second");
-        let equal = opened(3, "2024-01-09T00:00:00Z", "another third");
-        let title = |events: &[Event]| Posting::all(events, flap())[0].facts.title.clone();
-        assert_eq!(title(&[first.clone(), lower, equal]), "third");
-        assert_eq!(title(&[first]), "third");
-    }
-
-    #[test]
-    fn a_late_opening_fills_in_what_later_events_changed() {
-        let corrected = event(
-            2,
-            "2024-01-02T00:00:00Z",
-            Happening::Corrected(vec![Change::Site(Some("Perry Barr".into()))]),
-        );
-        assert_eq!(Posting::all(std::slice::from_ref(&corrected), flap()), []);
-        let postings = Posting::all(&[corrected, opened(1, "2024-01-01T00:00:00Z", "t")], flap());
-        assert_eq!(postings[0].facts.site.as_deref(), Some("Perry Barr"));
-    }
-
-    #[test]
-    fn posted_again_after_closing_is_a_new_posting_unless_the_feed_blinked() {
-        let shut = |version, time| event(version, time, Happening::Closed(CloseReason::Filled));
-        let blink = [
-            opened(1, "2024-01-01T09:00:00Z", "t"),
-            shut(2, "2024-01-01T10:00:00Z"),
-            opened(3, "2024-01-01T10:29:59Z", "t"),
-        ];
-        assert_eq!(Posting::all(&blink, flap()).len(), 1);
-        assert_eq!(Posting::all(&blink, flap())[0].state, State::Posted);
-        let again = [blink[0].clone(), blink[1].clone(), opened(3, "2024-01-01T10:30:00Z", "t")];
-        let states: Vec<_> = Posting::all(&again, flap()).iter().map(|p| p.state).collect();
-        assert_eq!(states, [State::Closed, State::Posted]);
-    }
-
-    #[test]
-    fn posted_again_after_the_clock_shut_it_is_a_new_posting() {
-        let mut first = opened(1, "2024-01-01T09:00:00Z", "t");
-        let until = facts("t", Closing::Instant(at("2024-01-20T12:00:00Z")));
-        first.happening = Happening::Opened(Box::new(until));
-        let before = [first.clone(), opened(2, "2024-01-20T11:59:00Z", "t")];
-        assert_eq!(Posting::all(&before, flap()).len(), 1);
-        let after = [first, opened(2, "2024-06-01T09:00:00Z", "t")];
-        assert_eq!(Posting::all(&after, flap()).len(), 2);
-    }
-
-    #[test]
-    fn one_event_without_a_version_does_not_undo_the_order_of_the_others() {
-        let old = opened(1, "2024-01-01T00:00:00Z", "old");
-        // The clocks of the two sources disagree; the versions do not.
-        let shut = event(2, "2023-12-31T23:59:00Z", Happening::Closed(CloseReason::Filled));
-        let mut note = event(0, "2024-01-03T00:00:00Z", Happening::Corrected(vec![]));
-        note.position.version = None;
-        assert_eq!(Posting::all(&[shut, note, old], flap())[0].state, State::Closed);
-    }
-
-    #[test]
-    fn without_versions_time_decides() {
-        let mut late = opened(1, "2024-01-02T00:00:00Z", "new");
-        late.position.version = None;
-        let mut early = opened(2, "2024-01-01T00:00:00Z", "old");
-        early.position.version = None;
-        assert_eq!(Posting::all(&[late, early], flap())[0].facts.title, "new");
-    }
-
-    fn any_event(version: i64) -> impl Strategy<Value = Event> {
-        let time = DateTime::from_timestamp(1_700_000_000 + version * 1_000, 0).unwrap();
-        prop_oneof![
-            "[a-c]".prop_map(|t| Happening::Opened(Box::new(facts(&t, Closing::OpenUntilFilled)))),
-            "[a-c]".prop_map(|t| Happening::Corrected(vec![Change::Title(t)])),
-            Just(Happening::Closed(CloseReason::Filled)),
-            Just(Happening::Withdrawn(CloseReason::PostedInError)),
-        ]
-        .prop_map(move |happening| Event {
-            id: version,
-            position: Position { version: Some(version), time },
-            effective_at: time,
-            seen_at: time,
-            test: false,
-            happening,
-        })
-    }
-
-    proptest! {
-        /// Whatever order they arrive in, and however often, the truth is the same.
-        #[test]
-        fn any_order_gives_the_same_truth(
-            (events, shuffled) in (1_i64..7)
-                .prop_flat_map(|n| (0..n).map(any_event).collect::<Vec<_>>())
-                .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle())),
-            again in 0_usize..7,
-        ) {
-            let mut arrived = shuffled.clone();
-            arrived.push(shuffled[again % shuffled.len()].clone());
-            prop_assert_eq!(Posting::all(&arrived, flap()), Posting::all(&events, flap()));
-        }
-    }
-}
+mod tests;

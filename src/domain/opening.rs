@@ -114,9 +114,8 @@ impl Opening {
         at: DateTime<Utc>,
         said: DateTime<Utc>,
     ) {
-        let ahead = |state| matches!(state, State::Announced | State::Scheduled);
         let before = self.truth.state;
-        if state != before && !(ahead(before) && ahead(state)) {
+        if state != before && !(before.is_ahead() && state.is_ahead()) {
             self.moves.moved(at);
         }
         self.truth.state = state;
@@ -164,6 +163,13 @@ impl Opening {
             self.truth.shut_at.filter(|_| matches!(self.truth.state, State::Closed | State::Withdrawn));
         let by_clock = self.truth.facts.door_shuts_at().filter(|shut| *shut <= at);
         [by_event, by_clock].into_iter().flatten().min()
+    }
+
+    /// Whether the date on which it is to open is no later than a moment, or
+    /// nobody has given one.
+    pub(super) fn is_due(&self, by: DateTime<Utc>) -> bool {
+        let facts = &self.truth.facts;
+        facts.opens.is_none_or(|opens| opens.first_moment(facts.zone) <= by)
     }
 
     /// Before this moment nothing is said about a move of the door: it may be

@@ -53,6 +53,20 @@ pub enum State {
     Withdrawn,
 }
 
+impl State {
+    /// Whether it is still to open.
+    #[must_use]
+    pub fn is_ahead(self) -> bool {
+        matches!(self, Self::Announced | Self::Scheduled)
+    }
+
+    /// Whether it has opened and nobody has shut it for good.
+    #[must_use]
+    pub fn is_running(self) -> bool {
+        matches!(self, Self::Open | Self::Paused)
+    }
+}
+
 /// What people see at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection};
 
 use crate::store::Result;
+use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome};
 
 /// Which part of the subscribers one statement of matching takes.
 #[derive(Debug, Clone, Copy)]
@@ -101,9 +102,28 @@ impl Prospect {
     }
 }
 
+/// A promise that ended without a word, if it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Released<'a>(Option<&'a str>);
+
+impl<'a> Released<'a> {
+    pub(super) fn because(reason: Option<&'a str>) -> Self {
+        Self(reason)
+    }
+
+    /// What others may follow of it.
+    pub(super) fn event(self, about: &About, at: DateTime<Utc>) -> Option<OutcomeEvent> {
+        let outcome =
+            PromiseOutcome { outcome: "released", reason: Some(self.0?), door_left: None, mail: None };
+        Some(OutcomeEvent::promise(about, outcome, at))
+    }
+}
+
 /// What the people of a page get who registered for a programme.
 #[derive(Debug, Clone, Copy)]
 pub struct Registrants<'a> {
+    /// The cycle.
+    pub about: &'a About,
     /// The slug of the programme that opens.
     pub programme: &'a str,
     /// What it is part of; who registered for one of these is owed it, too.
@@ -137,8 +157,8 @@ pub async fn promise(
     page: &Page<'_>,
     registrants: &Registrants<'_>,
 ) -> Result<u64> {
-    let made = sqlx::query(
-        "insert into alerts as a
+    let made: Vec<(Option<String>, i64)> = sqlx::query_as(
+        "with made as (insert into alerts as a
              (subscriber_id, opening_id, due_at, ended, promise, outcome, outcome_reason, outcome_at)
          select owed.subscriber_id, $1, owed.due_at, owed.ended, owed.promise,
                 case when owed.promise and owed.ended is not null then 'released' end,
@@ -179,7 +199,9 @@ pub async fn promise(
                     or excluded.due_at < a.due_at and not exists (
                         select from mails m
                         where m.subscriber_id = a.subscriber_id and m.outcome is null
-                          and $1 = any(m.openings)))",
+                          and $1 = any(m.openings)))
+         returning case when outcome = 'released' and outcome_at = $16 then outcome_reason end as released)
+         select released, count(*) from made group by released",
     )
     .bind(page.opening_id)
     .bind(page.after)
@@ -197,9 +219,15 @@ pub async fn promise(
     .bind(registrants.people)
     .bind(registrants.only_promises)
     .bind(registrants.now)
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(made.rows_affected())
+    let mut events = Vec::new();
+    for (released, count) in &made {
+        let released = Released::because(released.as_deref());
+        events.extend((0..*count).filter_map(|_| released.event(registrants.about, registrants.now)));
+    }
+    outcomes::emit(connection, &events).await?;
+    Ok(made.iter().map(|(_, count)| count.unsigned_abs()).sum())
 }
 
 /// What some people of a page were last told of an opening.
@@ -373,29 +401,42 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
     if endings.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    #[derive(FromRow)]
+    struct Ended {
+        #[sqlx(flatten)]
+        about: About,
+        released: Option<String>,
+    }
+    let ended: Vec<Ended> = sqlx::query_as(
         "update alerts a set due_at = null, ended = e.reason,
              outcome = case when e.released is not null then 'released' else a.outcome end,
              outcome_reason = coalesce(e.released, a.outcome_reason),
              outcome_at = case when e.released is not null then $4 else a.outcome_at end
          from (
-             select e.*, case when a.promise and a.outcome is null then case e.reason
-                 when 'unreachable' then case p.state when 'suppressed' then 'suppressed' else 'unsubscribed' end
-                 when 'no-longer-wanted' then 'unregistered'
-                 else e.reason end end as released
+             select e.*, o.subject, o.posting, o.cycle,
+                 case when a.promise and a.outcome is null then case e.reason
+                     when 'unreachable' then case p.state when 'suppressed' then 'suppressed' else 'unsubscribed' end
+                     when 'no-longer-wanted' then 'unregistered'
+                     else e.reason end end as released
              from unnest($1::bigint[], $2::bigint[], $3::text[]) as e (subscriber_id, opening_id, reason)
              join alerts a using (subscriber_id, opening_id)
+             join openings o on o.id = e.opening_id
              join subscribers p on p.id = e.subscriber_id
          ) e
-         where a.subscriber_id = e.subscriber_id and a.opening_id = e.opening_id",
+         where a.subscriber_id = e.subscriber_id and a.opening_id = e.opening_id
+         returning e.subject, e.posting, e.cycle, e.released",
     )
     .bind(endings.iter().map(|e| e.subscriber_id).collect::<Vec<_>>())
     .bind(endings.iter().map(|e| e.opening_id).collect::<Vec<_>>())
     .bind(endings.iter().map(|e| e.reason).collect::<Vec<_>>())
     .bind(now)
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(())
+    let events: Vec<OutcomeEvent> = ended
+        .iter()
+        .filter_map(|row| Released::because(row.released.as_deref()).event(&row.about, now))
+        .collect();
+    outcomes::emit(connection, &events).await
 }
 
 /// Lets alerts wait until a later moment.

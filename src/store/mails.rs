@@ -7,6 +7,7 @@ use sqlx::{FromRow, PgConnection};
 
 use crate::domain::alert::Keeping;
 use crate::domain::truth::Phase;
+use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome};
 use crate::store::{Result, name_of};
 
 /// A mail that was begun and has not ended: deferred, or orphaned.
@@ -283,15 +284,31 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
         return Ok(());
     }
     let accepted = |t: &Try| t.outcome == Outcome::Accepted;
-    sqlx::query(
+    #[derive(FromRow)]
+    struct Recorded {
+        #[sqlx(flatten)]
+        about: About,
+        accepted: bool,
+        revision: i32,
+        kind: String,
+        message_id: String,
+        outcome_before: Option<String>,
+        outcome: Option<String>,
+        outcome_reason: Option<String>,
+        door_left: Option<i64>,
+    }
+    let recorded: Vec<Recorded> = sqlx::query_as(
         "with n as (
-             select n.*, o.revision as revision_now,
+             select n.*, o.revision as revision_now, o.subject, o.posting, o.cycle, m.kind, m.message_id,
+                    b.outcome as outcome_before,
                     o.state = 'open' or o.state = 'closed' and o.door_shuts_at > $1 as is_open,
                     o.door_shuts_at <= $1 or o.state in ('closed', 'withdrawn') as is_shut
              from unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
                          $8::int[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bool[])
                  as n (subscriber_id, opening_id, due_at, ended, accepted, phase, revision, mail_id, outcome,
                        reason, door_left, advance)
+             join alerts b on b.subscriber_id = n.subscriber_id and b.opening_id = n.opening_id
+             join mails m on m.id = n.mail_id
              join openings o on o.id = n.opening_id)
          update alerts a set
              -- What has changed since the claim is compared again at once.
@@ -326,7 +343,10 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
                             n.door_left
                  ) news)
          from n
-         where a.subscriber_id = n.subscriber_id and a.opening_id = n.opening_id",
+         where a.subscriber_id = n.subscriber_id and a.opening_id = n.opening_id
+         returning n.subject, n.posting, n.cycle, n.accepted, n.revision, n.kind, n.message_id,
+                   n.outcome_before, a.outcome, a.outcome_reason,
+                   extract(epoch from a.door_left)::bigint as door_left",
     )
     .bind(now)
     .bind(each.iter().map(|(t, _)| t.subscriber_id).collect::<Vec<_>>())
@@ -349,7 +369,29 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     .bind(each.iter().map(|(_, told)| told.promise.reason()).collect::<Vec<_>>())
     .bind(each.iter().map(|(_, told)| told.promise.door_left()).collect::<Vec<_>>())
     .bind(each.iter().map(|(_, told)| told.promise == Promise::DateTold).collect::<Vec<_>>())
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(())
+    let mut events = Vec::with_capacity(recorded.len());
+    for row in &recorded {
+        let mail = local_part(&row.message_id);
+        let outcome = row.outcome.as_deref().filter(|_| row.outcome != row.outcome_before);
+        if row.accepted {
+            events.push(OutcomeEvent::told(&row.about, mail, row.revision, &row.kind, outcome, now));
+        }
+        events.extend(outcome.map(|outcome| {
+            let outcome = PromiseOutcome {
+                outcome,
+                reason: row.outcome_reason.as_deref(),
+                door_left: row.door_left.map(Duration::seconds),
+                mail: Some(mail),
+            };
+            OutcomeEvent::promise(&row.about, outcome, now)
+        }));
+    }
+    outcomes::emit(connection, &events).await
+}
+
+/// What stands before the `@` of a Message-ID.
+fn local_part(message_id: &str) -> &str {
+    message_id.trim_start_matches('<').split('@').next().unwrap_or_default()
 }

@@ -11,6 +11,8 @@ use crate::domain::history::Position;
 use crate::domain::opening::{Heard, Moves, Opening};
 use crate::domain::subject::{NoSubject, Subject};
 use crate::domain::truth::Truth;
+use crate::store::alerts::Released;
+use crate::store::outcomes::{self, About, OutcomeEvent};
 use crate::store::{Result, StoreError, name_of};
 
 /// One opening as it stands in the tables.
@@ -434,28 +436,42 @@ pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
     if shut.is_empty() {
         return Ok(None);
     }
-    let due = sqlx::query(
+    #[derive(FromRow)]
+    struct Settled {
+        #[sqlx(flatten)]
+        about: About,
+        released: Option<String>,
+    }
+    let settled: Vec<Settled> = sqlx::query_as(
         "update alerts a set
              due_at = case when a.ended is null then $2 end,
              outcome = case when a.ended is not null then 'released' end,
              outcome_reason = case when a.ended in ('refused', 'given-up') then 'undeliverable' else a.ended end,
              outcome_at = case when a.ended is not null then $2 end
-         where a.opening_id = any($1) and a.promise and a.outcome is null and a.due_at is null
+         from openings o
+         where o.id = a.opening_id
+           and a.opening_id = any($1) and a.promise and a.outcome is null and a.due_at is null
            -- A mail that our own checks hold back is for a person to look at.
            and a.ended is distinct from 'held'
            and not exists (
                select from mails m
-               where m.subscriber_id = a.subscriber_id and m.outcome is null and a.opening_id = any(m.openings))",
+               where m.subscriber_id = a.subscriber_id and m.outcome is null and a.opening_id = any(m.openings))
+         returning o.subject, o.posting, o.cycle, a.outcome_reason as released",
     )
     .bind(&shut)
     .bind(now)
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let events: Vec<OutcomeEvent> = settled
+        .iter()
+        .filter_map(|row| Released::because(row.released.as_deref()).event(&row.about, now))
+        .collect();
+    outcomes::emit(&mut *connection, &events).await?;
     sqlx::query("update openings set settled = true where id = any($1)")
         .bind(&shut)
         .execute(connection)
         .await?;
-    Ok(Some(due.rows_affected()))
+    Ok(Some(settled.len() as u64))
 }
 
 /// Remembers up to which subscriber an opening is matched.

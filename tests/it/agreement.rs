@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Europe::London;
 use jobalerts::domain::criteria::Criteria;
-use jobalerts::domain::facts::{Facts, Pay, PayUnit};
+use jobalerts::domain::facts::{Change, DayChange, Facts, Pay, PayUnit};
 use jobalerts::domain::taxonomy::{Dimension, Taxonomy};
 use jobalerts::domain::terms::Terms;
 use jobalerts::store::criteria;
@@ -41,7 +41,7 @@ fn names(dimension: Dimension) -> &'static [&'static str] {
         Dimension::ContractKind => &["permanent", "volunteer", "fixed-term", "zero-hours"],
         Dimension::Hours => &["full-time", "part-time", "job-share", "nights"],
         Dimension::Audience => &["public", "serving-officer", "internal", "aliens"],
-        Dimension::Topic => &["discovery-day", "careers-fair", "moon-landing"],
+        Dimension::Topic => &["discovery-day", "open day", "careers-fair", "fitness-taster", "escape-room"],
     }
 }
 
@@ -84,33 +84,35 @@ fn text(most: usize) -> impl Strategy<Value = String> {
 fn advert() -> impl Strategy<Value = Facts> {
     let values = Dimension::ALL.map(|dimension| some(names(dimension), 2));
     let pay = (0..5_000_000_i64, proptest::sample::select(&["GBP", "EUR"][..]), any::<bool>());
-    (text(4), proptest::option::of(text(6)), values, proptest::option::of(pay)).prop_map(
-        |(title, description, values, pay)| {
+    let is_day = any::<bool>();
+    (text(4), proptest::option::of(text(6)), values, proptest::option::of(pay), is_day).prop_map(
+        |(title, description, values, pay, is_day)| {
             let [role_family, rank, locations, contract_kind, hours, audience, topic] =
                 values.map(|values| values.into_iter().map(ToOwned::to_owned).collect());
-            Facts {
+            let mut facts = Facts {
                 title,
-                employer: None,
                 description,
-                url: None,
                 role_family,
                 rank,
                 audience,
                 contract_kind,
                 hours,
                 locations,
-                site: None,
-                grade_text: None,
-                pay_text: None,
                 pay: pay.map(|(pence, currency, yearly)| Pay {
                     currency: currency.to_owned(),
                     min: 0,
                     max: pence,
                     unit: if yearly { PayUnit::Year } else { PayUnit::Hour },
                 }),
-                topic,
                 ..Facts::blank(London)
+            };
+            // Only event days have a topic, and some do not say theirs.
+            if is_day {
+                let starts_at = "2024-02-17T10:30:00Z".parse().ok();
+                facts.topic = topic;
+                facts.apply(Change::Day(Box::new(DayChange { starts_at, ..DayChange::default() })));
             }
+            facts
         },
     )
 }

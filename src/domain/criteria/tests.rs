@@ -1,28 +1,35 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::opening::{Closing, Facts, Pay, PayUnit};
+use crate::domain::facts::{Change, DayChange, Facts, Pay, PayUnit};
 
 /// An advert in which everything is said.
 fn advert() -> Facts {
     Facts {
         title: "Detention officers".into(),
-        employer: None,
         description: Some("Work in our custody suite in Perry Barr.".into()),
-        url: None,
         role_family: vec!["detective".into()],
         rank: vec!["constable".into()],
         audience: vec!["public".into()],
         contract_kind: vec!["permanent".into(), "promotion".into()],
         hours: vec!["full-time".into()],
         locations: vec!["dudley".into()],
-        site: None,
-        grade_text: None,
-        pay_text: None,
         pay: Some(Pay { currency: "GBP".into(), min: 2_990_700, max: 3_500_000, unit: PayUnit::Year }),
-        closing: Closing::OpenUntilFilled,
-        zone: chrono_tz::Europe::London,
+        ..Facts::blank(chrono_tz::Europe::London)
     }
+}
+
+/// An event day in Dudley.
+fn event_day(topics: &[&str]) -> Facts {
+    let mut facts = Facts {
+        title: "Come and see".into(),
+        locations: vec!["dudley".into()],
+        topic: topics.iter().map(ToString::to_string).collect(),
+        ..Facts::blank(chrono_tz::Europe::London)
+    };
+    let starts_at = "2024-02-17T10:30:00Z".parse().ok();
+    facts.apply(Change::Day(Box::new(DayChange { starts_at, ..DayChange::default() })));
+    facts
 }
 
 fn read(written: &Value) -> Criteria {
@@ -151,6 +158,36 @@ fn ranks_above_sergeant_are_for_those_who_name_them_or_serving_officers() {
         ("chief-superintendent", json!({"audience": {"any": ["public"]}}), false),
     ] {
         assert_eq!(matches(&search, &ranked(rank)), expected, "{search} against {rank}");
+    }
+}
+
+#[test]
+fn event_days_are_for_those_who_name_a_topic_and_nothing_else_is() {
+    let days = json!({"topic": {"any": ["discovery-day", "careers-fair"]}});
+    let (known, unknown, none) = (event_day(&["Open day"]), event_day(&["escape-room"]), event_day(&[]));
+    for (search, in_advert, in_known, in_unknown) in [
+        (json!({}), true, false, false),
+        (json!({"locations": {"any": ["dudley"]}}), true, false, false),
+        (json!({"keywords": {"any": ["come"]}}), false, false, false),
+        (days, false, true, true),
+        (json!({"topic": {"any": ["fitness-taster"]}}), false, false, true),
+        (json!({"topic": {"all": ["discovery-day"]}, "locations": {"any": ["dudley"]}}), false, true, true),
+        (
+            json!({"topic": {"any": ["discovery-day"]}, "locations": {"any": ["coventry"]}}),
+            false,
+            false,
+            false,
+        ),
+        // Whoever does not want one kind of day has not asked for the others.
+        (json!({"topic": {"not": ["fitness-taster"]}}), true, false, false),
+        (json!({"topic": {"any": ["careers-fair"], "not": ["discovery-day"]}}), false, false, true),
+        // A topic that is not known yet is no search for everything.
+        (json!({"topic": {"any": ["escape-room"]}}), false, false, true),
+    ] {
+        assert_eq!(matches(&search, &advert()), in_advert, "{search} against an advert");
+        assert_eq!(matches(&search, &known), in_known, "{search} against a discovery day");
+        assert_eq!(matches(&search, &unknown), in_unknown, "{search} against an unknown topic");
+        assert_eq!(matches(&search, &none), in_unknown, "{search} against a day without a topic");
     }
 }
 
