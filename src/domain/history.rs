@@ -161,7 +161,8 @@ impl Fold {
         let found = match door {
             Some(Door::Announce | Door::Schedule) => ahead.or_else(|| latest(|state| state == State::Paused)),
             Some(Door::Open) => {
-                let due = ahead.filter(|&ahead| self.openings[ahead].is_due(event.effective_at + self.flap_window));
+                let due =
+                    ahead.filter(|&ahead| self.openings[ahead].is_due(event.effective_at + self.flap_window));
                 let blinked = begun.filter(|&begun| !self.is_over(begun, event));
                 due.or(running).or(blinked).or(ahead)
             }

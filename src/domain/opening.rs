@@ -151,7 +151,8 @@ impl Opening {
 
     /// When the door was shut before a moment, by an event or by the clock.
     pub(super) fn shut_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let by_event = self.truth.shut_at.filter(|_| matches!(self.truth.state, State::Closed | State::Withdrawn));
+        let by_event =
+            self.truth.shut_at.filter(|_| matches!(self.truth.state, State::Closed | State::Withdrawn));
         let by_clock = self.truth.facts.door_shuts_at().filter(|shut| *shut <= at);
         [by_event, by_clock].into_iter().flatten().min()
     }

@@ -416,7 +416,8 @@ impl Source<'_> {
         if let (Some(from), Some(to)) = (from, to)
             && to < from
         {
-            let message = format!("{slug:?} ends (validTo {to}) before it begins (validFrom {from}); mend one");
+            let message =
+                format!("{slug:?} ends (validTo {to}) before it begins (validFrom {from}); mend one");
             problems.push(self.problem(node, message));
         }
         (from, to)
@@ -496,7 +497,10 @@ fn build<'a>(
         if this.enabled && !children.is_empty() && children.iter().all(|&child| !tree.nodes[child].enabled) {
             problems.push(source.problem(
                 node,
-                format!("everything under {:?} is switched off; switch it off, too (enabled = false)", this.slug),
+                format!(
+                    "everything under {:?} is switched off; switch it off, too (enabled = false)",
+                    this.slug
+                ),
             ));
         }
         match depth(&tree, index, 0) {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::keywords::Stems;
 use crate::domain::facts::Facts;
+use crate::domain::keywords::Stems;
 use crate::domain::taxonomy::{Dimension, Taxonomy};
 
 /// The slugs that one dimension of an advert answers to.

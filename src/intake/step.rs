@@ -319,9 +319,9 @@ fn links(happening: &Happening) -> impl Iterator<Item = &str> {
 /// is made of words, and `test` is not the beginning of `testing-officer`.
 fn is_for_tests(subject: &Subject, start: &str) -> bool {
     let reference = subject.reference.to_uppercase();
-    reference.strip_prefix(start).is_some_and(|rest| {
-        subject.kind == Kind::Vacancy || !rest.starts_with(char::is_alphabetic)
-    })
+    reference
+        .strip_prefix(start)
+        .is_some_and(|rest| subject.kind == Kind::Vacancy || !rest.starts_with(char::is_alphabetic))
 }
 
 /// What an event is about: a requisition number in upper case, or a slug in

@@ -172,7 +172,12 @@ fn event_days_are_for_those_who_name_a_topic_and_nothing_else_is() {
         (days, false, true, true),
         (json!({"topic": {"any": ["fitness-taster"]}}), false, false, true),
         (json!({"topic": {"all": ["discovery-day"]}, "locations": {"any": ["dudley"]}}), false, true, true),
-        (json!({"topic": {"any": ["discovery-day"]}, "locations": {"any": ["coventry"]}}), false, false, false),
+        (
+            json!({"topic": {"any": ["discovery-day"]}, "locations": {"any": ["coventry"]}}),
+            false,
+            false,
+            false,
+        ),
         // Whoever does not want one kind of day has not asked for the others.
         (json!({"topic": {"not": ["fitness-taster"]}}), true, false, false),
         (json!({"topic": {"any": ["careers-fair"], "not": ["discovery-day"]}}), false, false, true),

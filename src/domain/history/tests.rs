@@ -213,8 +213,12 @@ fn a_cycle_without_a_name_lives_from_its_date_to_its_closing() {
 
 #[test]
 fn a_named_cycle_is_opened_again_whenever_that_is() {
-    let events = [opened(1, "2024-03-05T10:00:00Z"), shut(2, "2024-03-06T10:00:00Z"), opened(3, "2024-03-20T10:00:00Z")]
-        .map(|event| of_cycle("spring", event));
+    let events = [
+        opened(1, "2024-03-05T10:00:00Z"),
+        shut(2, "2024-03-06T10:00:00Z"),
+        opened(3, "2024-03-20T10:00:00Z"),
+    ]
+    .map(|event| of_cycle("spring", event));
     let found = programme(&events);
     assert_eq!(states(&found), [State::Open]);
     assert_eq!(found[0].truth.opened_at, Some(at("2024-03-20T10:00:00Z")));
@@ -375,8 +379,7 @@ fn a_blink_does_not_open_a_cycle_that_is_months_ahead() {
 #[test]
 fn nothing_is_said_before_a_door_has_settled() {
     let settling = Settling { settle: Duration::minutes(2), flap_window: FLAP };
-    let vanished =
-        |version, time| event(version, time, Door::Shut(CloseReason::Withdrawn), vec![]);
+    let vanished = |version, time| event(version, time, Door::Shut(CloseReason::Withdrawn), vec![]);
     let begin = opened(1, "2024-01-01T09:00:00Z");
     for (events, settles) in [
         (vec![begin.clone()], "2024-01-01T09:02:00Z"),

@@ -67,7 +67,11 @@ fn events_are_about_what_their_type_says() {
         assert_eq!(about(kind, subject, false), expected.map(ToOwned::to_owned), "{kind} {subject}");
     }
     assert_eq!(about("programme.opened", "programme/dhep", true).unwrap(), "test-programme/pc-dhep");
-    let rejection = read(&message("event.published", "programme/x", &json!({}), &data("event.published")), &policy(), now());
+    let rejection = read(
+        &message("event.published", "programme/x", &json!({}), &data("event.published")),
+        &policy(),
+        now(),
+    );
     assert_eq!(
         rejection.unwrap_err().detail,
         "subject: expected event/ and a slug of letters, digits and ._-, for an event of this type"

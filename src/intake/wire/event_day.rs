@@ -6,8 +6,8 @@ use crate::domain::facts::{Attendance, Change, Closing, DayChange};
 use crate::domain::history::{Door, Happening};
 use crate::domain::taxonomy::Dimension;
 use crate::domain::truth::CloseReason;
-use crate::intake::wire::values::{Object, Page, Read};
 use crate::intake::wire::vacancy::listed;
+use crate::intake::wire::values::{Object, Page, Read};
 use crate::intake::wire::{Reading, common};
 
 pub(super) fn read(kind: &str, data: &Page<'_>, reading: &Reading) -> Read<Option<Happening>> {
@@ -213,7 +213,10 @@ fn place(event: &Page<'_>) -> Read<Option<String>> {
     let town = if location.get("address").is_some_and(Value::is_string) {
         location.line("address")?.flatten()
     } else {
-        location.page("address", "a text or an object (schema.org PostalAddress)")?.line("addressLocality")?.flatten()
+        location
+            .page("address", "a text or an object (schema.org PostalAddress)")?
+            .line("addressLocality")?
+            .flatten()
     };
     Ok(match (name, town) {
         (Some(name), Some(town)) if !name.to_lowercase().contains(&town.to_lowercase()) => {

@@ -1,6 +1,9 @@
 //! Single values: texts, dates, figures, as they stand on a page of an event.
 
-#![expect(clippy::option_option, reason = "what is not there and what is there and says nothing are two things")]
+#![expect(
+    clippy::option_option,
+    reason = "what is not there and what is there and says nothing are two things"
+)]
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -189,17 +192,19 @@ impl<'a> Page<'a> {
     }
 
     /// When the door shuts, from a date, a time, or the object that says how
-    /// precise it is and in which zone; and that zone.
-    pub(super) fn closing(&self, name: &str, zone: Tz) -> Read<Option<Option<(Closing, Option<Tz>)>>> {
-        self.read(name, |place, value| match value {
-            Value::Null => Ok(None),
-            Value::Object(_) => closing_of(&self.page(name, "an object")?, zone).map(Some),
-            value => value
-                .as_str()
-                .and_then(closing_as_written)
-                .map(|closing| Some((closing, None)))
-                .ok_or_else(|| schema(place, "a date, a time, or an object with value and precision")),
-        })
+    /// precise it is and in which zone; and that zone. Null is as good as
+    /// nothing.
+    pub(super) fn closing(&self, name: &str, zone: Tz) -> Read<Option<(Closing, Option<Tz>)>> {
+        match self.given(name) {
+            None => Ok(None),
+            Some(Value::Object(_)) => closing_of(&self.page(name, "an object")?, zone).map(Some),
+            Some(value) => {
+                let closing = value.as_str().and_then(closing_as_written);
+                closing
+                    .map(|closing| Some((closing, None)))
+                    .ok_or_else(|| self.wrong(name, "a date, a time, or an object with value and precision"))
+            }
+        }
     }
 
     /// Why the door shut: in our words, else by the state in the source's
@@ -234,7 +239,8 @@ fn by_status(status: &str) -> Option<CloseReason> {
 }
 
 fn closing_of(written: &Page<'_>, default_zone: Tz) -> Read<(Closing, Option<Tz>)> {
-    let zone = written.read_given("zone", "a zone such as Europe/London", |zone| zone.as_str()?.parse().ok())?;
+    let zone =
+        written.read_given("zone", "a zone such as Europe/London", |zone| zone.as_str()?.parse().ok())?;
     let zone = zone.flatten();
     let value = match written.given("value") {
         None => None,
