@@ -307,6 +307,10 @@ mod tests {
             ),
             (r#","registrations":[{"programme":"pc-pdca"}]"#, "registrations[0].programme: "),
             (
+                r#","registrations":[{"programme":"cadets"}]"#,
+                "registrations[0].programme: \"cadets\" takes no registrations",
+            ),
+            (
                 r#","registrations":[{"programme":"pc-any","notBefore":"July"}]"#,
                 "registrations[0].notBefore: ",
             ),

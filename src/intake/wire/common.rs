@@ -34,19 +34,19 @@ pub(super) fn eligibility(data: &Page<'_>, inner: &Page<'_>, names: &[&str]) -> 
     if let Some(text) = data.prose("eligibility")? {
         return Ok(Some(Change::Eligibility(text)));
     }
-    let mut named = false;
+    let mut is_said = false;
     let mut texts = Vec::new();
     for name in names {
         let text = inner.prose(name)?;
-        named |= text.is_some();
+        is_said |= text.is_some();
         texts.extend(text.flatten());
     }
-    Ok(named.then(|| Change::Eligibility((!texts.is_empty()).then(|| texts.join("; ")))))
+    Ok(is_said.then(|| Change::Eligibility((!texts.is_empty()).then(|| texts.join("; ")))))
 }
 
-/// When the door shuts, as `name` says it; none at all if that is null.
+/// When the door shuts, if `name` says it.
 pub(super) fn closing(data: &Page<'_>, name: &str, reading: &Reading) -> Read<Option<Vec<Change>>> {
-    let closing = data.closing(name, reading.zone)?.flatten();
+    let closing = data.closing(name, reading.zone)?;
     Ok(closing.map(|(closing, zone)| {
         zone.map(Change::Zone).into_iter().chain([Change::Closing(closing)]).collect()
     }))

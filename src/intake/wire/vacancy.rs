@@ -112,7 +112,7 @@ fn changes_in(data: &Page<'_>, reading: &Reading) -> Read<Vec<Change>> {
     });
     if let Some(closing) = common::closing(data, "closing", reading)? {
         changes.extend(closing);
-    } else if let Some((closing, _)) = posting.closing("validThrough", reading.zone)?.flatten() {
+    } else if let Some((closing, _)) = posting.closing("validThrough", reading.zone)? {
         changes.push(Change::Closing(closing));
     }
     Ok(changes)

@@ -192,17 +192,19 @@ impl<'a> Page<'a> {
     }
 
     /// When the door shuts, from a date, a time, or the object that says how
-    /// precise it is and in which zone; and that zone.
-    pub(super) fn closing(&self, name: &str, zone: Tz) -> Read<Option<Option<(Closing, Option<Tz>)>>> {
-        self.read(name, |place, value| match value {
-            Value::Null => Ok(None),
-            Value::Object(_) => closing_of(&self.page(name, "an object")?, zone).map(Some),
-            value => value
-                .as_str()
-                .and_then(closing_as_written)
-                .map(|closing| Some((closing, None)))
-                .ok_or_else(|| schema(place, "a date, a time, or an object with value and precision")),
-        })
+    /// precise it is and in which zone; and that zone. Null is as good as
+    /// nothing.
+    pub(super) fn closing(&self, name: &str, zone: Tz) -> Read<Option<(Closing, Option<Tz>)>> {
+        match self.given(name) {
+            None => Ok(None),
+            Some(Value::Object(_)) => closing_of(&self.page(name, "an object")?, zone).map(Some),
+            Some(value) => {
+                let closing = value.as_str().and_then(closing_as_written);
+                closing
+                    .map(|closing| Some((closing, None)))
+                    .ok_or_else(|| self.wrong(name, "a date, a time, or an object with value and precision"))
+            }
+        }
     }
 
     /// Why the door shut: in our words, else by the state in the source's
