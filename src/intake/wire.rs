@@ -74,8 +74,8 @@ pub fn subject_of(kind: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.name() == about)
 }
 
-/// From when it is true, if the event says: when the door moved, else
-/// `effectiveAt`.
+/// From when it is true, if the event says: `effectiveAt`, else when the door
+/// moved.
 ///
 /// # Errors
 ///
@@ -89,7 +89,7 @@ pub fn effective_at(kind: &str, data: &Value) -> Read<Option<DateTime<Utc>>> {
         _ => None,
     };
     let effective = data.moment("effectiveAt")?.flatten();
-    Ok(moved.or(effective))
+    Ok(effective.or(moved))
 }
 
 /// The requisition number inside `posting.identifier`, if it is given.

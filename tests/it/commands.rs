@@ -107,7 +107,7 @@ async fn the_commands_go_the_whole_road() {
     assert_eq!(
         drained.stdout,
         "2 events taken in, 0 known already, 1 set aside; 1 alert made, 0 ended without a word; 1 mail sent, \
-         0 deferred, 0 refused or held\n"
+         0 deferred, 0 refused or held\n1 outcome published to jobalerts.outcomes\n"
     );
     assert_eq!(road.only_mail().rcpt_to, ["ann@example.org"]);
     let after = status(road.run(&["status", "--json"]).await.successful().stdout);
