@@ -184,8 +184,11 @@ pub async fn promise(
                select from subscribers p where p.id = owed.subscriber_id and p.lookup = any($4)))
          on conflict (subscriber_id, opening_id) do update set
              promise = a.promise or excluded.promise,
-             due_at = case when a.told_revision is null then coalesce(excluded.due_at, a.due_at) else a.due_at end,
-             ended = case when a.told_revision is null then excluded.ended else a.ended end,
+             -- Who was told, stopped asking and asks again is compared again.
+             due_at = case when a.told_revision is null or a.ended is not null
+                 then coalesce(excluded.due_at, a.due_at) else a.due_at end,
+             ended = case when a.told_revision is null or excluded.due_at is not null
+                 then excluded.ended else a.ended end,
              outcome = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
                  then excluded.outcome else a.outcome end,
              outcome_reason = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
@@ -193,6 +196,8 @@ pub async fn promise(
              outcome_at = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
                  then excluded.outcome_at else a.outcome_at end
          where excluded.promise and not a.promise
+            or a.told_revision is not null and a.ended in ('no-longer-wanted', 'unreachable', 'not-before')
+               and excluded.due_at is not null
             or a.told_revision is null and a.ended is distinct from 'refused'
                and (a.due_at is null and excluded.due_at is not null
                     or a.due_at is null and excluded.ended is distinct from a.ended

@@ -457,6 +457,22 @@ async fn promises_that_end_with_the_person() {
     assert_eq!(reasons, ["suppressed", "unregistered", "unsubscribed"]);
 }
 
+/// Who stops asking and asks again is owed it again.
+#[tokio::test]
+async fn who_registers_again_hears_of_it() {
+    let road = road(&[person(ANN).registered("pc-dhep")]).await;
+    happens(&road, "2024-02-19T10:00:00Z", &[Event::sample("09")]).await;
+    assert_eq!(road.drain().await, accepted(1));
+    road.sql("delete from registrations").await;
+    happens(&road, "2024-03-05T10:00:00Z", &[Event::sample("10")]).await;
+    assert_eq!(road.drain_at("2024-03-05T10:02:00Z").await.accepted, 0);
+    assert_eq!(road.six(DHEP).await, Six { released: 1, ..Six::default() });
+    road.import(&[person(ANN).registered("pc-dhep").agreed_at("2024-03-06T09:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-03-06T09:00:00Z").await, accepted(1));
+    assert_eq!(road.kinds_to(ANN).await, ["opening-date", "open-now"]);
+    assert_eq!(road.six(DHEP).await, Six { kept: 1, ..Six::default() });
+}
+
 /// I26: an address that takes no mail keeps no promise open for ever.
 #[tokio::test]
 async fn who_cannot_be_reached_is_settled_when_the_door_has_shut() {
