@@ -185,7 +185,9 @@ impl Line {
             .await
             .map_err(|error| mismatch(name, error))?;
         let bind = QueueBindOptions::default();
-        self.channel.queue_bind(short(name)?, short(exchange)?, "#".into(), bind, FieldTable::default()).await?;
+        self.channel
+            .queue_bind(short(name)?, short(exchange)?, "#".into(), bind, FieldTable::default())
+            .await?;
         Ok(())
     }
 

@@ -181,8 +181,12 @@ mod tests {
 
     fn wrapped(subject: &str) -> Value {
         let about = About { subject: subject.to_owned(), cycle: Some("2024-03".to_owned()), number: 2 };
-        let outcome =
-            PromiseOutcome { outcome: "released", reason: Some("not-before"), door_left: None, mail: Some("abc") };
+        let outcome = PromiseOutcome {
+            outcome: "released",
+            reason: Some("not-before"),
+            door_left: None,
+            mail: Some("abc"),
+        };
         let event = OutcomeEvent::promise(&about, outcome, "2024-03-05T10:00:00Z".parse().unwrap());
         let waiting = Waiting {
             id: 7,

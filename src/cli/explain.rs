@@ -158,7 +158,10 @@ async fn about(
     if let (Some(first), Some(last)) = (named.first(), named.last()) {
         let subject = first.subject.clone();
         if last.subject != subject {
-            bail!("{typed} is the name of several things, such as {subject} and {}; write one of these", last.subject);
+            bail!(
+                "{typed} is the name of several things, such as {subject} and {}; write one of these",
+                last.subject
+            );
         }
         return Ok((subject, named));
     }
@@ -208,7 +211,8 @@ async fn report(
         .collect();
     let library = Library::read(&mut *connection, &due, &rules.taxonomy).await?;
     let revisions = explain::revisions(&mut *connection, &keys).await?;
-    let each: Vec<(i64, i32)> = revisions.iter().map(|(opening, revision, _)| (*opening, *revision)).collect();
+    let each: Vec<(i64, i32)> =
+        revisions.iter().map(|(opening, revision, _)| (*opening, *revision)).collect();
     let told = opening::Chain {
         rules,
         person: found.id,

@@ -32,9 +32,11 @@ pub(super) async fn ledger(
     let ledger = match subject {
         None => ledger::read(&mut connection, Which::All, now).await?,
         Some(name) => {
-            let is_programme = |named: &Named| named.subject.trim_start_matches("test-").starts_with("programme/");
+            let is_programme =
+                |named: &Named| named.subject.trim_start_matches("test-").starts_with("programme/");
             let found = ledger::named(&mut connection, name).await?;
-            let keys: Vec<i64> = found.iter().filter(|named| is_programme(named)).map(|named| named.id).collect();
+            let keys: Vec<i64> =
+                found.iter().filter(|named| is_programme(named)).map(|named| named.id).collect();
             if keys.is_empty() {
                 let taxonomy = daemon::taxonomy(config)?;
                 if !found.is_empty() {
@@ -42,7 +44,14 @@ pub(super) async fn ledger(
                 }
                 if !is_in(&taxonomy, name) {
                     let known = ledger::subjects(&mut connection).await?;
-                    bail!("{}", unknown(name, known.iter().filter(|known| known.starts_with("programme/")), &taxonomy));
+                    bail!(
+                        "{}",
+                        unknown(
+                            name,
+                            known.iter().filter(|known| known.starts_with("programme/")),
+                            &taxonomy
+                        )
+                    );
                 }
             }
             ledger::read(&mut connection, Which::These(&keys), now).await?
@@ -51,7 +60,7 @@ pub(super) async fn ledger(
     if as_json {
         say(format_args!("{:#}", as_value(&ledger, now)));
     } else {
-        print(&ledger, now);
+        print(&ledger, subject, now);
     }
     let astray: Vec<String> =
         ledger.cycles.iter().filter(|cycle| !cycle.promises.add_up()).map(key).collect();
@@ -104,15 +113,29 @@ fn opens(cycle: &Cycle) -> Option<DateTime<Utc>> {
 }
 
 const HEADINGS: [&str; 15] = [
-    "cycle", "name", "phase", "opens", "closes", "promises", "owed", "kept", "kept late", "broken", "explained",
-    "released", "date told", "left p5", "left p50",
+    "cycle",
+    "name",
+    "phase",
+    "opens",
+    "closes",
+    "promises",
+    "owed",
+    "kept",
+    "kept late",
+    "broken",
+    "explained",
+    "released",
+    "date told",
+    "left p5",
+    "left p50",
 ];
 /// The columns up to this one are texts, the others numbers.
 const TEXTS: usize = 5;
 
-fn print(ledger: &Ledger, now: DateTime<Utc>) {
+fn print(ledger: &Ledger, subject: Option<&str>, now: DateTime<Utc>) {
     if ledger.cycles.is_empty() {
-        say("No programme has had a cycle yet, so nothing was promised.");
+        let which = subject.unwrap_or("any programme");
+        say(format_args!("No cycle of {which} has been announced yet, so nothing was promised."));
         return;
     }
     let mut rows: Vec<Vec<String>> = vec![HEADINGS.map(str::to_owned).to_vec()];
@@ -134,14 +157,17 @@ fn print(ledger: &Ledger, now: DateTime<Utc>) {
     for line in aligned(&rows, TEXTS) {
         say(line);
     }
-    let reasons: Vec<String> =
-        ledger.total.released_because.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    if !reasons.is_empty() {
-        say(format_args!("released: {}", reasons.join(", ")));
+    for cycle in ledger.cycles.iter().filter(|cycle| cycle.promises.released > 0) {
+        let because = cycle.promises.released_because.iter();
+        let reasons: Vec<String> = because.map(|(reason, count)| format!("{count} {reason}")).collect();
+        say(format_args!("released of {}: {}", key(cycle), reasons.join(", ")));
     }
     for cycle in ledger.cycles.iter().filter(|cycle| is_overdue(cycle, now)) {
         let without = cycle.promises.owed + cycle.promises.broken;
-        say(format_args!("{} shut more than a day ago, and {without} of its promises have no outcome", key(cycle)));
+        say(format_args!(
+            "{} shut more than a day ago, and {without} of its promises have no outcome",
+            key(cycle)
+        ));
     }
 }
 
@@ -163,9 +189,8 @@ fn numbers(promises: &Promises) -> Vec<String> {
         promises.released,
         promises.advance_told,
     ];
-    let left = [promises.door_left_p5, promises.door_left_p50].map(|left| {
-        left.map_or_else(|| "-".to_owned(), |seconds| span(chrono::Duration::seconds(seconds)))
-    });
+    let left = [promises.door_left_p5, promises.door_left_p50]
+        .map(|left| left.map_or_else(|| "-".to_owned(), |seconds| span(chrono::Duration::seconds(seconds))));
     counts.iter().map(ToString::to_string).chain(left).collect()
 }
 
@@ -272,9 +297,15 @@ mod tests {
 
     #[test]
     fn spans_are_said_in_their_two_largest_units() {
-        for (seconds, said) in
-            [(0, "0s"), (40, "40s"), (90, "1m 30s"), (7_200, "2h"), (187_200, "2d 4h"), (86_460, "1d"), (-60, "-1m")]
-        {
+        for (seconds, said) in [
+            (0, "0s"),
+            (40, "40s"),
+            (90, "1m 30s"),
+            (7_200, "2h"),
+            (187_200, "2d 4h"),
+            (86_460, "1d"),
+            (-60, "-1m"),
+        ] {
             assert_eq!(span(chrono::Duration::seconds(seconds)), said);
         }
     }

@@ -48,13 +48,11 @@ pub async fn person(connection: &mut PgConnection, who: Who<'_>) -> Result<Optio
         Who::Address(lookup) => (Some(lookup), None),
         Who::PublicId(id) => (None, Some(id)),
     };
-    Ok(sqlx::query_as(
-        "select id, state, created_at from subscribers where lookup = $1 or public_id = $2",
-    )
-    .bind(lookup)
-    .bind(public_id)
-    .fetch_optional(connection)
-    .await?)
+    Ok(sqlx::query_as("select id, state, created_at from subscribers where lookup = $1 or public_id = $2")
+        .bind(lookup)
+        .bind(public_id)
+        .fetch_optional(connection)
+        .await?)
 }
 
 /// That a person agreed.

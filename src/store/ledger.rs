@@ -51,7 +51,8 @@ impl Promises {
     #[must_use]
     pub fn add_up(&self) -> bool {
         let six = [self.owed, self.kept, self.kept_late, self.broken, self.explained, self.released];
-        six.iter().sum::<i64>() == self.promises && self.released_because.values().sum::<i64>() == self.released
+        six.iter().sum::<i64>() == self.promises
+            && self.released_because.values().sum::<i64>() == self.released
     }
 }
 

@@ -31,11 +31,7 @@ impl About {
 
 impl From<&Kept> for About {
     fn from(kept: &Kept) -> Self {
-        Self {
-            subject: kept.subject.to_string(),
-            cycle: kept.opening.cycle.clone(),
-            number: kept.number,
-        }
+        Self { subject: kept.subject.to_string(), cycle: kept.opening.cycle.clone(), number: kept.number }
     }
 }
 

@@ -20,6 +20,7 @@ mod intake;
 mod kill;
 mod learning;
 mod matching;
+mod outcomes;
 mod privacy;
 mod rejections;
 mod road;
