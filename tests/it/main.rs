@@ -19,6 +19,7 @@ mod import;
 mod intake;
 mod kill;
 mod learning;
+mod ledger;
 mod matching;
 mod outcomes;
 mod privacy;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::explain::words;
 use crate::delivery::claim::{Asked, Asker, Library, Rules, owed_for};
-use crate::domain::alert::{self, Guard, Situation, Word};
+use crate::domain::alert::{self, Guard, Reason, Situation, Word};
 use crate::domain::cadence::Cadence;
 use crate::domain::criteria::Criteria;
 use crate::domain::subject::Kind;
@@ -24,6 +24,8 @@ pub(super) struct Chain<'a> {
     pub(super) person: i64,
     pub(super) addressee: &'a Addressee,
     pub(super) asker: Asker<'a>,
+    /// Why they may not be written to, if so.
+    pub(super) unreachable_because: Option<&'static str>,
     pub(super) library: Library,
     /// The programmes of registrations that matching has not looked at.
     pub(super) unmatched: Vec<String>,
@@ -314,9 +316,15 @@ impl Chain<'_> {
                         words::notice(notice)
                     )
                 }
-                Word::Wait(until) => format!("No mail yet, because it is held until {}.", words::at(*until)),
+                Word::Wait(until) => {
+                    format!(
+                        "No mail yet, because it waits until {} ({}).",
+                        words::at(*until),
+                        self.held_by(known)
+                    )
+                }
                 Word::Nothing => "No mail, because they know all there is to know.".to_owned(),
-                Word::End(reason) => format!("No mail, because {}.", words::reason(*reason)),
+                Word::End(reason) => format!("No mail, because {}.", self.why(*reason)),
             },
             (None, Some(ended)) => {
                 let again = if alert.told_revision.is_some() { "No further mail" } else { "No mail" };
@@ -327,24 +335,39 @@ impl Chain<'_> {
                     "They were told, and are to be told {}; matching has yet to make it due.",
                     words::notice(notice)
                 ),
-                _ => "They were told, and know all there is to know; no further mail is due.".to_owned(),
+                Word::End(reason) => {
+                    format!("They were told; no further mail, because {}.", self.why(*reason))
+                }
+                Word::Nothing | Word::Wait(_) => {
+                    "They were told, and know all there is to know; no further mail is due.".to_owned()
+                }
             },
             (None, None) => "No mail, because there is nothing to say as things are.".to_owned(),
         }
+    }
+
+    /// Why an alert ends, with what the table of people says.
+    fn why(&self, reason: Reason) -> String {
+        match (reason, self.unreachable_because) {
+            (Reason::Unreachable, Some(because)) => format!("{}: {because}", words::reason(reason)),
+            _ => words::reason(reason).to_owned(),
+        }
+    }
+
+    /// What holds a word back.
+    fn held_by(&self, known: &Known<'_>) -> String {
+        let Word::Say(notice) = known.bare else { return "the door is not open yet".to_owned() };
+        let guards = alert::guards(notice, &known.situation, &self.rules.policy);
+        guards.iter().map(|(guard, _)| guard.name()).collect::<Vec<_>>().join(", ")
     }
 
     /// Why an alert is due later.
     fn waiting(&self, known: &Known<'_>, due: DateTime<Utc>) -> String {
         let asked = known.asked;
         let why = match (known.word, known.bare) {
-            (Word::Wait(_), Word::Say(notice)) => {
-                let guards = alert::guards(notice, &known.situation, &self.rules.policy);
-                let names: Vec<&str> = guards.iter().map(|(guard, _)| guard.name()).collect();
-                format!("held by: {}", names.join(", "))
-            }
-            (Word::Wait(_), _) => "the door is not open yet".to_owned(),
+            (Word::Wait(_), _) => self.held_by(known),
             (Word::End(reason), _) => {
-                format!("it ends without a word then, because {}", words::reason(*reason))
+                format!("it ends without a word then, because {}", self.why(*reason))
             }
             (Word::Nothing, _) => {
                 "there is nothing to say as things are, and it is looked at again then".to_owned()
@@ -371,7 +394,7 @@ impl Chain<'_> {
             return "No mail yet, because matching has not looked at it for this person.".to_owned();
         }
         match known.bare {
-            Word::End(reason) => format!("No mail, because {}.", words::reason(*reason)),
+            Word::End(reason) => format!("No mail, because {}.", self.why(*reason)),
             Word::Nothing => "No mail, because there is nothing to say as things are.".to_owned(),
             Word::Say(_) | Word::Wait(_) => {
                 let new = known.asked.registration.is_some_and(|r| self.unmatched.contains(&r.programme));
