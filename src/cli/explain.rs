@@ -3,6 +3,7 @@
 //! It decides nothing itself: what the comparison says comes of the same code
 //! and the same reads as at a claim.
 
+mod conclusion;
 mod opening;
 mod words;
 
