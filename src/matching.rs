@@ -297,13 +297,12 @@ impl Rules {
         let phase = truth.phase(now);
         let is_shut = matches!(phase, Phase::Closed | Phase::Withdrawn);
         let dated = truth.opened_at.is_some() || truth.facts.opens.is_some();
-        let mut within: BTreeSet<String> = self.part_of(&kept.subject.reference);
-        // An announcement may speak of several programmes at once.
-        if let (Phase::Announced, Some(programme)) = (phase, &truth.facts.programme) {
-            within.extend(programme.members.iter().flat_map(|member| self.part_of(member)));
-        }
         Some(Prospects {
-            within: within.into_iter().collect(),
+            within: opening
+                .answers(&kept.subject.reference, &self.taxonomy)
+                .into_iter()
+                .map(ToOwned::to_owned)
+                .collect(),
             people,
             exactly: self.prospect(opening, Registered::Exactly, now),
             part_of: self.prospect(opening, Registered::Within, now),
@@ -313,14 +312,6 @@ impl Rules {
             today: now.with_timezone(&self.policy.rhythm.zone).date_naive(),
             now,
         })
-    }
-
-    /// A programme and all that it is part of.
-    fn part_of(&self, programme: &str) -> BTreeSet<String> {
-        let mut within: BTreeSet<String> =
-            self.taxonomy.programmes().within(programme).into_iter().map(ToOwned::to_owned).collect();
-        within.insert(programme.to_owned());
-        within
     }
 
     /// What the comparison says to somebody who registered and was told

@@ -3,6 +3,7 @@
 //! It decides nothing itself: what the comparison says comes of the same code
 //! and the same reads as at a claim.
 
+mod conclusion;
 mod opening;
 mod words;
 
@@ -213,11 +214,13 @@ async fn report(
     let revisions = explain::revisions(&mut *connection, &keys).await?;
     let each: Vec<(i64, i32)> =
         revisions.iter().map(|(opening, revision, _)| (*opening, *revision)).collect();
+    let said = person(&mut *connection, rules, found, addressee).await?;
     let told = opening::Chain {
         rules,
         person: found.id,
         addressee,
         asker: Asker::new(addressee, rules, now),
+        unreachable_because: said.unreachable_because,
         library,
         unmatched: explain::unmatched_registrations(&mut *connection, found.id).await?,
         progress: explain::progress(&mut *connection, &keys).await?,
@@ -239,14 +242,7 @@ async fn report(
         }
         .to_owned()
     });
-    Ok(Report {
-        as_of: now,
-        person: person(connection, rules, found, addressee).await?,
-        subject,
-        events,
-        openings,
-        conclusion,
-    })
+    Ok(Report { as_of: now, person: said, subject, events, openings, conclusion })
 }
 
 async fn person(

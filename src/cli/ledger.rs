@@ -60,7 +60,7 @@ pub(super) async fn ledger(
     if as_json {
         say(format_args!("{:#}", as_value(&ledger, now)));
     } else {
-        print(&ledger, now);
+        print(&ledger, subject, now);
     }
     let astray: Vec<String> =
         ledger.cycles.iter().filter(|cycle| !cycle.promises.add_up()).map(key).collect();
@@ -132,9 +132,10 @@ const HEADINGS: [&str; 15] = [
 /// The columns up to this one are texts, the others numbers.
 const TEXTS: usize = 5;
 
-fn print(ledger: &Ledger, now: DateTime<Utc>) {
+fn print(ledger: &Ledger, subject: Option<&str>, now: DateTime<Utc>) {
     if ledger.cycles.is_empty() {
-        say("No programme has had a cycle yet, so nothing was promised.");
+        let which = subject.unwrap_or("any programme");
+        say(format_args!("No cycle of {which} has been announced yet, so nothing was promised."));
         return;
     }
     let mut rows: Vec<Vec<String>> = vec![HEADINGS.map(str::to_owned).to_vec()];
@@ -156,10 +157,10 @@ fn print(ledger: &Ledger, now: DateTime<Utc>) {
     for line in aligned(&rows, TEXTS) {
         say(line);
     }
-    let reasons: Vec<String> =
-        ledger.total.released_because.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    if !reasons.is_empty() {
-        say(format_args!("released: {}", reasons.join(", ")));
+    for cycle in ledger.cycles.iter().filter(|cycle| cycle.promises.released > 0) {
+        let because = cycle.promises.released_because.iter();
+        let reasons: Vec<String> = because.map(|(reason, count)| format!("{count} {reason}")).collect();
+        say(format_args!("released of {}: {}", key(cycle), reasons.join(", ")));
     }
     for cycle in ledger.cycles.iter().filter(|cycle| is_overdue(cycle, now)) {
         let without = cycle.promises.owed + cycle.promises.broken;

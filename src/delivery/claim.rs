@@ -1,7 +1,7 @@
 //! Claim and decide: in one transaction, takes people who are due, reads
 //! everything about them again, and decides what to say.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -16,7 +16,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::subject::Kind;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::terms::Terms;
-use crate::domain::truth::{Phase, State, Truth};
+use crate::domain::truth::{Phase, Truth};
 use crate::store::alerts::{self, Due, Ending};
 use crate::store::mails::{self, Unfinished};
 use crate::store::openings::{self, Kept};
@@ -376,7 +376,7 @@ impl<'a> Asker<'a> {
         if kept.opening.kind != Kind::Programme {
             return (None, false);
         }
-        let owed = owed_for(kept, taxonomy);
+        let owed = kept.opening.answers(&kept.subject.reference, taxonomy);
         let mine = || {
             self.addressee.registrations.iter().filter(|registration| {
                 owed.contains(registration.programme.as_str())
@@ -389,22 +389,6 @@ impl<'a> Asker<'a> {
             mine().filter(holds).min_by_key(|r| (r.programme != kept.subject.reference, r.registered_at));
         (found, mine().next().is_some())
     }
-}
-
-/// The programmes whose registrants a cycle concerns: its own, and all that it
-/// is part of. An announcement may speak of several at once.
-pub(crate) fn owed_for<'k>(kept: &'k Kept, taxonomy: &'k Taxonomy) -> BTreeSet<&'k str> {
-    let mut owed = taxonomy.programmes().within(&kept.subject.reference);
-    owed.insert(&kept.subject.reference);
-    if let (State::Announced, Some(programme)) =
-        (kept.opening.truth.state, &kept.opening.truth.facts.programme)
-    {
-        for member in &programme.members {
-            owed.extend(taxonomy.programmes().within(member));
-            owed.insert(member);
-        }
-    }
-    owed
 }
 
 #[derive(Default)]

@@ -294,9 +294,10 @@ impl Criteria {
                 let asked = lists.into_iter().flatten();
                 let found: BTreeSet<&str> =
                     asked.filter(|phrase| terms.words.contain(phrase)).map(Phrase::in_words).collect();
-                match found.is_empty() {
-                    true => "none of these".to_owned(),
-                    false => found.into_iter().collect::<Vec<_>>().join(", "),
+                if found.is_empty() {
+                    "none of these".to_owned()
+                } else {
+                    found.into_iter().collect::<Vec<_>>().join(", ")
                 }
             }
             Criterion::Pay => terms.pay_ceiling.map_or_else(

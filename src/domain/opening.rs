@@ -1,11 +1,14 @@
 //! One thing that people can be told about: a vacancy's posting, a programme's
 //! cycle, or an event day.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::facts::{Change, Facts};
 use crate::domain::history::{Event, Position};
 use crate::domain::subject::Kind;
+use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::{CloseReason, State, Truth};
 
 /// When something happened at the source, and when it was first seen here.
@@ -170,6 +173,20 @@ impl Opening {
     pub(super) fn is_due(&self, by: DateTime<Utc>) -> bool {
         let facts = &self.truth.facts;
         facts.opens.is_none_or(|opens| opens.first_moment(facts.zone) <= by)
+    }
+
+    /// The programmes whose registrants a cycle of `programme` concerns: its
+    /// own, and all that it is part of. An announcement may speak of several.
+    #[must_use]
+    pub fn answers<'a>(&'a self, programme: &'a str, taxonomy: &'a Taxonomy) -> BTreeSet<&'a str> {
+        let members = self.truth.facts.programme.iter().flat_map(|facts| &facts.members);
+        let announced = members.map(String::as_str).filter(|_| self.truth.state == State::Announced);
+        let mut answers = BTreeSet::new();
+        for slug in std::iter::once(programme).chain(announced) {
+            answers.extend(taxonomy.programmes().within(slug));
+            answers.insert(slug);
+        }
+        answers
     }
 
     /// Before this moment nothing is said about a move of the door: it may be

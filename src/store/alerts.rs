@@ -166,10 +166,10 @@ pub async fn promise(
                 case when owed.promise and owed.ended is not null then $16::timestamptz end
          from (
              select r.subscriber_id,
-                    bool_and(r.not_before > $13) is true as waits,
-                    case when bool_and(r.not_before > $13) is true then null
+                    bool_and(coalesce(r.not_before > $13, false)) as waits,
+                    case when bool_and(coalesce(r.not_before > $13, false)) then null
                          when bool_or(r.programme = $5) then $7 else $8 end as due_at,
-                    case when bool_and(r.not_before > $13) is true then 'not-before'
+                    case when bool_and(coalesce(r.not_before > $13, false)) then 'not-before'
                          when bool_or(r.programme = $5) then $9 else $10 end as ended,
                     $11 and ($12::timestamptz is null or min(r.registered_at) < $12) as promise
              from registrations r
@@ -422,6 +422,8 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
                  case when a.promise and a.outcome is null then case e.reason
                      when 'unreachable' then case p.state when 'suppressed' then 'suppressed' else 'unsubscribed' end
                      when 'no-longer-wanted' then 'unregistered'
+                     -- What never opened was not missed.
+                     when 'expired' then case when o.opened_at is null then 'withdrawn' else 'expired' end
                      else e.reason end end as released
              from unnest($1::bigint[], $2::bigint[], $3::text[]) as e (subscriber_id, opening_id, reason)
              join alerts a using (subscriber_id, opening_id)

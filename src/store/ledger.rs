@@ -94,7 +94,7 @@ struct Row {
     explained: i64,
     released: i64,
     advance_told: i64,
-    door_left: Option<Vec<f64>>,
+    seconds_left: Option<Vec<i64>>,
     subject: Option<String>,
     cycle: Option<String>,
     posting: Option<i32>,
@@ -130,10 +130,13 @@ pub async fn read(connection: &mut PgConnection, which: Which<'_>, now: DateTime
                     count(*) filter (where a.outcome = 'released') as released,
                     count(a.advance_told_at) as advance_told,
                     percentile_disc(array[0.05, 0.5])
-                        within group (order by extract(epoch from a.door_left)::float8) as door_left
+                        within group (order by a.door_left) as door_left
              from cycles c left join alerts a on a.opening_id = c.id and a.promise
              group by grouping sets ((c.id), (), (c.id, a.outcome_reason), (a.outcome_reason)))
-         select counted.*, cycles.subject, cycles.cycle, cycles.posting, cycles.truth
+         select counted.*,
+                (select array_agg(extract(epoch from p.door_left)::bigint order by p.place)
+                 from unnest(counted.door_left) with ordinality as p (door_left, place)) as seconds_left,
+                cycles.subject, cycles.cycle, cycles.posting, cycles.truth
          from counted left join cycles on cycles.id = counted.opening_id and not counted.of_a_reason
          order by cycles.subject, cycles.posting",
     )
@@ -160,8 +163,7 @@ pub async fn read(connection: &mut PgConnection, which: Which<'_>, now: DateTime
 
 impl Row {
     fn promises(&self, released_because: BTreeMap<String, i64>) -> Promises {
-        #[expect(clippy::cast_possible_truncation, reason = "seconds, of which the fraction is no matter")]
-        let left = |index: usize| Some(*self.door_left.as_ref()?.get(index)? as i64);
+        let left = |index: usize| self.seconds_left.as_ref()?.get(index).copied();
         Promises {
             promises: self.promises,
             owed: self.owed,

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
+use crate::cli::explain::conclusion::Known;
 use crate::cli::explain::words;
-use crate::delivery::claim::{Asked, Asker, Library, Rules, owed_for};
-use crate::domain::alert::{self, Guard, Situation, Word};
-use crate::domain::cadence::Cadence;
+use crate::delivery::claim::{Asked, Asker, Library, Rules};
+use crate::domain::alert::{self, Guard, Word};
 use crate::domain::criteria::Criteria;
 use crate::domain::subject::Kind;
 use crate::domain::terms::Terms;
@@ -16,7 +16,7 @@ use crate::domain::truth::{CloseReason, Phase, State, Truth};
 use crate::store::alerts::Due;
 use crate::store::explain::{Alert, Mail, Progress};
 use crate::store::openings::Kept;
-use crate::store::subscribers::{Addressee, SavedSearch};
+use crate::store::subscribers::{Addressee, KeptRegistration, SavedSearch};
 
 /// What was read, to explain each opening from.
 pub(super) struct Chain<'a> {
@@ -24,6 +24,8 @@ pub(super) struct Chain<'a> {
     pub(super) person: i64,
     pub(super) addressee: &'a Addressee,
     pub(super) asker: Asker<'a>,
+    /// Why they may not be written to, if so.
+    pub(super) unreachable_because: Option<&'static str>,
     pub(super) library: Library,
     /// The programmes of registrations that matching has not looked at.
     pub(super) unmatched: Vec<String>,
@@ -65,7 +67,8 @@ pub(super) struct Explained {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Revision {
-    pub(super) revision: i32,
+    #[serde(rename = "revision")]
+    pub(super) number: i32,
     pub(super) recorded_at: DateTime<Utc>,
     pub(super) state: State,
     pub(super) close_reason: Option<CloseReason>,
@@ -89,7 +92,8 @@ pub(super) struct Search {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Criterion {
-    pub(super) criterion: &'static str,
+    #[serde(rename = "criterion")]
+    pub(super) name: &'static str,
     pub(super) asked: String,
     pub(super) found: String,
     pub(super) fits: bool,
@@ -102,12 +106,25 @@ pub(super) struct Registration {
     pub(super) registered_at: DateTime<Utc>,
     pub(super) not_before: Option<NaiveDate>,
     pub(super) valid_until: Option<NaiveDate>,
-    /// Whether it concerns this programme, directly or through the tree.
-    pub(super) reaches: bool,
-    pub(super) holds: bool,
-    /// It is the one that the mail names.
+    pub(super) standing: Reach,
+    /// It is the one that mails name.
     pub(super) answered: bool,
-    pub(super) matched: bool,
+}
+
+/// Whether a registration concerns a programme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Reach {
+    /// It is for something else.
+    Elsewhere,
+    /// It would, and begins later or has ended.
+    NotNow,
+    /// It does, and matching has not looked at it.
+    Unmatched,
+    /// It is for this programme.
+    ByName,
+    /// It is for something that this programme is part of.
+    ThroughTheTree,
 }
 
 /// The alert between the person and the opening.
@@ -180,20 +197,28 @@ impl Chain<'_> {
         };
         let mails: Vec<&Mail> = self.mails.iter().filter(|mail| mail.openings.contains(&kept.id)).collect();
         let truth = &kept.opening.truth;
-        let unreadable_told = due.told_revision.is_some() && before.is_none();
-        let conclusion = if unreadable_told {
-            "No mail for now, because what they were told cannot be read; it is tried again every hour."
-                .to_owned()
+        let (comparison, conclusion) = if due.told_revision.is_some() && before.is_none() {
+            // As at a claim: without it, nothing can be compared.
+            let comparison = Comparison {
+                word: "wait",
+                meaning: "nothing, until what was told can be read".to_owned(),
+                guards: vec![],
+            };
+            let conclusion = "No mail for now, because what they were told cannot be read; the log lines above say what \
+                 is wrong with it. While it is due, it is tried again every hour.";
+            (comparison, conclusion.to_owned())
         } else {
-            self.conclusion(&Known {
-                kept,
-                alert,
-                asked: &asked,
-                situation,
-                bare: &bare,
-                word: &word,
-                mails: &mails,
-            })
+            let comparison = Comparison {
+                word: words::word(&word),
+                meaning: words::meaning(&bare),
+                guards: guards
+                    .into_iter()
+                    .map(|(guard, until)| Held { guard: guard.name(), until })
+                    .collect(),
+            };
+            let known =
+                Known { kept, alert, asked: &asked, situation, bare: &bare, word: &word, mails: &mails };
+            (comparison, self.conclusion(&known))
         };
         Some(Explained {
             opening: kept.key(),
@@ -216,14 +241,7 @@ impl Chain<'_> {
             registrations: self.registrations(kept, &asked),
             alert: alert.map(|alert| between(alert, truth, self.now)),
             mails: mails.iter().map(|mail| told(mail, kept.id)).collect(),
-            comparison: Comparison {
-                word: words::word(&word),
-                meaning: words::meaning(&bare),
-                guards: guards
-                    .into_iter()
-                    .map(|(guard, until)| Held { guard: guard.name(), until })
-                    .collect(),
-            },
+            comparison,
             conclusion,
         })
     }
@@ -233,7 +251,7 @@ impl Chain<'_> {
         mine.filter_map(|(id, revision, recorded_at)| {
             let truth = self.truths.get(&(*id, *revision))?;
             Some(Revision {
-                revision: *revision,
+                number: *revision,
                 recorded_at: *recorded_at,
                 state: truth.state,
                 close_reason: truth.close_reason,
@@ -247,133 +265,30 @@ impl Chain<'_> {
         if kept.opening.kind != Kind::Programme {
             return vec![];
         }
-        let owed = owed_for(kept, &self.rules.taxonomy);
+        let owed = kept.opening.answers(&kept.subject.reference, &self.rules.taxonomy);
         let today = self.asker.today;
+        let standing = |mine: &KeptRegistration| {
+            let holds = mine.not_before.is_none_or(|from| from <= today)
+                && mine.valid_until.is_none_or(|last| today <= last);
+            match owed.contains(mine.programme.as_str()) {
+                false => Reach::Elsewhere,
+                true if !holds => Reach::NotNow,
+                true if self.unmatched.contains(&mine.programme) => Reach::Unmatched,
+                true if mine.programme == kept.subject.reference => Reach::ByName,
+                true => Reach::ThroughTheTree,
+            }
+        };
         let each = self.addressee.registrations.iter();
         each.map(|registration| Registration {
             programme: registration.programme.clone(),
             registered_at: registration.registered_at,
             not_before: registration.not_before,
             valid_until: registration.valid_until,
-            reaches: owed.contains(registration.programme.as_str()),
-            holds: registration.not_before.is_none_or(|from| from <= today)
-                && registration.valid_until.is_none_or(|last| today <= last),
+            standing: standing(registration),
             answered: asked.registration == Some(registration),
-            matched: !self.unmatched.contains(&registration.programme),
         })
         .collect()
     }
-
-    /// Why there was a mail, will be one, or is none.
-    fn conclusion(&self, known: &Known<'_>) -> String {
-        let Known { alert, mails, .. } = known;
-        if mails.iter().any(|mail| mail.in_hand) {
-            return "A mail about it is being sent now.".to_owned();
-        }
-        let Some(alert) = alert else { return self.without_alert(known) };
-        if let Some(mail) = mails.iter().rev().find(|mail| mail.outcome.is_none() && mail.attempts > 0)
-            && let Some(due) = alert.due_at
-        {
-            let reply = mail.reply.as_deref().unwrap_or("nothing");
-            return format!(
-                "A mail was tried {} times and is tried again at {}; the mail server said: {reply}",
-                mail.attempts,
-                words::at(due)
-            );
-        }
-        match (alert.due_at, alert.ended.as_deref()) {
-            (Some(due), _) if due > self.now => self.waiting(known, due),
-            (Some(_), _) => match known.word {
-                Word::Say(notice) => {
-                    format!(
-                        "A mail is due now, and goes with the next claim: it tells {}.",
-                        words::notice(notice)
-                    )
-                }
-                Word::Wait(until) => format!("No mail yet, because it is held until {}.", words::at(*until)),
-                Word::Nothing => "No mail, because they know all there is to know.".to_owned(),
-                Word::End(reason) => format!("No mail, because {}.", words::reason(*reason)),
-            },
-            (None, Some(ended)) => {
-                let again = if alert.told_revision.is_some() { "No further mail" } else { "No mail" };
-                format!("{again}, because {}.", words::ended(ended))
-            }
-            (None, None) if alert.told_revision.is_some() => match known.bare {
-                Word::Say(notice) => format!(
-                    "They were told, and are to be told {}; matching has yet to make it due.",
-                    words::notice(notice)
-                ),
-                _ => "They were told, and know all there is to know; no further mail is due.".to_owned(),
-            },
-            (None, None) => "No mail, because there is nothing to say as things are.".to_owned(),
-        }
-    }
-
-    /// Why an alert is due later.
-    fn waiting(&self, known: &Known<'_>, due: DateTime<Utc>) -> String {
-        let asked = known.asked;
-        let why = match (known.word, known.bare) {
-            (Word::Wait(_), Word::Say(notice)) => {
-                let guards = alert::guards(notice, &known.situation, &self.rules.policy);
-                let names: Vec<&str> = guards.iter().map(|(guard, _)| guard.name()).collect();
-                format!("held by: {}", names.join(", "))
-            }
-            (Word::Wait(_), _) => "the door is not open yet".to_owned(),
-            (Word::End(reason), _) => {
-                format!("it ends without a word then, because {}", words::reason(*reason))
-            }
-            (Word::Nothing, _) => {
-                "there is nothing to say as things are, and it is looked at again then".to_owned()
-            }
-            (Word::Say(_), _) => match asked.wish.search {
-                Some(cadence @ (Cadence::Daily | Cadence::Weekly)) if asked.registration.is_none() => {
-                    format!("it goes with the {} mail", cadence.name())
-                }
-                _ => "it was put off when it was last looked at".to_owned(),
-            },
-        };
-        format!("No mail yet: the next word is due at {} ({why}).", words::at(due))
-    }
-
-    /// Why there is not even an alert.
-    fn without_alert(&self, known: &Known<'_>) -> String {
-        let progress = self.progress.iter().find(|progress| progress.id == known.kept.id);
-        if let Some(fault) = progress.and_then(|progress| progress.fault.as_deref()) {
-            return format!(
-                "No mail, because matching cannot get past this opening and has set it aside: {fault}."
-            );
-        }
-        if progress.is_some_and(|progress| progress.to_match && self.person > progress.match_cursor) {
-            return "No mail yet, because matching has not looked at it for this person.".to_owned();
-        }
-        match known.bare {
-            Word::End(reason) => format!("No mail, because {}.", words::reason(*reason)),
-            Word::Nothing => "No mail, because there is nothing to say as things are.".to_owned(),
-            Word::Say(_) | Word::Wait(_) => {
-                let new = known.asked.registration.is_some_and(|r| self.unmatched.contains(&r.programme));
-                if new {
-                    "No mail yet, because matching has not looked at their registration.".to_owned()
-                } else {
-                    "No mail, because what they ask for now did not ask for it when it was matched. A search is held \
-                     against what opens or changes after it was saved."
-                        .to_owned()
-                }
-            }
-        }
-    }
-}
-
-/// What a conclusion is drawn from.
-struct Known<'a> {
-    kept: &'a Kept,
-    alert: Option<&'a Alert>,
-    asked: &'a Asked<'a>,
-    situation: Situation<'a>,
-    /// What there would be to say if nothing held it back...
-    bare: &'a Word,
-    /// ...and what is to be done.
-    word: &'a Word,
-    mails: &'a [&'a Mail],
 }
 
 fn search(search: &SavedSearch, criteria: &Criteria, terms: &Terms, told_terms: Option<&Terms>) -> Search {
@@ -386,7 +301,7 @@ fn search(search: &SavedSearch, criteria: &Criteria, terms: &Terms, told_terms: 
             .judge(terms)
             .into_iter()
             .map(|judged| Criterion {
-                criterion: judged.criterion.name(),
+                name: judged.criterion.name(),
                 asked: judged.asked,
                 found: judged.found,
                 fits: judged.fits,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::cli::explain::opening::{Between, Explained, Registration, Search, Told};
+use crate::cli::explain::opening::{Between, Explained, Reach, Registration, Search, Told};
 use crate::cli::explain::{Counts, Event, Person, Report};
 use crate::cli::ledger::{minute, span};
 use crate::domain::alert::{Notice, Reason, Word};
@@ -180,7 +180,7 @@ fn opening(explained: &Explained, lines: &mut Vec<String>) {
         let why = revision.close_reason.map_or(String::new(), |reason| format!(" ({})", name_of(&reason)));
         lines.push(format!(
             "  revision {}, written at {}: {}{why}, closes {}",
-            revision.revision,
+            revision.number,
             at(revision.recorded_at),
             name_of(&revision.state),
             known(revision.closes_at)
@@ -196,7 +196,7 @@ fn opening(explained: &Explained, lines: &mut Vec<String>) {
         lines.push(format!("  says {unmapped}, which the taxonomy does not know: it limits nobody"));
     }
     lines.extend(explained.searches.iter().flat_map(search));
-    lines.extend(explained.registrations.iter().map(|mine| registration(mine, &explained.opening)));
+    lines.extend(explained.registrations.iter().map(registration));
     if explained.searches.is_empty() && explained.registrations.is_empty() {
         lines.push("  no search and no registration that could ask for it".to_owned());
     }
@@ -237,7 +237,7 @@ fn search(search: &Search) -> Vec<String> {
         let fits = if criterion.fits { "fits" } else { "DOES NOT FIT" };
         lines.push(format!(
             "    {}: asks {}; found {}: {fits}",
-            criterion.criterion, criterion.asked, criterion.found
+            criterion.name, criterion.asked, criterion.found
         ));
     }
     for unknown in &search.unknown {
@@ -246,71 +246,58 @@ fn search(search: &Search) -> Vec<String> {
     lines
 }
 
-fn registration(mine: &Registration, opening: &str) -> String {
-    let mut said = format!("  registered for {} at {}", mine.programme, at(mine.registered_at));
-    if let Some(from) = mine.not_before {
-        said.push_str(&format!(", not before {from}"));
-    }
-    if let Some(last) = mine.valid_until {
-        said.push_str(&format!(", until {last}"));
-    }
-    said.push_str(match (mine.reaches, mine.holds, mine.matched) {
-        (false, _, _) => ": this programme is not part of it",
-        (true, false, _) => ": it reaches this programme, and does not hold on this day",
-        (true, true, false) => ": it reaches this programme, and matching has not looked at it yet",
-        (true, true, true) if opening.contains(&format!("/{}/", mine.programme)) => {
-            ": this programme by name"
-        }
-        (true, true, true) => ": this programme is part of it",
-    });
-    if mine.answered {
-        said.push_str("; mails name this one");
-    }
-    said
+fn registration(mine: &Registration) -> String {
+    let standing = match mine.standing {
+        Reach::Elsewhere => "this programme is not part of it",
+        Reach::NotNow => "it reaches this programme, and does not hold on this day",
+        Reach::Unmatched => "it reaches this programme, and matching has not looked at it yet",
+        Reach::ByName => "this programme by name",
+        Reach::ThroughTheTree => "this programme is part of it",
+    };
+    [
+        format!("  registered for {} at {}", mine.programme, at(mine.registered_at)),
+        any(mine.not_before, |from| format!(", not before {from}")),
+        any(mine.valid_until, |last| format!(", until {last}")),
+        format!(": {standing}"),
+        if mine.answered { "; mails name this one" } else { "" }.to_owned(),
+    ]
+    .concat()
 }
 
 fn told(mail: &Told) -> String {
-    let revision = mail.revision.map_or(String::new(), |revision| format!(" of revision {revision}"));
-    let mut said = format!("  mail {}{revision}, {}", mail.kind, mail.message_id);
-    if let Some(claimed) = mail.claimed_at {
-        said.push_str(&format!(", claimed at {}", at(claimed)));
-    }
     let ended = match (&mail.outcome, mail.in_hand) {
         (Some(outcome), _) => outcome.clone(),
         (None, true) => "being sent".to_owned(),
         (None, false) => format!("waiting, after {} tries", mail.attempts),
     };
-    said.push_str(&format!(": {ended}"));
-    if let Some(finished) = mail.finished_at {
-        said.push_str(&format!(" at {}", at(finished)));
-    }
-    if let Some(reply) = &mail.reply {
-        said.push_str(&format!("; the mail server said: {reply}"));
-    }
-    said
+    [
+        format!("  mail {}", mail.kind),
+        any(mail.revision, |revision| format!(" of revision {revision}")),
+        format!(", {}", mail.message_id),
+        any(mail.claimed_at, |claimed| format!(", claimed at {}", at(claimed))),
+        format!(": {ended}"),
+        any(mail.finished_at, |finished| format!(" at {}", at(finished))),
+        any(mail.reply.as_ref(), |reply| format!("; the mail server said: {reply}")),
+    ]
+    .concat()
 }
 
 fn between(alert: &Between) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Some(revision), Some(phase)) = (alert.told_revision, &alert.told_phase) {
-        let when = alert.told_at.map_or(String::new(), |told| format!(" at {}", at(told)));
+        let when = any(alert.told_at, |told| format!(" at {}", at(told)));
         lines.push(format!("  last told{when}: revision {revision}, {phase}"));
     }
-    if alert.promise {
-        let mut said = format!("  promise: {}", alert.outcome.as_deref().unwrap_or_default());
-        if let Some(reason) = &alert.outcome_reason {
-            said.push_str(&format!(" ({reason})"));
-        }
-        if let Some(decided) = alert.outcome_at {
-            said.push_str(&format!(" at {}", at(decided)));
-        }
-        if let Some(left) = alert.door_left_seconds {
-            said.push_str(&format!(", {} before the door shut", span(chrono::Duration::seconds(left))));
-        }
-        if let Some(told) = alert.date_told_at {
-            said.push_str(&format!("; the date was told at {}", at(told)));
-        }
-        lines.push(said);
+    if let Some(outcome) = &alert.outcome {
+        let left = |seconds| format!(", {} before the door shut", span(chrono::Duration::seconds(seconds)));
+        let said = [
+            format!("  promise: {outcome}"),
+            any(alert.outcome_reason.as_ref(), |reason| format!(" ({reason})")),
+            any(alert.outcome_at, |decided| format!(" at {}", at(decided))),
+            any(alert.door_left_seconds, left),
+            any(alert.date_told_at, |told| format!("; the date was told at {}", at(told))),
+        ];
+        lines.push(said.concat());
     }
     match (alert.due_at, &alert.ended) {
         (Some(due), _) => lines.push(format!("  the next word is due at {}", at(due))),
@@ -318,4 +305,9 @@ fn between(alert: &Between) -> Vec<String> {
         (None, None) => {}
     }
     lines
+}
+
+/// What is said of something, if it is there.
+fn any<T>(thing: Option<T>, say: impl FnOnce(T) -> String) -> String {
+    thing.map_or_else(String::new, say)
 }

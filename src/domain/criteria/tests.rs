@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -218,5 +219,104 @@ fn what_cannot_be_read_says_where() {
     ] {
         let error = Criteria::read(&written, &Taxonomy::shipped()).unwrap_err().to_string();
         assert!(error.starts_with(message), "{written}: {error}");
+    }
+}
+
+#[test]
+fn a_judgement_says_what_was_asked_and_what_was_found() {
+    let criteria = read(&json!({
+        "hours": {"any": ["part-time", "full-time"], "not": ["full-time"]},
+        "keywords": {"any": ["custody", "dogs"]},
+        "pay": {"atLeast": 35000.5},
+    }));
+    let judged = criteria.judge(&Terms::of(&advert(), &Taxonomy::shipped()));
+    let said: Vec<(&str, &str, &str, bool)> = judged
+        .iter()
+        .map(|judged| (judged.criterion.name(), judged.asked.as_str(), judged.found.as_str(), judged.fits))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("hours", "any of full-time, part-time; none of full-time", "full-time", false),
+            ("pay", "at least £35000.50 a year", "up to £35000 a year", false),
+            ("keywords", "any of custodi, dog", "custodi", true),
+        ]
+    );
+}
+
+#[test]
+fn the_rules_for_ranks_and_event_days_are_judged_where_they_apply() {
+    let taxonomy = Taxonomy::shipped();
+    let rules = |advert: &Facts, search: Value| -> Vec<(&'static str, bool)> {
+        let judged = read(&search).judge(&Terms::of(advert, &taxonomy));
+        judged.into_iter().map(|judged| (judged.criterion.name(), judged.fits)).collect()
+    };
+    let senior = Facts { rank: vec!["inspector".into()], ..advert() };
+    assert_eq!(rules(&senior, json!({})), [("rank rule", false)]);
+    assert_eq!(
+        rules(&senior, json!({"rank": {"any": ["inspector"]}})),
+        [("rank", true), ("rank rule", true)]
+    );
+    let day = Facts { topic: vec!["discovery-day".into()], ..advert() };
+    assert_eq!(rules(&day, json!({})), [("topic rule", false)]);
+    assert_eq!(rules(&advert(), json!({})), []);
+}
+
+/// Values of which some meet and some do not.
+fn rule(values: &'static [&'static str]) -> impl Strategy<Value = Option<Value>> {
+    let list = || proptest::collection::vec(proptest::sample::select(values), 0..3);
+    let rule =
+        (list(), list(), list()).prop_map(|(any, all, not)| json!({"any": any, "all": all, "not": not}));
+    proptest::option::weighted(0.4, rule)
+}
+
+fn advert_of_any_kind() -> impl Strategy<Value = Facts> {
+    let some = |values: &'static [&'static str]| {
+        let list = proptest::collection::vec(proptest::sample::select(values), 0..2);
+        list.prop_map(|values| values.into_iter().map(ToOwned::to_owned).collect::<Vec<String>>())
+    };
+    let pay = proptest::option::of(0..5_000_000_i64);
+    let values = (some(&FAMILIES), some(&RANKS), some(&PLACES), some(&TOPICS));
+    (values, some(&WORDS), pay).prop_map(|((role_family, rank, locations, topic), words, pay)| Facts {
+        title: words.join(" "),
+        role_family,
+        rank,
+        locations,
+        topic,
+        pay: pay.map(|max| Pay { currency: "GBP".into(), min: 0, max, unit: PayUnit::Year }),
+        ..Facts::blank(chrono_tz::Europe::London)
+    })
+}
+
+const FAMILIES: [&str; 4] = ["police-officer", "detective", "volunteer", "astronaut"];
+const RANKS: [&str; 4] = ["constable", "sergeant", "inspector", "czar"];
+const PLACES: [&str; 4] = ["west-midlands", "dudley", "coventry", "atlantis"];
+const TOPICS: [&str; 2] = ["discovery-day", "baking"];
+const WORDS: [&str; 4] = ["custody", "dogs", "police", "control room"];
+
+proptest! {
+    #[test]
+    fn all_criteria_fit_if_and_only_if_it_matches(
+        rules in (rule(&FAMILIES), rule(&RANKS), rule(&PLACES), rule(&TOPICS), rule(&WORDS)),
+        pay in proptest::option::weighted(0.3, 0..50_000),
+        advert in advert_of_any_kind(),
+    ) {
+        let mut search = Map::new();
+        let (families, ranks, places, topics, words) = rules;
+        for (key, rule) in [
+            ("roleFamily", families),
+            ("rank", ranks),
+            ("locations", places),
+            ("topic", topics),
+            ("keywords", words),
+        ] {
+            search.extend(rule.map(|rule| (key.to_owned(), rule)));
+        }
+        search.extend(pay.map(|pounds| ("pay".to_owned(), json!({"atLeast": pounds}))));
+        let taxonomy = Taxonomy::shipped();
+        let criteria = Criteria::read(&Value::Object(search), &taxonomy).unwrap();
+        let terms = Terms::of(&advert, &taxonomy);
+        let judged = criteria.judge(&terms);
+        prop_assert_eq!(judged.iter().all(|judged| judged.fits), criteria.matches(&terms), "{:?}", judged);
     }
 }

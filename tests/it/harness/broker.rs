@@ -9,9 +9,13 @@ use data_encoding::BASE64;
 use futures_util::future::join_all;
 use jobalerts::config::Amqp;
 use jobalerts::intake::queue::Session;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueDeleteOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
@@ -217,6 +221,17 @@ impl Peer {
         self.session.waiting().await.unwrap()
     }
 
+    /// Begins to hear all that is published on an exchange.
+    pub(crate) async fn listen(&self, exchange: &str) -> Listener {
+        let queue = format!("listener-{}", Uuid::new_v4().simple());
+        let options = QueueDeclareOptions::exclusive();
+        self.channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await.unwrap();
+        let options = QueueBindOptions::default();
+        let (name, exchange) = (queue.as_str().into(), exchange.into());
+        self.channel.queue_bind(name, exchange, "#".into(), options, FieldTable::default()).await.unwrap();
+        Listener { channel: self.channel.clone(), queue }
+    }
+
     /// Takes all dead letters, in order.
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
         let mut letters = Vec::new();
@@ -242,5 +257,39 @@ impl Peer {
             });
         }
         letters
+    }
+}
+
+/// Somebody who follows what is published on an exchange.
+pub(crate) struct Listener {
+    channel: Channel,
+    queue: String,
+}
+
+impl Listener {
+    /// The events that have come, in order, each published under its type.
+    pub(crate) async fn take(&self) -> Vec<Value> {
+        let mut events = Vec::new();
+        let options = BasicGetOptions { no_ack: true };
+        while let Some(message) = self.channel.basic_get(self.queue.as_str().into(), options).await.unwrap() {
+            let event: Value = serde_json::from_slice(&message.data).unwrap();
+            assert_eq!(message.routing_key.as_str(), event["type"]);
+            assert_eq!(*message.properties.delivery_mode(), Some(2), "it is persistent");
+            let content_type = message.properties.content_type().as_ref().map(ToString::to_string);
+            assert_eq!(content_type.as_deref(), Some("application/cloudevents+json; charset=utf-8"));
+            events.push(event);
+        }
+        events
+    }
+
+    /// Waits until something comes.
+    pub(crate) async fn wait(&self) -> Vec<Value> {
+        loop {
+            let events = self.take().await;
+            if !events.is_empty() {
+                return events;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }
