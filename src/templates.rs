@@ -32,8 +32,6 @@ pub(crate) const SHIPPED: &[(&str, &str)] = &[
     shipped!("layout/already-applied.txt"),
     shipped!("layout/announcement.html"),
     shipped!("layout/announcement.txt"),
-    shipped!("layout/apology.html"),
-    shipped!("layout/apology.txt"),
     shipped!("layout/as-of.html"),
     shipped!("layout/as-of.txt"),
     shipped!("layout/before-you-click.html"),

@@ -15,14 +15,17 @@ use crate::domain::difference::{self, Field};
 use crate::domain::facts::{Attendance, Facts};
 use crate::domain::subject::Kind;
 use crate::domain::taxonomy::{Dimension, Taxonomy};
-use crate::domain::truth::Truth;
+use crate::domain::truth::{State, Truth};
 
 pub(super) fn head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let (subject, headline) = match items {
         [only] => match fields(only.notice) {
             [field] => {
-                let name = name(*field);
-                (subject(setting, only, *field), format!("We have to correct the {name}"))
+                let headline = match field {
+                    Field::NotOpen => format!("This {} is not open yet", thing(only.subject.kind)),
+                    field => format!("We have to correct the {}", name(*field)),
+                };
+                (subject(setting, only, *field), headline)
             }
             several => (
                 SubjectLine::of(
@@ -68,7 +71,7 @@ pub(super) fn corrections(setting: Setting<'_>, item: &Item<'_>) -> Vec<Wrong> {
         let is = said_of(setting.taxonomy, item.subject.kind, *field, item.truth);
         let thing = thing(item.subject.kind);
         let writer = match field {
-            Field::NotOpen | Field::Opens | Field::Closing | Field::Day | Field::Attendance | Field::Full => Writer::Us,
+            Field::NotOpen | Field::Opens | Field::Closing | Field::Day | Field::Full => Writer::Us,
             _ => Writer::Source,
         };
         Wrong {
@@ -81,7 +84,10 @@ pub(super) fn corrections(setting: Setting<'_>, item: &Item<'_>) -> Vec<Wrong> {
             writer,
         }
     };
-    fields(item.notice).iter().enumerate().map(wrong).collect()
+    let found = fields(item.notice);
+    // Where a day is, is said with how it is attended.
+    let twice = |field: &Field| *field == Field::Place && found.contains(&Field::Attendance);
+    found.iter().filter(|field| !twice(field)).enumerate().map(wrong).collect()
 }
 
 /// What is said of one field.
@@ -106,6 +112,7 @@ impl Saying {
     fn as_it_is(&self) -> String {
         match self {
             Self::Does(what) => match what.strip_prefix("is ") {
+                Some(what) if what.starts_with("not ") => format!("It is {what}."),
                 Some(what) => format!("It is now {what}."),
                 None => format!("It now {what}."),
             },
@@ -124,10 +131,12 @@ fn said_of(taxonomy: &Taxonomy, kind: Kind, field: Field, truth: &Truth) -> Sayi
     let labels = |dimension| has(said(taxonomy, dimension, facts));
     match field {
         Field::NotOpen => {
-            let ahead = matches!(truth.state, crate::domain::truth::State::Announced | crate::domain::truth::State::Scheduled);
+            let ahead = matches!(truth.state, State::Announced | State::Scheduled);
             match opening(truth).filter(|_| ahead) {
-                Some(when) => Saying::Does(format!("is not open; it opens {}", words::begins(when, facts.zone))),
-                None if ahead => Saying::Does("is not open; no opening date is given".to_owned()),
+                Some(when) => {
+                    Saying::Does(format!("is not open yet; it opens {}", words::begins(when, facts.zone)))
+                }
+                None if ahead => Saying::Does("is not open yet; no opening date is given".to_owned()),
                 None => Saying::Does("is open".to_owned()),
             }
         }
@@ -135,13 +144,22 @@ fn said_of(taxonomy: &Taxonomy, kind: Kind, field: Field, truth: &Truth) -> Sayi
             Some(when) => Saying::Does(format!("opens {}", words::begins(when, facts.zone))),
             None => Saying::Nothing(name(field)),
         },
-        Field::Closing => match (words::shuts(difference::closing(truth), facts.zone), kind) {
-            (Some(shuts), Kind::EventDay) => Saying::Does(format!("takes bookings until it closes {shuts}")),
-            (Some(shuts), _) => Saying::Does(format!("closes {shuts}")),
-            (None, _) => Saying::Nothing(name(field)),
-        },
+        Field::Closing => {
+            let (closing, zone) = (difference::closing(truth), facts.zone);
+            let saying = match kind {
+                Kind::EventDay => {
+                    words::until(closing, zone).map(|until| format!("takes bookings until {until}"))
+                }
+                Kind::Vacancy | Kind::Programme => {
+                    words::shuts(closing, zone).map(|shuts| format!("closes {shuts}"))
+                }
+            };
+            saying.map_or(Saying::Nothing(name(field)), Saying::Does)
+        }
         Field::Day => match &facts.day {
-            Some(day) => Saying::Does(format!("is on {}", words::span(day.starts_at, day.ends_at, facts.zone))),
+            Some(day) => {
+                Saying::Does(format!("is on {}", words::span(day.starts_at, day.ends_at, facts.zone)))
+            }
             None => Saying::Nothing(name(field)),
         },
         Field::Place => has(match kind {
@@ -150,8 +168,10 @@ fn said_of(taxonomy: &Taxonomy, kind: Kind, field: Field, truth: &Truth) -> Sayi
         }),
         Field::Attendance => match facts.day.as_ref().map(|day| day.attendance) {
             Some(Attendance::Online) => Saying::Does("is online".to_owned()),
-            Some(Attendance::Mixed) => Saying::Does("is in a place and online".to_owned()),
-            _ => Saying::Does("is in a place".to_owned()),
+            _ => match place_of_day(taxonomy, facts) {
+                Some(place) => Saying::Does(format!("is in {place}")),
+                None => Saying::Does("is in a place".to_owned()),
+            },
         },
         Field::Pay => has(pay(facts)),
         Field::Grade => has(given(facts.grade_text.as_deref())),
@@ -161,10 +181,8 @@ fn said_of(taxonomy: &Taxonomy, kind: Kind, field: Field, truth: &Truth) -> Sayi
         Field::Rank => labels(Dimension::Rank),
         Field::Eligibility => has(given(facts.eligibility.as_deref())),
         Field::Title => has(Some(text(&facts.title))),
-        Field::Full => match facts.day.as_ref().is_some_and(|day| day.full) {
-            true => Saying::Does("is full".to_owned()),
-            false => Saying::Does("has places".to_owned()),
-        },
+        Field::Full if facts.day.as_ref().is_some_and(|day| day.full) => Saying::Does("is full".to_owned()),
+        Field::Full => Saying::Does("has places".to_owned()),
     }
 }
 
@@ -175,7 +193,7 @@ fn pay(facts: &Facts) -> Option<String> {
 /// What a field is called.
 pub(super) const fn name(field: Field) -> &'static str {
     match field {
-        Field::NotOpen => "opening",
+        Field::NotOpen => "state of the door",
         Field::Opens => "opening date",
         Field::Closing => "closing date",
         Field::Day => "date of the day",
@@ -184,7 +202,7 @@ pub(super) const fn name(field: Field) -> &'static str {
         Field::Pay => "pay",
         Field::Grade => "grade",
         Field::Contract => "contract",
-        Field::Hours => "hours",
+        Field::Hours => "pattern of hours",
         Field::Audience => "list of who may apply",
         Field::Rank => "rank",
         Field::Eligibility => "rule on who may apply",
@@ -197,21 +215,22 @@ pub(super) const fn name(field: Field) -> &'static str {
 fn subject(setting: Setting<'_>, item: &Item<'_>, field: Field) -> SubjectLine {
     let (truth, told) = (item.truth, item.told.as_ref().map(|told| told.truth));
     let short = || short_name(setting.taxonomy, item);
-    let dates = |what: &str, was: Option<(NaiveDate, Option<String>)>, is: Option<(NaiveDate, Option<String>)>| {
-        let fact = match (was, is) {
-            (Some((was, old)), Some((is, new))) if was == is => match (old, new) {
-                (Some(old), Some(new)) => format!("{what} time is {new}, not {old}"),
-                (_, Some(new)) => format!("{what} time is {new}"),
-                (_, None) => format!("no {what} time is given"),
-            },
-            (Some((was, _)), Some((is, _))) => {
-                format!("{what} date is {}, not {}", words::date(is), words::date(was))
-            }
-            (None, Some((is, _))) => format!("{what} date is {}", words::date(is)),
-            (_, None) => format!("no {what} date is given"),
+    let dates =
+        |what: &str, was: Option<(NaiveDate, Option<String>)>, is: Option<(NaiveDate, Option<String>)>| {
+            let fact = match (was, is) {
+                (Some((was, old)), Some((is, new))) if was == is => match (old, new) {
+                    (Some(old), Some(new)) => format!("{what} time is {new}, not {old}"),
+                    (_, Some(new)) => format!("{what} time is {new}"),
+                    (_, None) => format!("no {what} time is given"),
+                },
+                (Some((was, _)), Some((is, _))) => {
+                    format!("{what} date is {}, not {}", words::date(is), words::date(was))
+                }
+                (None, Some((is, _))) => format!("{what} date is {}", words::date(is)),
+                (_, None) => format!("no {what} date is given"),
+            };
+            SubjectLine::fact(format!("Correction: {fact}"))
         };
-        SubjectLine::fact(format!("Correction: {fact}"))
-    };
     match field {
         Field::Closing => {
             let said = |truth: &Truth| {

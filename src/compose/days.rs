@@ -12,6 +12,9 @@ use crate::domain::alert::Notice;
 use crate::domain::difference::{self, Field};
 use crate::domain::facts::{Attendance, Day, Facts};
 
+/// What became of a day that is on the internet now.
+const ONLINE: &str = "Moved online";
+
 pub(super) fn head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let (subject, headline) = match items {
         [only] => {
@@ -67,10 +70,12 @@ fn summary(day: &Day, facts: &Facts) -> String {
         Some(places) => parts.push(format!("there are {places} places")),
         None => {}
     }
-    parts.push(match words::until(facts.closing, facts.zone) {
-        Some(until) => format!("book by {until}"),
-        None => "book on the page below".to_owned(),
-    });
+    if !day.full {
+        parts.push(match words::until(facts.closing, facts.zone) {
+            Some(until) => format!("book by {until}"),
+            None => "book on the page below".to_owned(),
+        });
+    }
     let line = parts.join("; ");
     format!("{}{}.", line[..1].to_uppercase(), &line[1..])
 }
@@ -79,7 +84,11 @@ pub(super) fn changed_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let (subject, headline) = match items {
         [only] => {
             let fact = fact(setting, only);
-            (named(setting, only, &format!("{fact}: ")), format!("{fact}: {}", title(setting.taxonomy, only)))
+            let mut subject = named(setting, only, &format!("{fact}: "));
+            if fact == ONLINE {
+                subject.detail.clear();
+            }
+            (subject, format!("{fact}: {}", title(setting.taxonomy, only)))
         }
         several => (
             SubjectLine::fact(format!("Changes to {} event days you asked about", several.len())),
@@ -109,7 +118,7 @@ fn fact(setting: Setting<'_>, item: &Item<'_>) -> String {
             }
         }
         Some(day) if found(Field::Attendance) => match day.attendance {
-            Attendance::Online => "Moved online".to_owned(),
+            Attendance::Online => ONLINE.to_owned(),
             Attendance::Mixed => "Now in a place or online".to_owned(),
             Attendance::Offline => "No longer online".to_owned(),
         },
@@ -118,7 +127,11 @@ fn fact(setting: Setting<'_>, item: &Item<'_>) -> String {
             _ => "Moved".to_owned(),
         },
         Some(day) if found(Field::Full) => {
-            if day.full { "Full".to_owned() } else { "Places again".to_owned() }
+            if day.full {
+                "Full".to_owned()
+            } else {
+                "Places again".to_owned()
+            }
         }
         Some(_) if found(Field::Closing) => match words::shuts_on(difference::closing(item.truth), zone) {
             Some(closes) => format!("Book by {}", words::date(closes)),

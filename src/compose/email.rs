@@ -6,13 +6,15 @@ use std::time::SystemTime;
 use chrono::DateTime;
 use chrono_tz::Tz;
 use lettre::address::{AddressError, Envelope};
-use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{
+    ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
+};
 use lettre::message::{Body, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
-use crate::compose::{ComposeError, calendar};
 use crate::compose::message_id::MessageId;
 use crate::compose::quoted_printable;
+use crate::compose::{ComposeError, calendar};
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::subject::Kind;
 use crate::domain::text::one_line;

@@ -402,7 +402,16 @@ mod tests {
     fn draft<'a>(slots: &'a [Slot<'a>], text: &'a str, html: &'a str) -> Draft<'a> {
         let stop = ["How to stop"; 2];
         let hosts = &*HOSTS;
-        Draft { subject: "New: archives", from_name: Some("Alerts"), text, html, slots, stop, hosts, hidden: None }
+        Draft {
+            subject: "New: archives",
+            from_name: Some("Alerts"),
+            text,
+            html,
+            slots,
+            stop,
+            hosts,
+            hidden: None,
+        }
     }
 
     fn rules(draft: &Draft<'_>) -> Vec<Rule> {
@@ -506,7 +515,10 @@ mod tests {
         let slot = |name, text| Slot { name, text, writer: Writer::Us };
         let (early, late) = ("until Monday 4 December 2023", "until Friday 8 December 2023");
         for (slots, two) in [
-            (vec![slot("title", "A"), slot("lead", early), slot("Closes", "Monday 4 December 2023, noon")], false),
+            (
+                vec![slot("title", "A"), slot("lead", early), slot("Closes", "Monday 4 December 2023, noon")],
+                false,
+            ),
             (vec![slot("title", "A"), slot("lead", early), slot("Closes", "Friday 8 December 2023")], true),
             (vec![slot("title", "A"), slot("lead", early), slot("title", "B"), slot("lead", late)], false),
         ] {

@@ -32,6 +32,13 @@ pub(super) fn explanation(from_outside: Option<&str>) -> Option<String> {
     from_outside.map(|words| shorten(&one_line(words), LONGEST_EXPLANATION)).filter(|text| !text.is_empty())
 }
 
+/// A reference or a slug from outside, if it can be one.
+pub(super) fn code(from_outside: &str) -> Option<String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | '.');
+    let code = from_outside.trim();
+    ((1..=40).contains(&code.len()) && code.chars().all(fits)).then(|| code.to_owned())
+}
+
 /// What people read for a programme: its label, else its slug.
 pub(super) fn label_of_programme(taxonomy: &Taxonomy, slug: &str) -> String {
     taxonomy.programmes().resolve(slug).map_or_else(|| text(slug), |node| node.label.clone())

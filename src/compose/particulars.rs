@@ -108,7 +108,10 @@ fn day(taxonomy: &Taxonomy, item: &Item<'_>) -> Vec<Row> {
         ours("Cost", cost),
         ours("Places", day.capacity.map(|capacity| capacity.to_string())),
         ours("Booking closes", bookings),
-        from_source("Who may come", said(taxonomy, Dimension::Audience, facts).filter(|_| !is_for_everybody(item))),
+        from_source(
+            "Who may come",
+            said(taxonomy, Dimension::Audience, facts).filter(|_| !is_for_everybody(item)),
+        ),
     ];
     rows.into_iter().flatten().collect()
 }

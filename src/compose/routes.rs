@@ -1,11 +1,11 @@
 //! The mails about routes: their dates, that they are open, and that they are paused or gone.
 
-use crate::compose::names::{explanation, short_name};
+use crate::compose::lint::Writer;
+use crate::compose::names::{code, explanation, short_name};
 use crate::compose::particulars::{identity, named_route, rows};
 use crate::compose::subject_line::SubjectLine;
-use crate::compose::view::{Head, ItemView, Setting, Wrong};
-use crate::compose::lint::Writer;
 use crate::compose::vacancies::when_told;
+use crate::compose::view::{Head, ItemView, Setting, Wrong};
 use crate::compose::{Item, words};
 use crate::domain::alert::Notice;
 use crate::domain::difference;
@@ -26,7 +26,8 @@ pub(super) fn date_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
         ([only], _) => match opening(only.truth) {
             Some(when) => {
                 let opens = format!(" opens {}", words::begins_short(when, zone(only)));
-                let subject = SubjectLine { after: opens, ..SubjectLine::of("", short_name(setting.taxonomy, only)) };
+                let subject =
+                    SubjectLine { after: opens, ..SubjectLine::of("", short_name(setting.taxonomy, only)) };
                 (subject, format!("Applications open {}", words::begins(when, zone(only))))
             }
             None => (
@@ -156,7 +157,7 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
                 ),
                 None => "No date is given for when they will be taken again.".to_owned(),
             });
-            stays(item, view, "We will write when we know more.");
+            stays(item, view, "You stay registered. We will write when we know more.");
         }
         Notice::CalledOff => {
             let was = item.told.as_ref().and_then(|told| {
@@ -170,7 +171,7 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
                 None => view.lead.push("This route will not open on the date that was given.".to_owned()),
             }
             expected(truth, view);
-            stays(item, view, "We will write when it has a new date.");
+            stays(item, view, "You stay registered. We will write when it has a new date.");
         }
         _ => ended(setting, item, view),
     }
@@ -183,10 +184,10 @@ fn ended(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
         Some(at) => format!("This route ended on {}.", words::day(words::end(at, zone).date())),
         None => "This route is no longer offered.".to_owned(),
     });
-    let successor = truth.replaced_by.as_deref().filter(|slug| !slug.trim().is_empty());
+    let successor = truth.replaced_by.as_deref().and_then(code);
     match successor {
         Some(slug) => {
-            let name = named_route(setting.taxonomy, slug);
+            let name = named_route(setting.taxonomy, &slug);
             view.lead.push(format!("This one takes its place: {name}."));
             view.next.push(
                 "To hear about the new route, reply to this email and say so; a person reads it.".to_owned(),
@@ -217,8 +218,10 @@ pub(super) fn stays(item: &Item<'_>, view: &mut ItemView<'_>, promise: &str) {
         return;
     }
     if item.truth.registration_stays_open {
-        view.next.push(format!("You stay registered. {promise}"));
+        view.next.push(promise.to_owned());
     } else {
-        view.next.push("Registrations for this route have ended. Register again to hear of a later one.".to_owned());
+        view.next.push(
+            "Registrations for this route have ended. Register again to hear of a later one.".to_owned(),
+        );
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::truth::{CloseReason, State, Truth};
 /// One mail; those with a name are worth looking at as a whole.
 #[derive(Clone)]
 pub(super) struct Sample {
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests keep whole mails"))]
     pub(super) name: &'static str,
     pub(super) kind: MailKind,
     pub(super) discreet: bool,
@@ -63,7 +64,16 @@ impl Topic {
         let subject = Subject { kind, reference: reference.to_owned(), test: false };
         let registered = (kind == Kind::Programme).then_some(("pc-any", false));
         let searches = if kind == Kind::Programme { vec![] } else { vec!["Near me"] };
-        Self { subject, truth, told: None, notice, searches, registered, no_longer_matches: false, test: false }
+        Self {
+            subject,
+            truth,
+            told: None,
+            notice,
+            searches,
+            registered,
+            no_longer_matches: false,
+            test: false,
+        }
     }
 
     /// Somebody was told what was so before a change.
@@ -76,7 +86,8 @@ impl Topic {
 
 /// One mail for each way through the templates.
 pub(super) fn all() -> Vec<Sample> {
-    let mut samples = [vacancies(), routes_to_come(), open_routes(), changed_routes(), shut(), days()].concat();
+    let mut samples =
+        [vacancies(), routes_to_come(), open_routes(), changed_routes(), shut(), days()].concat();
     // Each kind at first sight, for people who are discreet and for testers.
     for kind in MailKind::ALL {
         if let Some(sample) = samples.iter().find(|sample| sample.kind == kind).cloned() {
@@ -198,7 +209,8 @@ fn vacancies() -> Vec<Sample> {
                 Topic { no_longer_matches: true, ..all_fields.clone() },
                 Topic {
                     notice: Notice::Corrected(vec![Field::Closing]),
-                    ..volunteer().told(now, |truth| truth.facts.closing = Closing::CloseOfBusiness(day("2023-12-08")))
+                    ..volunteer()
+                        .told(now, |truth| truth.facts.closing = Closing::CloseOfBusiness(day("2023-12-08")))
                 },
             ],
         ),
@@ -267,7 +279,9 @@ fn pcda(state: State) -> Topic {
 fn announced() -> Topic {
     let programme = Programme {
         members: vec!["pc-pcda".to_owned(), "pc-dhep".to_owned()],
-        public_text: Some("Constable recruitment will open again soon. We do not have a date yet.".to_owned()),
+        public_text: Some(
+            "Constable recruitment will open again soon. We do not have a date yet.".to_owned(),
+        ),
         notify_registered: true,
         ..Programme::default()
     };
@@ -282,7 +296,8 @@ fn dated() -> Topic {
         closing: Closing::Date(day("2024-04-17")),
         ..titled("Special constable intake, spring")
     };
-    let topic = Topic::of(Kind::Programme, "special-intake", truth(State::Scheduled, None, facts), Notice::Dated);
+    let topic =
+        Topic::of(Kind::Programme, "special-intake", truth(State::Scheduled, None, facts), Notice::Dated);
     Topic { registered: Some(("special-intake", true)), searches: vec!["Near me"], ..topic }
 }
 
@@ -308,7 +323,11 @@ fn open_routes() -> Vec<Sample> {
     endless.truth.facts.closing = Closing::OpenUntilFilled;
     endless.truth.facts.url = None;
     endless.truth.facts.programme = None;
-    let both = Topic { searches: vec!["Constable routes"], registered: Some(("pc-dhep", true)), ..dhep(State::Open) };
+    let both = Topic {
+        searches: vec!["Constable routes"],
+        registered: Some(("pc-dhep", true)),
+        ..dhep(State::Open)
+    };
     vec![
         sample("open-now", now, vec![dhep(State::Open)]),
         sample("open-now-several", now, vec![dhep(State::Open), pcda(State::Open)]),
@@ -318,16 +337,14 @@ fn open_routes() -> Vec<Sample> {
         sample(
             "correction-opening",
             "2024-02-26T14:02:00Z",
-            vec![
-                Topic { notice: Notice::Corrected(vec![Field::Opens]), ..dhep(State::Scheduled) }.told(
-                    "2024-02-19T10:02:00Z",
-                    |truth| {
-                        truth.state = State::Scheduled;
-                        truth.opened_at = None;
-                        truth.facts.opens = Some(When::Instant(at("2024-03-01T10:00:00Z")));
-                    },
-                ),
-            ],
+            vec![Topic { notice: Notice::Corrected(vec![Field::Opens]), ..dhep(State::Scheduled) }.told(
+                "2024-02-19T10:02:00Z",
+                |truth| {
+                    truth.state = State::Scheduled;
+                    truth.opened_at = None;
+                    truth.facts.opens = Some(When::Instant(at("2024-03-01T10:00:00Z")));
+                },
+            )],
         ),
         sample(
             "correction-not-open",
@@ -396,7 +413,11 @@ fn shut() -> Vec<Sample> {
     let short = closed(dhep(State::Open), CloseReason::Early, "2024-03-05T10:20:00Z");
     vec![
         sample("closed-early", "2024-03-06T17:34:00Z", vec![early(full.clone(), "2024-03-05T10:02:00Z")]),
-        sample("closed-early-vacancy", "2023-11-27T09:05:00Z", vec![early(filled.clone(), "2023-11-24T10:02:00Z")]),
+        sample(
+            "closed-early-vacancy",
+            "2023-11-27T09:05:00Z",
+            vec![early(filled.clone(), "2023-11-24T10:02:00Z")],
+        ),
         sample(
             "closed-early-several",
             "2024-03-06T17:34:00Z",

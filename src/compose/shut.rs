@@ -45,13 +45,15 @@ pub(super) fn early(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'
         "If you had started an application, check the application site for what happens to it.".to_owned(),
     );
     expected(truth, view);
-    stays(item, view, "We will write when it next opens.");
+    stays(item, view, "You stay registered. We will write when it next opens.");
 }
 
 pub(super) fn missed_head(items: &[&Item<'_>]) -> Head {
     let fact = match items {
         [only] => format!("This {} opened and closed before we wrote", thing(only.subject.kind)),
-        several => format!("{} {} opened and closed before we wrote", words::number(several.len()), things(several)),
+        several => {
+            format!("{} {} opened and closed before we wrote", words::number(several.len()), things(several))
+        }
     };
     Head { subject: SubjectLine::fact(fact.clone()), headline: fact, summary: vec![] }
 }
@@ -66,9 +68,14 @@ pub(super) fn missed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<
         }
         None => format!("The {thing} opened, and closed{shut}{because}."),
     });
+    view.lead.push("You asked us to tell you and we did not manage it in time. We are sorry.".to_owned());
     view.rows = identity(setting.taxonomy, item);
     expected(truth, view);
-    stays(item, view, "Next time you will get the date beforehand, if the force gives us one.");
+    stays(
+        item,
+        view,
+        "You are still registered. Next time you will get the date beforehand, if the force gives us one.",
+    );
 }
 
 /// When a door shut, to be put behind a verb: ` at noon on Tuesday 19 March 2024`.

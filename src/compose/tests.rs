@@ -44,7 +44,12 @@ fn now() -> DateTime<Utc> {
 }
 
 fn message_id() -> MessageId {
-    MessageId::of(Uuid::from_u128(1), MailKind::VacancyAlert.name(), [("vacancy/1#1", 1)].into_iter(), "midshire.example")
+    MessageId::of(
+        Uuid::from_u128(1),
+        MailKind::VacancyAlert.name(),
+        [("vacancy/1#1", 1)].into_iter(),
+        "midshire.example",
+    )
 }
 
 fn slugs(slugs: &[&str]) -> Vec<String> {
@@ -363,7 +368,7 @@ fn a_mail_that_breaks_a_rule_is_held_back() {
         (vec![], "a mail tells of 1 to 20 openings, not of 0"),
         (vec![item("1", &plain, &["s"]); 21], "a mail tells of 1 to 20 openings, not of 21"),
         (vec![item("1", &plain, &[])], "the mail was held back: searches: it is missing or empty"),
-        (vec![item("", &plain, &["s"])], "the mail was held back: reference: it is missing or empty"),
+        (vec![item("", &plain, &["s"])], "the mail was held back: Reference: it is missing or empty"),
         (
             vec![item("1", &unfilled, &["s"])],
             "the mail was held back: subject: a placeholder was not filled in; title: a placeholder was not filled in",
@@ -374,7 +379,7 @@ fn a_mail_that_breaks_a_rule_is_held_back() {
         ),
         (
             vec![item("1", &null, &["s"])],
-            "the mail was held back: pay: a program's word for nothing stands where people expect a value",
+            "the mail was held back: Pay: a program's word for nothing stands where people expect a value",
         ),
     ] {
         assert_eq!(refused(&items), expected);

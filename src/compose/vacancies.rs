@@ -1,6 +1,6 @@
 //! The mails that tell only of vacancies: that they are new, and that they are gone.
 
-use crate::compose::names::{explanation, place_in_subject, text, things, title};
+use crate::compose::names::{code, explanation, place_in_subject, text, things, title};
 use crate::compose::particulars::{identity, rows};
 use crate::compose::subject_line::SubjectLine;
 use crate::compose::view::{Head, ItemView, Setting};
@@ -43,9 +43,17 @@ pub(super) fn withdrawn_head(items: &[&Item<'_>]) -> Head {
             summary: vec![],
         },
         several => {
-            let headline = format!("{} {} you asked about have been withdrawn", words::number(several.len()), things(several));
+            let headline = format!(
+                "{} {} you asked about have been withdrawn",
+                words::number(several.len()),
+                things(several)
+            );
             Head {
-                subject: SubjectLine::fact(format!("Withdrawn: {} {} you asked about", several.len(), things(several))),
+                subject: SubjectLine::fact(format!(
+                    "Withdrawn: {} {} you asked about",
+                    several.len(),
+                    things(several)
+                )),
                 headline,
                 summary: vec![],
             }
@@ -67,7 +75,7 @@ pub(super) fn withdrawn(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemVi
     view.lead.push(gone.to_owned());
     view.explanation = explanation(truth.explanation.as_deref());
     view.rows = identity(setting.taxonomy, item);
-    if let Some(replacement) = truth.replaced_by.as_deref().map(text).filter(|text| !text.is_empty()) {
+    if let Some(replacement) = truth.replaced_by.as_deref().and_then(code) {
         view.next.push(format!("Another role takes its place: reference {replacement}."));
     }
     view.next.push("There is nothing you need to do.".to_owned());
@@ -77,5 +85,9 @@ pub(super) fn withdrawn(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemVi
 pub(super) fn when_told(setting: Setting<'_>, told: &Told<'_>) -> String {
     let zone = setting.sender.zone;
     let day = |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&zone).date_naive();
-    if day(told.at) == day(setting.now) { "earlier today".to_owned() } else { format!("on {}", words::day(day(told.at))) }
+    if day(told.at) == day(setting.now) {
+        "earlier today".to_owned()
+    } else {
+        format!("on {}", words::day(day(told.at)))
+    }
 }

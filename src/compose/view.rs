@@ -11,6 +11,7 @@ use crate::compose::lint::{Slot, Writer};
 use crate::compose::names::{label_of_programme, names, text, title};
 use crate::compose::subject_line::SubjectLine;
 use crate::compose::{Item, Sender, correction, days, routes, shut, vacancies, words};
+use crate::domain::alert::Notice;
 use crate::domain::difference;
 use crate::domain::subject::Kind;
 use crate::domain::taxonomy::Taxonomy;
@@ -229,8 +230,8 @@ impl<'a> View<'a> {
         if says_as_of(self.kind) {
             slots.push(slot("as-of", &self.as_of, Writer::Us));
         }
-        slots.extend(self.summary.iter().map(|text| slot("summary", text, Writer::Us)));
-        slots.extend(self.receipt.iter().map(|text| slot("receipt", text, Writer::Us)));
+        slots.extend(self.summary.iter().map(|text| slot("summary", text, Writer::Source)));
+        slots.extend(self.receipt.iter().map(|text| slot("receipt", text, Writer::Source)));
         for item in &self.items {
             slots.push(slot("title", &item.title, Writer::Source));
             slots.extend(item.wrong.iter().flat_map(|Wrong { was, is, writer }| {
@@ -314,8 +315,10 @@ fn link<'a>(sender: &'a Sender, kind: MailKind, item: &Item<'_>) -> Option<Link<
         (MailKind::OpeningDate, _) => "Read what you will need",
         (MailKind::OpenNow, _) => "Read about the route and apply",
         (MailKind::Correction, _) => "Read about the route",
-        (MailKind::EventDay, _) => "Book a place",
-        (MailKind::EventDayChanged, _) => "Read about the day",
+        (MailKind::EventDay, _) if !item.truth.facts.day.as_ref().is_some_and(|day| day.full) => {
+            "Book a place"
+        }
+        (MailKind::EventDay | MailKind::EventDayChanged, _) => "Read about the day",
         _ => return None,
     };
     let url = item.truth.facts.url.as_deref().map(one_line).filter(|url| !url.is_empty());
@@ -343,7 +346,8 @@ fn why(setting: Setting<'_>, kind: MailKind, item: &Item<'_>) -> String {
         let on = words::day(registration.on.with_timezone(&zone).date_naive());
         let label = label_of_programme(setting.taxonomy, registration.programme);
         why = format!("you registered on {on} for: {label}");
-        if matches!(kind, MailKind::OpenNow | MailKind::OpeningDate) && !registration.receipt {
+        let owed = kind == MailKind::OpenNow || *item.notice == Notice::Dated;
+        if owed && !registration.receipt {
             why.push_str("; this is the mail we owed you");
         }
         why.push('.');

@@ -218,8 +218,7 @@ fn parts_of_duration(given: &str) -> Option<Vec<String>> {
 
 /// A number at the beginning of a sentence; from ten on in figures.
 pub(super) fn number(number: usize) -> String {
-    const WORDS: [&str; 10] =
-        ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+    const WORDS: [&str; 10] = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
     WORDS.get(number).map_or_else(|| number.to_string(), |word| (*word).to_owned())
 }
 
