@@ -1,49 +1,61 @@
 //! From what is due to a mail that can be sent.
 //!
-//! [`Composer::vacancy_alert`] gathers what there is to say into a typed view, renders the three
-//! templates of the kind, looks at the result once more, and puts headers on it. It reads no clock
-//! and no table, so the same arguments give the same octets.
+//! [`Composer::mail`] gathers what there is to say into a typed view, renders the two templates of
+//! the kind, looks at the result once more, and puts headers on it. It reads no clock and no table,
+//! so the same arguments give the same octets.
 //!
 //! Texts from outside reach a mail only through [`one_line`](crate::domain::text::one_line), and
 //! HTML only through the escaping registry of [`crate::templates`]. What still breaks a rule of
 //! [`Rule`] becomes [`ComposeError::Lint`] and is not sent.
 //!
-//! A new kind of mail is a file beside `vacancy_alert.rs` with its view and samples, its templates
-//! in `templates/email/<kind>/`, and a method here.
+//! A new kind of mail is a member of [`MailKind`], two functions that say what it tells of all and
+//! of each opening (such as those in `shut.rs`), its templates in `templates/email/<kind>/`, and
+//! samples.
 
+mod calendar;
+mod correction;
+mod days;
 mod email;
 mod kind;
 mod lint;
 mod message_id;
+mod names;
+mod particulars;
 mod quoted_printable;
-mod vacancy_alert;
+mod routes;
+mod samples;
+mod shut;
+mod subject_line;
+mod vacancies;
+mod view;
 mod words;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use url::Url;
 
 use crate::config::Config;
 use crate::domain::alert::{Notice, Told};
 use crate::domain::email::{AddressError, EmailAddress, Mailbox};
+use crate::domain::facts::When;
 use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::Truth;
 use crate::templates::{Parts, TemplateProblem, Templates};
 
-pub use email::{Email, Headers};
+pub use email::{Email, Headers, List};
 pub use kind::MailKind;
 use lint::Draft;
 pub use lint::{Finding, Rule};
 pub use message_id::MessageId;
-use vacancy_alert::{KIND as VACANCY_ALERT, Rendered, View};
+use view::{Rendered, Setting, View};
 
 /// The block that every alert must contain.
 const STOP_BLOCK: &str = "layout/stop-and-change";
 
-/// The most vacancies in one mail: more than these nobody reads, and the mail grows too large.
+/// The most openings in one mail: more than these nobody reads, and the mail grows too large.
 pub const MOST_ITEMS: usize = 20;
 
 /// Who the mails are from, as they say it.
@@ -63,8 +75,10 @@ pub struct Sender {
     pub postal_address: String,
     /// The privacy notice.
     pub privacy_url: Url,
-    /// Where a vacancy can be looked for whose advert has no link.
+    /// Where an opening can be looked for that has no link, and routes be compared.
     pub public_url: Url,
+    /// The hosts that links in events may lead to.
+    pub allowed_hosts: Vec<String>,
     /// By whose clocks a mail is dated.
     pub zone: Tz,
 }
@@ -80,6 +94,7 @@ impl From<&Config> for Sender {
             postal_address: config.sender.postal_address.clone(),
             privacy_url: config.sender.privacy_url.clone(),
             public_url: config.web.public_url.clone(),
+            allowed_hosts: config.links.allowed_hosts.clone(),
             zone: config.time.zone,
         }
     }
@@ -131,8 +146,8 @@ pub struct Item<'a> {
 /// Why there is no mail. Nothing that is due can be sent until somebody mends the cause.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// No vacancy, or more than [`MOST_ITEMS`].
-    #[error("a mail tells of 1 to {MOST_ITEMS} vacancies, not of {0}")]
+    /// No opening, or more than [`MOST_ITEMS`].
+    #[error("a mail tells of 1 to {MOST_ITEMS} openings, not of {0}")]
     Items(usize),
     /// A template asks for what there is not.
     #[error("a template could not be rendered: {0}")]
@@ -146,6 +161,9 @@ pub enum ComposeError {
     /// The parts could not be put together.
     #[error("the mail could not be put together: {0}")]
     Message(#[from] lettre::error::Error),
+    /// A kind of part that the mail library does not know.
+    #[error("a part of the mail could not be named: {0}")]
+    Part(#[from] lettre::message::header::ContentTypeErr),
 }
 
 /// A look at a mail: [`lint::mail`] or [`lint::frame`].
@@ -158,6 +176,8 @@ pub struct Composer {
     taxonomy: Arc<Taxonomy>,
     sender: Sender,
     discreet_from: Mailbox,
+    /// The hosts that links may lead to.
+    hosts: Vec<String>,
     /// How to stop, in the text and in the HTML.
     stop: [String; 2],
 }
@@ -187,7 +207,10 @@ impl Composer {
             .map_err(|error| vec![setting("smtp.discreet_name", error)])?;
         let Parts { text, html } = templates.parts(STOP_BLOCK, &()).map_err(|problem| vec![problem])?;
         let stop = [text, html].map(|block| block.trim().to_owned());
-        let composer = Self { templates, taxonomy, sender, discreet_from, stop };
+        let own = [&sender.public_url, &sender.privacy_url];
+        let mut hosts = sender.allowed_hosts.clone();
+        hosts.extend(own.into_iter().filter_map(|url| url.host_str().map(ToOwned::to_owned)));
+        let composer = Self { templates, taxonomy, sender, discreet_from, hosts, stop };
         let problems = composer.check();
         if problems.is_empty() { Ok(composer) } else { Err(problems) }
     }
@@ -203,12 +226,17 @@ impl Composer {
             postal_address: "1 Example Square".to_owned(),
             ..self.sender.clone()
         };
-        for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
-            for mut view in View::samples(sender) {
+        let taxonomy = &self.taxonomy;
+        for sample in samples::all() {
+            for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
+                let setting = Setting { sender, taxonomy, discreet: sample.discreet, now: sample.now };
+                let view = View::new(setting, sample.kind, &sample.items());
                 match view.render(&self.templates) {
                     Ok(rendered) => {
-                        let findings = self.judged(&view, &rendered, judge);
-                        problems.extend(findings.iter().map(|finding| in_kind(VACANCY_ALERT, finding)));
+                        let findings = self.judged(&view, &rendered, judge).into_iter();
+                        // The links of the samples lead to no host of anybody.
+                        let findings = findings.filter(|finding| finding.rule != Rule::UnknownHost);
+                        problems.extend(findings.map(|finding| in_kind(sample.kind.name(), &finding)));
                     }
                     Err(problem) => problems.push(problem),
                 }
@@ -225,43 +253,9 @@ impl Composer {
         self.sender.from.address().domain()
     }
 
-    /// The vacancy alert: tells one person of one vacancy, or of several that are due at once; then
-    /// those that close soonest come first, those without a closing last.
-    ///
-    /// # Errors
-    ///
-    /// When there is nothing or too much to tell, or the mail breaks a rule.
-    pub fn vacancy_alert(
-        &self,
-        to: &Recipient,
-        items: &[Item<'_>],
-        message_id: &MessageId,
-        now: DateTime<Utc>,
-    ) -> Result<Email, ComposeError> {
-        if items.is_empty() || items.len() > MOST_ITEMS {
-            return Err(ComposeError::Items(items.len()));
-        }
-        if items.iter().any(|item| item.searches.is_empty()) {
-            return Err(ComposeError::Lint(vec![Finding { place: "searches", rule: Rule::Missing }]));
-        }
-        let mut view = View::new(&self.sender, &self.taxonomy, to.discreet, items, now);
-        let rendered = view.render(&self.templates)?;
-        let findings = self.judged(&view, &rendered, lint::mail);
-        if !findings.is_empty() {
-            return Err(ComposeError::Lint(findings));
-        }
-        let reply_to = &self.sender.reply_to;
-        let headers = Headers {
-            from: self.from(to.discreet).clone(),
-            reply_to: if to.discreet { without_name(reply_to) } else { reply_to.clone() },
-            to: to.address.clone(),
-            date: now.with_timezone(&self.sender.zone),
-            message_id: message_id.clone(),
-        };
-        Email::new(headers, &rendered.subject, rendered.text, rendered.html)
-    }
-
-    /// The mail of this kind that tells one person of these openings.
+    /// The mail of this kind that tells one person of these openings. Those that close soonest come
+    /// first, those without a closing last. A kind that follows up goes on with `thread`, the
+    /// Message-IDs of earlier mails, oldest first.
     ///
     /// # Errors
     ///
@@ -275,8 +269,49 @@ impl Composer {
         message_id: &MessageId,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
-        let _ = (kind, thread);
-        self.vacancy_alert(to, items, message_id, now)
+        if items.is_empty() || items.len() > MOST_ITEMS {
+            return Err(ComposeError::Items(items.len()));
+        }
+        let Self { sender, taxonomy, .. } = self;
+        let setting = Setting { sender, taxonomy, discreet: to.discreet, now };
+        let mut findings: Vec<Finding> = items.iter().flat_map(|item| unfit(kind, item, now)).collect();
+        if !findings.is_empty() {
+            return Err(ComposeError::Lint(findings));
+        }
+        let view = View::new(setting, kind, items);
+        let rendered = view.render(&self.templates)?;
+        findings = self.judged(&view, &rendered, lint::mail);
+        if !findings.is_empty() {
+            return Err(ComposeError::Lint(findings));
+        }
+        let reply_to = &sender.reply_to;
+        let headers = Headers {
+            from: self.from(to.discreet).clone(),
+            reply_to: if to.discreet { without_name(reply_to) } else { reply_to.clone() },
+            to: to.address.clone(),
+            date: now.with_timezone(&sender.zone),
+            message_id: message_id.clone(),
+            list: List::of(items[0].subject.kind),
+            thread: if kind.follows_up() { thread.to_vec() } else { vec![] },
+        };
+        let calendar = (kind == MailKind::OpeningDate).then(|| self.calendar(setting, items, message_id));
+        Email::new(headers, &rendered.subject, rendered.text, rendered.html, calendar.flatten().as_deref())
+    }
+
+    /// When the routes open whose dates are told; `None` if none has a date. Nothing at first sight
+    /// tells more than the mail itself does, and a calendar is seen at first sight.
+    fn calendar(&self, setting: Setting<'_>, items: &[Item<'_>], message_id: &MessageId) -> Option<String> {
+        let entry = |item: &Item<'_>| {
+            let url = item.truth.facts.url.as_deref().and_then(|url| url.parse().ok());
+            let (summary, url) = match setting.discreet {
+                true => ("Something you asked about opens".to_owned(), None),
+                false => (format!("Applications open: {}", names::title(&self.taxonomy, item)), url),
+            };
+            Some(calendar::Entry { begins: routes::opening(item.truth)?, summary, url })
+        };
+        let entries: Vec<calendar::Entry> = items.iter().filter_map(entry).collect();
+        (!entries.is_empty())
+            .then(|| calendar::file(&entries, message_id.local(), self.domain(), setting.now))
     }
 
     fn judged(&self, view: &View<'_>, rendered: &Rendered, judge: Judge) -> Vec<Finding> {
@@ -287,6 +322,7 @@ impl Composer {
             html: &rendered.html,
             slots: &view.slots(),
             stop: [&self.stop[0], &self.stop[1]],
+            hosts: &self.hosts,
             hidden: view.discreet().then_some(&self.sender.name),
         })
     }
@@ -294,6 +330,36 @@ impl Composer {
     fn from(&self, discreet: bool) -> &Mailbox {
         if discreet { &self.discreet_from } else { &self.sender.from }
     }
+}
+
+/// Why an opening cannot be told in a mail of this kind.
+fn unfit(kind: MailKind, item: &Item<'_>, now: DateTime<Utc>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if item.searches.is_empty() && item.registration.is_none() {
+        findings.push(Finding { place: "searches", rule: Rule::Missing });
+    }
+    let changed = matches!(item.notice, Notice::Corrected(fields) if !fields.is_empty());
+    if kind == MailKind::Correction && (item.told.is_none() || !changed) {
+        findings.push(Finding { place: "what was told", rule: Rule::Missing });
+    }
+    let (truth, zone) = (item.truth, item.truth.facts.zone);
+    let opens = routes::opening(truth);
+    let shuts = truth.door_shuts_at();
+    let day = truth.facts.day.as_ref().map(|day| day.starts_at);
+    findings.extend(match kind {
+        MailKind::OpeningDate => {
+            let to_come = opens.map(|when| match when {
+                When::Instant(at) => at,
+                // Some time on that day.
+                When::Date(_) => when.first_moment(zone) + Duration::days(1),
+            });
+            lint::times(to_come, opens.map(|when| when.first_moment(zone)), shuts, now)
+        }
+        MailKind::OpenNow | MailKind::VacancyAlert => lint::times(shuts, truth.opened_at, shuts, now),
+        MailKind::EventDay => lint::times(day, None, None, now),
+        _ => vec![],
+    });
+    findings
 }
 
 fn without_name(mailbox: &Mailbox) -> Mailbox {

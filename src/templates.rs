@@ -1,14 +1,14 @@
 //! The words of the mails, as templates: read once, rendered often.
 //!
-//! A kind of mail is three templates, `<kind>/subject.txt`, `<kind>/body.txt` and
-//! `<kind>/body.html`. What kinds share are the blocks in `layout/`. A line `{{> facts}}` stands for
+//! A kind of mail is two templates, `<kind>/body.txt` and `<kind>/body.html`, which say which blocks
+//! it is made of. The blocks are in `layout/`. A line `{{> facts}}` stands for
 //! the lines of `layout/facts.txt` in a text and of `layout/facts.html` in HTML, with the names that
 //! are known where it stands; every body goes into `layout/page` where that says `{{> body}}`.
 //! Blocks are put in when templates are read, not when a mail is rendered: a block that does not
 //! exist is found at once, and a mail costs half the time.
 //!
-//! There are two registries, because escaping belongs to a registry: in the one for subjects and
-//! texts nothing is escaped, in the one for HTML everything is, and `{{{...}}}` is refused. Both
+//! There are two registries, because escaping belongs to a registry: in the one for texts
+//! nothing is escaped, in the one for HTML everything is, and `{{{...}}}` is refused. Both
 //! are strict, also about `{{#if name}}`: a name that the view lacks is an error, never an empty
 //! place in a mail.
 
@@ -28,27 +28,76 @@ macro_rules! shipped {
 }
 /// The templates that ship with the program, by name.
 pub(crate) const SHIPPED: &[(&str, &str)] = &[
-    shipped!("layout/page.txt"),
-    shipped!("layout/page.html"),
-    shipped!("layout/test-banner.txt"),
-    shipped!("layout/test-banner.html"),
-    shipped!("layout/headline.txt"),
-    shipped!("layout/headline.html"),
-    shipped!("layout/facts.txt"),
-    shipped!("layout/facts.html"),
-    shipped!("layout/why-you.txt"),
-    shipped!("layout/why-you.html"),
-    shipped!("layout/what-to-do.txt"),
-    shipped!("layout/what-to-do.html"),
-    shipped!("layout/as-of.txt"),
+    shipped!("layout/already-applied.html"),
+    shipped!("layout/already-applied.txt"),
+    shipped!("layout/announcement.html"),
+    shipped!("layout/announcement.txt"),
     shipped!("layout/as-of.html"),
-    shipped!("layout/stop-and-change.txt"),
-    shipped!("layout/stop-and-change.html"),
-    shipped!("layout/sender-identity.txt"),
+    shipped!("layout/as-of.txt"),
+    shipped!("layout/before-you-click.html"),
+    shipped!("layout/before-you-click.txt"),
+    shipped!("layout/calendar-file.html"),
+    shipped!("layout/calendar-file.txt"),
+    shipped!("layout/complaint-contact.html"),
+    shipped!("layout/complaint-contact.txt"),
+    shipped!("layout/correction-box.html"),
+    shipped!("layout/correction-box.txt"),
+    shipped!("layout/explanation.html"),
+    shipped!("layout/explanation.txt"),
+    shipped!("layout/facts.html"),
+    shipped!("layout/facts.txt"),
+    shipped!("layout/headline.html"),
+    shipped!("layout/headline.txt"),
+    shipped!("layout/lead.html"),
+    shipped!("layout/lead.txt"),
+    shipped!("layout/may-close-early.html"),
+    shipped!("layout/may-close-early.txt"),
+    shipped!("layout/not-an-application.html"),
+    shipped!("layout/not-an-application.txt"),
+    shipped!("layout/page.html"),
+    shipped!("layout/page.txt"),
+    shipped!("layout/receipt.html"),
+    shipped!("layout/receipt.txt"),
     shipped!("layout/sender-identity.html"),
-    shipped!("vacancy-alert/subject.txt"),
-    shipped!("vacancy-alert/body.txt"),
+    shipped!("layout/sender-identity.txt"),
+    shipped!("layout/stop-and-change.html"),
+    shipped!("layout/stop-and-change.txt"),
+    shipped!("layout/summary.html"),
+    shipped!("layout/summary.txt"),
+    shipped!("layout/test-banner.html"),
+    shipped!("layout/test-banner.txt"),
+    shipped!("layout/title.html"),
+    shipped!("layout/title.txt"),
+    shipped!("layout/what-next.html"),
+    shipped!("layout/what-next.txt"),
+    shipped!("layout/what-to-do.html"),
+    shipped!("layout/what-to-do.txt"),
+    shipped!("layout/which-is-for-me.html"),
+    shipped!("layout/which-is-for-me.txt"),
+    shipped!("layout/why-you-each.html"),
+    shipped!("layout/why-you-each.txt"),
+    shipped!("layout/why-you.html"),
+    shipped!("layout/why-you.txt"),
+    shipped!("closed-early/body.html"),
+    shipped!("closed-early/body.txt"),
+    shipped!("correction/body.html"),
+    shipped!("correction/body.txt"),
+    shipped!("event-day-changed/body.html"),
+    shipped!("event-day-changed/body.txt"),
+    shipped!("event-day/body.html"),
+    shipped!("event-day/body.txt"),
+    shipped!("missed/body.html"),
+    shipped!("missed/body.txt"),
+    shipped!("open-now/body.html"),
+    shipped!("open-now/body.txt"),
+    shipped!("opening-date/body.html"),
+    shipped!("opening-date/body.txt"),
+    shipped!("programme-changed/body.html"),
+    shipped!("programme-changed/body.txt"),
     shipped!("vacancy-alert/body.html"),
+    shipped!("vacancy-alert/body.txt"),
+    shipped!("withdrawn/body.html"),
+    shipped!("withdrawn/body.txt"),
 ];
 
 /// A mistake in a template.

@@ -6,14 +6,17 @@ use std::time::SystemTime;
 use chrono::DateTime;
 use chrono_tz::Tz;
 use lettre::address::{AddressError, Envelope};
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{
+    ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
+};
 use lettre::message::{Body, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
-use crate::compose::ComposeError;
 use crate::compose::message_id::MessageId;
 use crate::compose::quoted_printable;
+use crate::compose::{ComposeError, calendar};
 use crate::domain::email::{EmailAddress, Mailbox};
+use crate::domain::subject::Kind;
 use crate::domain::text::one_line;
 
 /// The headers that differ from mail to mail.
@@ -29,6 +32,42 @@ pub struct Headers {
     pub date: DateTime<Tz>,
     /// What it is known by.
     pub message_id: MessageId,
+    /// The list it belongs to.
+    pub list: List,
+    /// The Message-IDs of the thread that it goes on with, oldest first.
+    pub thread: Vec<String>,
+}
+
+/// The lists that mails belong to, for people's programs to sort by. None of them says what a mail
+/// is about more closely than by the kind of thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// Vacancies.
+    Alerts,
+    /// Programmes.
+    Doors,
+    /// Event days.
+    Days,
+}
+
+impl List {
+    /// The list of what is told of this kind of thing.
+    #[must_use]
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Vacancy => Self::Alerts,
+            Kind::Programme => Self::Doors,
+            Kind::EventDay => Self::Days,
+        }
+    }
+
+    fn id(self, domain: &str) -> String {
+        match self {
+            Self::Alerts => format!("Vacancy alerts <alerts.{domain}>"),
+            Self::Doors => format!("Doors <doors.{domain}>"),
+            Self::Days => format!("Days <days.{domain}>"),
+        }
+    }
 }
 
 /// One mail to one person: what people read, the headers, and both together as octets.
@@ -51,13 +90,25 @@ impl Email {
         subject: &str,
         text: String,
         html: String,
+        calendar: Option<&str>,
     ) -> Result<Self, ComposeError> {
         let subject = header_text(subject);
-        let Headers { from, reply_to, to, date, message_id } = &headers;
-        let list_id = format!("Vacancy alerts <alerts.{}>", from.address().domain());
+        let Headers { from, reply_to, to, date, message_id, list, thread } = &headers;
+        let list_id = list.id(from.address().domain());
         // The sign = is always encoded in a body, so this cannot stand in one.
         let boundary = format!("=_{}", message_id.local());
-        let mut message = Message::builder()
+        let both = MultiPart::alternative()
+            .boundary(boundary)
+            .singlepart(part(ContentType::TEXT_PLAIN, &text))
+            .singlepart(part(ContentType::TEXT_HTML, &html));
+        let body = match calendar {
+            None => both,
+            Some(file) => MultiPart::mixed()
+                .boundary(format!("=_with-{}", message_id.local()))
+                .multipart(both)
+                .singlepart(calendar_part(file)?),
+        };
+        let mut builder = Message::builder()
             .from(mailbox(from)?)
             .reply_to(mailbox(reply_to)?)
             .to(lettre::message::Mailbox::new(None, address(to)?))
@@ -66,13 +117,13 @@ impl Email {
             .message_id(Some(message_id.to_string()))
             .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()))
             .raw_header(raw("X-Auto-Response-Suppress", "All".to_owned()))
-            .raw_header(raw("List-Id", list_id))
-            .multipart(
-                MultiPart::alternative()
-                    .boundary(boundary)
-                    .singlepart(part(ContentType::TEXT_PLAIN, &text))
-                    .singlepart(part(ContentType::TEXT_HTML, &html)),
-            )?;
+            .raw_header(raw("List-Id", list_id));
+        if let Some(last) = thread.last() {
+            builder = builder
+                .raw_header(raw("In-Reply-To", one_line(last)))
+                .raw_header(raw("References", one_line(&thread.join(" "))));
+        }
+        let mut message = builder.multipart(body)?;
         // The builder knows the time in UTC only; people's programs show the zone of the sender.
         message.headers_mut().insert_raw(raw("Date", date.to_rfc2822()));
         Ok(Self { subject, text, html, headers, message })
@@ -111,6 +162,14 @@ fn part(content_type: ContentType, text: &str) -> SinglePart {
     let octets = quoted_printable::encode(text);
     let body = Body::dangerous_pre_encoded(octets, ContentTransferEncoding::QuotedPrintable);
     SinglePart::builder().header(content_type).body(body)
+}
+
+fn calendar_part(file: &str) -> Result<SinglePart, ComposeError> {
+    let content_type = ContentType::parse("text/calendar; charset=utf-8; method=PUBLISH")?;
+    let body =
+        Body::dangerous_pre_encoded(quoted_printable::encode(file), ContentTransferEncoding::QuotedPrintable);
+    let disposition = ContentDisposition::attachment(calendar::FILE_NAME);
+    Ok(SinglePart::builder().header(content_type).header(disposition).body(body))
 }
 
 fn raw(name: &'static str, value: String) -> HeaderValue {

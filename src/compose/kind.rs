@@ -6,7 +6,7 @@ use crate::domain::subject::Kind;
 /// A kind of mail: a folder in `templates/email/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MailKind {
-    /// A vacancy or an event day is gone; or a day will not be.
+    /// A vacancy is gone.
     Withdrawn,
     /// A route is paused, gone, or will not open.
     ProgrammeChanged,

@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Duration, Month, NaiveDate, Utc};
+
 use crate::domain::text::{has_placeholder, is_no_value};
 use crate::templates::escape;
 
@@ -15,6 +17,12 @@ use crate::templates::escape;
 const LONGEST_SUBJECT: usize = 78;
 /// The most octets of either part.
 const LARGEST_PART: usize = 60_000;
+
+/// How long a mail may be on its way from the decision to send it.
+const ON_ITS_WAY: Duration = Duration::hours(1);
+/// Words that no mail of ours says, in lower case.
+const BANNED: [&str; 7] =
+    ["last chance", "guaranteed", "act now", "hurry", "don't miss", "do not miss", "close of play"];
 
 /// Who wrote what stands in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +54,8 @@ pub(super) struct Draft<'a> {
     pub(super) slots: &'a [Slot<'a>],
     /// How to stop, as it must stand in the text and in the HTML.
     pub(super) stop: [&'a str; 2],
+    /// The hosts that links may lead to.
+    pub(super) hosts: &'a [String],
     /// The name of the force, if nothing at first sight may tell what the mail is about.
     pub(super) hidden: Option<&'a str>,
 }
@@ -80,6 +90,27 @@ pub enum Rule {
     /// A link to anything but a page with https.
     #[error("a link does not begin with https://")]
     NotHttps,
+    /// A link to a host that nobody has allowed.
+    #[error("a link leads to a host that links.allowed_hosts does not name")]
+    UnknownHost,
+    /// The same two words twice within six.
+    #[error("the same two words stand twice, close to each other")]
+    DoubledWords,
+    /// A date whose weekday is missing or that of another day.
+    #[error("a date lacks its weekday or has that of another day")]
+    Weekday,
+    /// Something that is told as to come, and was.
+    #[error("what is told as to come is past")]
+    Past,
+    /// A door that shuts before it opens.
+    #[error("it closes before it opens")]
+    ClosesFirst,
+    /// Two different days on which one thing closes.
+    #[error("two different closings are told of one thing")]
+    TwoClosings,
+    /// Words that press people.
+    #[error("it contains words that press people or promise something")]
+    BannedWords,
     /// "here", or nothing.
     #[error("the text of a link does not say where it leads")]
     LinkText,
@@ -130,13 +161,21 @@ pub(super) fn mail(draft: &Draft<'_>) -> Vec<Finding> {
             check(slot.name, Rule::Placeholder, has_placeholder(slot.text));
             check(slot.name, Rule::NoValue, is_no_value(slot.text));
         }
-        check(slot.name, Rule::AmbiguousTime, slot.writer == Writer::Us && has_ambiguous_time(slot.text));
+        if slot.writer == Writer::Us {
+            check(slot.name, Rule::AmbiguousTime, has_ambiguous_time(slot.text));
+            check(slot.name, Rule::BannedWords, has_banned_words(slot.text));
+            check(slot.name, Rule::DoubledWords, has_doubled_words(slot.text));
+            check(slot.name, Rule::Weekday, dates(slot.text).any(|date| !date.has_its_weekday));
+        }
     }
+    check("closing", Rule::TwoClosings, has_two_closings(draft.slots));
     for (stop, part) in draft.stop.into_iter().zip([text, html]) {
         check("stop-and-change", Rule::Missing, stop.is_empty() || !part.contains(stop));
     }
     for link in links(html) {
-        check("html", Rule::NotHttps, !is_web(&link.target));
+        let host = host_of_page(&link.target);
+        check("html", Rule::NotHttps, host.is_none());
+        check("html", Rule::UnknownHost, host.is_some_and(|host| !draft.hosts.contains(&host)));
         check(
             "html",
             Rule::LinkText,
@@ -169,6 +208,8 @@ pub(super) fn frame(draft: &Draft<'_>) -> Vec<Finding> {
             (Rule::Placeholder, has_placeholder(words)),
             (Rule::NoValue, nothing),
             (Rule::AmbiguousTime, has_ambiguous_time(words)),
+            (Rule::BannedWords, has_banned_words(words)),
+            (Rule::DoubledWords, place != "html" && words.lines().any(has_doubled_words)),
             (Rule::Style, ["!", "please note", "click here"].iter().any(|banned| lower.contains(banned))),
         ] {
             if wrong {
@@ -195,12 +236,104 @@ fn has_ambiguous_time(text: &str) -> bool {
     })
 }
 
-/// A page on the web; without TLS only on this very machine, as the configuration allows.
-fn is_web(target: &str) -> bool {
-    url::Url::parse(target).is_ok_and(|url| match (url.scheme(), url.host_str()) {
-        ("https", Some(_)) => true,
-        ("http", Some(host)) => matches!(host, "localhost" | "127.0.0.1" | "[::1]"),
-        _ => false,
+/// The host of a page on the web; without TLS only on this very machine, as the configuration allows.
+fn host_of_page(target: &str) -> Option<String> {
+    let url = url::Url::parse(target).ok()?;
+    let host = url.host_str()?;
+    match url.scheme() {
+        "https" => Some(host.to_owned()),
+        "http" => matches!(host, "localhost" | "127.0.0.1" | "[::1]").then(|| host.to_owned()),
+        _ => None,
+    }
+}
+
+/// What is wrong with the times of an opening, if it is told as to come or as open at `now`. News
+/// that is overtaken on its way to the mail server is not wrong.
+pub(super) fn times(
+    to_come: Option<DateTime<Utc>>,
+    opens: Option<DateTime<Utc>>,
+    shuts: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if to_come.is_some_and(|at| at + ON_ITS_WAY < now) {
+        findings.push(Finding { place: "times", rule: Rule::Past });
+    }
+    if matches!((opens, shuts), (Some(opens), Some(shuts)) if shuts <= opens) {
+        findings.push(Finding { place: "times", rule: Rule::ClosesFirst });
+    }
+    findings
+}
+
+/// Words that press people, or promise what nobody can.
+fn has_banned_words(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    BANNED.iter().any(|banned| lower.contains(banned))
+}
+
+/// Whether a group of two words comes twice within six words. Figures may: two dates have a month
+/// and a year in common.
+fn has_doubled_words(text: &str) -> bool {
+    let words: Vec<&str> =
+        text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).collect();
+    let is_word = |word: &str| word.chars().next().is_some_and(char::is_alphabetic);
+    let same = |a: usize, b: usize| words[a].eq_ignore_ascii_case(words[b]);
+    (0..words.len().saturating_sub(1)).any(|first| {
+        let group = is_word(words[first]) && is_word(words[first + 1]);
+        let last = (first + 6).min(words.len().saturating_sub(1));
+        group && (first + 1..last).any(|again| same(first, again) && same(first + 1, again + 1))
+    })
+}
+
+/// A date in a text: `Tuesday 5 March 2024`.
+struct DateFound {
+    day: NaiveDate,
+    /// Where it stands.
+    at: usize,
+    has_its_weekday: bool,
+}
+
+/// The dates with a year in a text of ours. What cannot be one is none.
+fn dates(text: &str) -> impl Iterator<Item = DateFound> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let start = text.as_ptr().addr();
+    (0..words.len().saturating_sub(2)).filter_map(move |index| {
+        let trimmed = |word: &'_ str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+        let day: u32 = trimmed(words[index]).parse().ok()?;
+        let month: Month = trimmed(words[index + 1]).parse().ok()?;
+        let year: i32 = trimmed(words[index + 2]).parse().ok()?;
+        let found = NaiveDate::from_ymd_opt(year, month.number_from_month(), day)?;
+        let before = index.checked_sub(1).map(|index| trimmed(words[index]));
+        Some(DateFound {
+            day: found,
+            at: words[index].as_ptr().addr() - start,
+            has_its_weekday: before == Some(found.format("%A").to_string()),
+        })
+    })
+}
+
+/// Whether two of the closings that are told of one thing are not the same day. With its title
+/// begins what is told of a thing.
+fn has_two_closings(slots: &[Slot<'_>]) -> bool {
+    let mut closing: Option<NaiveDate> = None;
+    slots.iter().any(|slot| {
+        if slot.name == "title" {
+            closing = None;
+        }
+        let from = match slot.name {
+            "closing" | "Closes" | "Booking closes" => Some(0),
+            "lead" => ["until ", " close ", "book by "].iter().find_map(|word| slot.text.find(word)),
+            _ => None,
+        };
+        let found = from.and_then(|from| dates(slot.text).find(|date| date.at >= from));
+        match (closing, found) {
+            (_, None) => false,
+            (None, Some(found)) => {
+                closing = Some(found.day);
+                false
+            }
+            (Some(closing), Some(found)) => closing != found.day,
+        }
     })
 }
 
@@ -256,6 +389,8 @@ fn pieces(html: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
+    static HOSTS: std::sync::LazyLock<[String; 1]> = std::sync::LazyLock::new(|| ["a.example".to_owned()]);
+
     const TEXT: &str = "New\nArchive assistant\nhttps://a.example/1\nHow to stop\n";
     const HTML: &str = "<html lang=\"en-GB\"><body class=\"page\"><p></p><h1>New</h1> Archive assistant \
                         <a class=\"x\" href=\"https://a.example/1\">Read the advert</a> How to stop</body>";
@@ -266,7 +401,17 @@ mod tests {
 
     fn draft<'a>(slots: &'a [Slot<'a>], text: &'a str, html: &'a str) -> Draft<'a> {
         let stop = ["How to stop"; 2];
-        Draft { subject: "New: archives", from_name: Some("Alerts"), text, html, slots, stop, hidden: None }
+        let hosts = &*HOSTS;
+        Draft {
+            subject: "New: archives",
+            from_name: Some("Alerts"),
+            text,
+            html,
+            slots,
+            stop,
+            hosts,
+            hidden: None,
+        }
     }
 
     fn rules(draft: &Draft<'_>) -> Vec<Rule> {
@@ -290,6 +435,10 @@ mod tests {
             link("<a href=\"https://a.example/2\">Read</a>"),
             link("<a href=\"https://a.example/1\"> Here </a>"),
         );
+        let (foreign, foreign_text) = (
+            link("<a href=\"https://b.example/1\">Read</a>"),
+            TEXT.replace("https://a.example/1", "https://b.example/1"),
+        );
         let script = link("<a href=\"javascript:alert(1)\">Read</a>");
         let script_text = TEXT.replace("https://a.example/1", "javascript:alert(1)");
         for (broken, expected) in [
@@ -303,6 +452,7 @@ mod tests {
             (Draft { html: &insecure, ..good }, vec![Rule::NotHttps, Rule::LinkOnlyInHtml]),
             (Draft { html: &hidden, ..good }, vec![Rule::LinkOnlyInHtml]),
             (Draft { html: &here, ..good }, vec![Rule::LinkText]),
+            (Draft { html: &foreign, text: &foreign_text, ..good }, vec![Rule::UnknownHost]),
             (Draft { html: &script, text: &script_text, ..good }, vec![Rule::NotHttps]),
         ] {
             assert_eq!(rules(&broken), expected, "{broken:?}");
@@ -333,6 +483,60 @@ mod tests {
             assert_eq!(judged(ambiguous, Writer::Us), [Rule::AmbiguousTime], "{ambiguous}");
         }
         assert_eq!(judged("", Writer::Source), [Rule::Missing]);
+    }
+
+    #[test]
+    fn our_own_words_are_judged() {
+        let judged = |name: &'static str, text: &str| {
+            let (body, page) = (format!("{TEXT}{text}"), format!("{HTML}{}", escape(text)));
+            rules(&draft(&[Slot { name, text, writer: Writer::Us }], &body, &page))
+        };
+        for fine in [
+            "Closes on Friday 8 December 2023.",
+            "The day has moved from Saturday 17 February 2024 to Saturday 24 February 2024, same time and place.",
+            "It opened at 10am on Tuesday 5 March 2024 and closed at 10:20am on Tuesday 5 March 2024.",
+            "Reference 8 December.",
+        ] {
+            assert_eq!(judged("lead", fine), [], "{fine}");
+        }
+        for (wrong, rule) in [
+            ("Closes on Thursday 8 December 2023.", Rule::Weekday),
+            ("Closes on 8 December 2023.", Rule::Weekday),
+            ("Look at Careers at Careers.", Rule::DoubledWords),
+            ("This is your last chance.", Rule::BannedWords),
+        ] {
+            let judged = judged("lead", wrong);
+            assert!(judged.contains(&rule), "{wrong}: {judged:?}");
+        }
+    }
+
+    #[test]
+    fn one_thing_closes_once() {
+        let slot = |name, text| Slot { name, text, writer: Writer::Us };
+        let (early, late) = ("until Monday 4 December 2023", "until Friday 8 December 2023");
+        for (slots, two) in [
+            (
+                vec![slot("title", "A"), slot("lead", early), slot("Closes", "Monday 4 December 2023, noon")],
+                false,
+            ),
+            (vec![slot("title", "A"), slot("lead", early), slot("Closes", "Friday 8 December 2023")], true),
+            (vec![slot("title", "A"), slot("lead", early), slot("title", "B"), slot("lead", late)], false),
+        ] {
+            assert_eq!(has_two_closings(&slots), two);
+        }
+    }
+
+    #[test]
+    fn times_have_an_order() {
+        let at = |hour: u32| Some(format!("2024-03-05T{hour:02}:00:00Z").parse().unwrap());
+        let now = at(12).unwrap();
+        let rules = |to_come, opens, shuts| {
+            times(to_come, opens, shuts, now).into_iter().map(|finding| finding.rule).collect::<Vec<_>>()
+        };
+        assert_eq!(rules(at(13), at(13), at(14)), []);
+        assert_eq!(rules(at(11), at(11), None), []);
+        assert_eq!(rules(at(10), at(10), at(14)), [Rule::Past]);
+        assert_eq!(rules(None, at(14), at(13)), [Rule::ClosesFirst]);
     }
 
     #[test]
@@ -367,7 +571,8 @@ mod tests {
             ("Pay: None", Rule::NoValue),
             ("Dear {NAME}", Rule::Placeholder),
             ("by midnight", Rule::AmbiguousTime),
-            ("Hurry!", Rule::Style),
+            ("Do!", Rule::Style),
+            ("hurry along", Rule::BannedWords),
             ("Please note", Rule::Style),
         ] {
             assert_eq!(judged(words), [("text", rule), ("html", rule)], "{words}");

@@ -1,5 +1,6 @@
 //! Whole mails, as people read them.
 
+mod kinds;
 mod octets;
 mod templates;
 
@@ -9,7 +10,9 @@ use chrono_tz::Europe::London;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::facts::{Closing, Pay, PayUnit};
+use crate::domain::facts::{Closing, Facts, Pay, PayUnit};
+use crate::domain::subject::Kind;
+use crate::domain::truth::State;
 
 fn sender() -> Sender {
     Sender {
@@ -21,6 +24,7 @@ fn sender() -> Sender {
         postal_address: "1 Example Square, Midtown MX1 1AA".to_owned(),
         privacy_url: "https://careers.midshire.example/privacy".parse().unwrap(),
         public_url: "https://careers.midshire.example".parse().unwrap(),
+        allowed_hosts: vec!["careers.force.example".to_owned()],
         zone: London,
     }
 }
@@ -40,7 +44,12 @@ fn now() -> DateTime<Utc> {
 }
 
 fn message_id() -> MessageId {
-    MessageId::of(Uuid::from_u128(1), VACANCY_ALERT, [("vacancy/1#1", 1)].into_iter(), "midshire.example")
+    MessageId::of(
+        Uuid::from_u128(1),
+        MailKind::VacancyAlert.name(),
+        [("vacancy/1#1", 1)].into_iter(),
+        "midshire.example",
+    )
 }
 
 fn slugs(slugs: &[&str]) -> Vec<String> {
@@ -49,24 +58,7 @@ fn slugs(slugs: &[&str]) -> Vec<String> {
 
 /// An advert that says nothing but its title.
 fn bare(title: &str) -> Facts {
-    Facts {
-        title: title.to_owned(),
-        employer: None,
-        description: None,
-        url: None,
-        role_family: vec![],
-        rank: vec![],
-        audience: vec![],
-        contract_kind: vec![],
-        hours: vec![],
-        locations: vec![],
-        site: None,
-        grade_text: None,
-        pay_text: None,
-        pay: None,
-        closing: Closing::OpenUntilFilled,
-        zone: London,
-    }
+    Facts { title: title.to_owned(), ..Facts::blank(London) }
 }
 
 fn volunteer() -> Facts {
@@ -103,12 +95,51 @@ fn handler() -> Facts {
     }
 }
 
-fn item<'a>(reference: &'a str, facts: &'a Facts, searches: &[&'a str]) -> Item<'a> {
-    Item { reference, facts, searches: searches.to_vec(), test: false }
+/// A vacancy that somebody is told of.
+#[derive(Clone)]
+struct Vacancy {
+    subject: Subject,
+    truth: Truth,
+    searches: Vec<String>,
+    test: bool,
 }
 
-fn compose(to: &Recipient, items: &[Item<'_>]) -> Email {
-    composer().vacancy_alert(to, items, &message_id(), now()).unwrap()
+fn item(reference: &str, facts: &Facts, searches: &[&str]) -> Vacancy {
+    let truth = Truth {
+        state: State::Open,
+        close_reason: None,
+        opened_at: None,
+        shut_at: None,
+        explanation: None,
+        replaced_by: None,
+        earliest: None,
+        next_expected: None,
+        registration_stays_open: true,
+        facts: facts.clone(),
+    };
+    let subject = Subject { kind: Kind::Vacancy, reference: reference.to_owned(), test: false };
+    Vacancy { subject, truth, searches: slugs(searches), test: false }
+}
+
+fn try_compose(to: &Recipient, vacancies: &[Vacancy]) -> Result<Email, ComposeError> {
+    let items: Vec<Item<'_>> = vacancies
+        .iter()
+        .map(|vacancy| Item {
+            subject: &vacancy.subject,
+            truth: &vacancy.truth,
+            told: None,
+            notice: &Notice::Open,
+            searches: vacancy.searches.iter().map(String::as_str).collect(),
+            registration: None,
+            no_longer_matches: false,
+            test: vacancy.test,
+        })
+        .collect();
+    composer().mail(MailKind::VacancyAlert, to, &items, &[], &message_id(), now())
+}
+
+fn compose(to: &Recipient, vacancies: &[Vacancy]) -> Email {
+    try_compose(to, vacancies).unwrap()
 }
 
 fn subject_of(facts: &Facts) -> String {
@@ -255,7 +286,7 @@ fn a_discreet_mail_differs_only_at_first_sight() {
 #[test]
 fn a_test_says_so_at_top_and_bottom() {
     let facts = volunteer();
-    let test = Item { test: true, ..item("TEST1", &facts, &["s"]) };
+    let test = Vacancy { test: true, ..item("TEST1", &facts, &["s"]) };
     for (discreet, subject) in [
         (false, "[TEST] New: Custody facility volunteer, Birmingham"),
         (true, "[TEST] An update you asked for"),
@@ -328,19 +359,16 @@ fn links_to_different_pages_have_different_words() {
 
 #[test]
 fn a_mail_that_breaks_a_rule_is_held_back() {
-    let composer = composer();
-    let refused = |items: &[Item<'_>]| {
-        composer.vacancy_alert(&reader(false), items, &message_id(), now()).unwrap_err().to_string()
-    };
+    let refused = |items: &[Vacancy]| try_compose(&reader(false), items).unwrap_err().to_string();
     let plain = bare("Archivist");
     let unfilled = bare("Archivist {{grade}}");
     let insecure = Facts { url: Some("javascript:alert(1)".to_owned()), ..bare("Archivist") };
     let null = Facts { pay_text: Some("null".to_owned()), ..bare("Archivist") };
     for (items, expected) in [
-        (vec![], "a mail tells of 1 to 20 vacancies, not of 0"),
-        (vec![item("1", &plain, &["s"]); 21], "a mail tells of 1 to 20 vacancies, not of 21"),
+        (vec![], "a mail tells of 1 to 20 openings, not of 0"),
+        (vec![item("1", &plain, &["s"]); 21], "a mail tells of 1 to 20 openings, not of 21"),
         (vec![item("1", &plain, &[])], "the mail was held back: searches: it is missing or empty"),
-        (vec![item("", &plain, &["s"])], "the mail was held back: reference: it is missing or empty"),
+        (vec![item("", &plain, &["s"])], "the mail was held back: Reference: it is missing or empty"),
         (
             vec![item("1", &unfilled, &["s"])],
             "the mail was held back: subject: a placeholder was not filled in; title: a placeholder was not filled in",
@@ -351,7 +379,7 @@ fn a_mail_that_breaks_a_rule_is_held_back() {
         ),
         (
             vec![item("1", &null, &["s"])],
-            "the mail was held back: pay: a program's word for nothing stands where people expect a value",
+            "the mail was held back: Pay: a program's word for nothing stands where people expect a value",
         ),
     ] {
         assert_eq!(refused(&items), expected);

@@ -1,22 +1,119 @@
 //! Times, dates, money and lists, as a mail says them.
 //!
 //! Nothing is said more precisely than it was given: a closing without a time gets none, and a
-//! moment is rounded towards the past. The hour 0 of a day is said as the last minute of the day
-//! before, because people read "midnight" and "12am" both ways.
+//! moment is rounded towards the past. People read "midnight" and "12am" both ways, so where
+//! something ends or was, the hour 0 of a day is said as the last minute of the day before; where
+//! something begins, as the first minute after it: whoever comes then, comes to an open door.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Timelike as _, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::facts::{Closing, Pay, PayUnit};
+use crate::domain::facts::{Closing, Pay, PayUnit, When};
+
+/// What the clocks of `zone` say at the end of something, or when something was.
+pub(super) fn end(at: DateTime<Utc>, zone: Tz) -> NaiveDateTime {
+    let local = at.with_timezone(&zone).naive_local();
+    if is_hour_0(local) { local - Duration::minutes(1) } else { local }
+}
+
+/// What they say at the beginning of something.
+pub(super) fn start(at: DateTime<Utc>, zone: Tz) -> NaiveDateTime {
+    let local = at.with_timezone(&zone).naive_local();
+    if is_hour_0(local) { local + Duration::minutes(1) } else { local }
+}
+
+fn is_hour_0(local: NaiveDateTime) -> bool {
+    (local.hour(), local.minute()) == (0, 0)
+}
+
+/// `10:02am on Tuesday 5 March 2024`.
+pub(super) fn clock_and_day(local: NaiveDateTime) -> String {
+    format!("{} on {}", time(local.time()), day(local.date()))
+}
+
+/// `Tuesday 5 March 2024, 10:02am`.
+fn day_and_clock(local: NaiveDateTime) -> String {
+    format!("{}, {}", day(local.date()), time(local.time()))
+}
 
 /// `10:02am on Tuesday 5 March 2024`, by the clocks of `zone`.
 pub(super) fn moment(at: DateTime<Utc>, zone: Tz) -> String {
-    let local = at.with_timezone(&zone).naive_local();
-    let said = if (local.hour(), local.minute()) == (0, 0) { local - Duration::minutes(1) } else { local };
-    format!("{} on {}", time(said.time()), day(said.date()))
+    clock_and_day(end(at, zone))
 }
 
-fn time(time: NaiveTime) -> String {
+/// When something begins, as part of a sentence: `at 10am on Tuesday 5 March 2024`, or `on` a day.
+pub(super) fn begins(when: When, zone: Tz) -> String {
+    match when {
+        When::Instant(at) => format!("at {}", clock_and_day(start(at, zone))),
+        When::Date(date) => format!("on {}", day(date)),
+    }
+}
+
+/// When something begins, as a fact on its own: `Tuesday 5 March 2024, 10am, UK time`.
+pub(super) fn begins_fact(when: When, zone: Tz) -> String {
+    match when {
+        When::Instant(at) => format!("{}, {}", day_and_clock(start(at, zone)), clocks(zone)),
+        When::Date(date) => format!("{}; no time is given", day(date)),
+    }
+}
+
+/// The time of day at which something begins, if one is given.
+pub(super) fn begins_at(when: When, zone: Tz) -> Option<String> {
+    match when {
+        When::Instant(at) => Some(time(start(at, zone).time())),
+        When::Date(_) => None,
+    }
+}
+
+/// Before what something does not begin: `10am on Tuesday 5 March 2024`, or a day.
+pub(super) fn not_before(when: When, zone: Tz) -> String {
+    match when {
+        When::Instant(at) => clock_and_day(start(at, zone)),
+        When::Date(date) => day(date),
+    }
+}
+
+/// The local day on which something begins.
+pub(super) fn begins_on(when: When, zone: Tz) -> NaiveDate {
+    match when {
+        When::Instant(at) => start(at, zone).date(),
+        When::Date(date) => date,
+    }
+}
+
+/// When something begins, in a subject: `Tuesday 5 March, 10am`.
+pub(super) fn begins_short(when: When, zone: Tz) -> String {
+    match when {
+        When::Instant(at) => {
+            let local = start(at, zone);
+            format!("{}, {}", short_day(local.date()), time(local.time()))
+        }
+        When::Date(date) => short_day(date),
+    }
+}
+
+/// From when to when on a day: `Saturday 17 February 2024, 10:30am to 12:30pm`.
+pub(super) fn span(starts: DateTime<Utc>, ends: Option<DateTime<Utc>>, zone: Tz) -> String {
+    let from = start(starts, zone);
+    match ends.filter(|ends| *ends > starts).map(|ends| end(ends, zone)) {
+        None => day_and_clock(from),
+        Some(to) if to.date() == from.date() => format!("{} to {}", day_and_clock(from), time(to.time())),
+        Some(to) => format!("{} to {}", day_and_clock(from), day_and_clock(to)),
+    }
+}
+
+/// `Tuesday 5 March`.
+pub(super) fn short_day(day: NaiveDate) -> String {
+    day.format("%A %-d %B").to_string()
+}
+
+/// `5 March`.
+pub(super) fn date(day: NaiveDate) -> String {
+    day.format("%-d %B").to_string()
+}
+
+/// `10am`, `noon`, `5:30pm`.
+pub(super) fn time(time: NaiveTime) -> String {
     match (time.hour12(), time.minute()) {
         ((true, 12), 0) => "noon".to_owned(),
         ((afternoon, hour), minute) => {
@@ -43,6 +140,86 @@ pub(super) fn closing(closing: Closing, zone: Tz) -> String {
         }
         Closing::OpenUntilFilled => "No closing date is given; it can close at any time.".to_owned(),
     }
+}
+
+/// When the door shuts, as a fact on its own.
+pub(super) fn closing_fact(closing: Closing, zone: Tz) -> String {
+    match closing {
+        Closing::Instant(at) => format!("{}, {}", day_and_clock(end(at, zone)), clocks(zone)),
+        Closing::Date(date) => {
+            format!("{}. The advert gives no time, so do not leave it to the evening.", day(date))
+        }
+        Closing::CloseOfBusiness(date) => format!("End of the working day on {}", day(date)),
+        Closing::OpenUntilFilled => "No closing date is given; it can close at any time.".to_owned(),
+    }
+}
+
+/// The end of the time in which something can be done: `noon on Tuesday 19 March 2024`. `None` if
+/// no end is given.
+pub(super) fn until(closing: Closing, zone: Tz) -> Option<String> {
+    match closing {
+        Closing::Instant(at) => Some(moment(at, zone)),
+        Closing::Date(date) => Some(day(date)),
+        Closing::CloseOfBusiness(date) => Some(format!("the end of the working day on {}", day(date))),
+        Closing::OpenUntilFilled => None,
+    }
+}
+
+/// When the door shuts, as part of a sentence: `at noon on Tuesday 19 March 2024`, or `on` a day.
+pub(super) fn shuts(closing: Closing, zone: Tz) -> Option<String> {
+    let preposition = if matches!(closing, Closing::Date(_)) { "on" } else { "at" };
+    until(closing, zone).map(|end| format!("{preposition} {end}"))
+}
+
+/// The local day on which the door shuts.
+pub(super) fn shuts_on(closing: Closing, zone: Tz) -> Option<NaiveDate> {
+    match closing {
+        Closing::Instant(at) => Some(end(at, zone).date()),
+        Closing::Date(date) | Closing::CloseOfBusiness(date) => Some(date),
+        Closing::OpenUntilFilled => None,
+    }
+}
+
+/// The time of day at which the door shuts, if one is given.
+pub(super) fn shuts_at(closing: Closing, zone: Tz) -> Option<String> {
+    match closing {
+        Closing::Instant(at) => Some(time(end(at, zone).time())),
+        Closing::Date(_) | Closing::CloseOfBusiness(_) | Closing::OpenUntilFilled => None,
+    }
+}
+
+/// A duration by ISO 8601, of years, months, weeks and days: `P1Y6M` is `1 year and 6 months`. What
+/// is none stays as it was given.
+pub(super) fn length(given: &str) -> String {
+    parts_of_duration(given).map_or_else(|| given.to_owned(), |parts| list(&parts))
+}
+
+fn parts_of_duration(given: &str) -> Option<Vec<String>> {
+    let mut rest = given.strip_prefix('P')?;
+    let mut parts = Vec::new();
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(digits);
+        let unit = match after.as_bytes().first()? {
+            b'Y' => "year",
+            b'M' => "month",
+            b'W' => "week",
+            b'D' => "day",
+            _ => return None,
+        };
+        let number: u32 = number.parse().ok()?;
+        if number > 0 {
+            parts.push(format!("{number} {unit}{}", if number == 1 { "" } else { "s" }));
+        }
+        rest = &after[1..];
+    }
+    (!parts.is_empty()).then_some(parts)
+}
+
+/// A number at the beginning of a sentence; from ten on in figures.
+pub(super) fn number(number: usize) -> String {
+    const WORDS: [&str; 10] = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+    WORDS.get(number).map_or_else(|| number.to_string(), |word| (*word).to_owned())
 }
 
 /// Whose clocks a time is by.
@@ -191,6 +368,68 @@ mod tests {
             (of("GBP", 6, 5, PayUnit::Year), None),
         ] {
             assert_eq!(said.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn what_begins_is_open_at_the_time_that_is_said() {
+        for (begin, fact, sentence, short) in [
+            (
+                When::Instant(at("2024-03-05T10:00:00Z")),
+                "Tuesday 5 March 2024, 10am, UK time",
+                "at 10am on Tuesday 5 March 2024",
+                "Tuesday 5 March, 10am",
+            ),
+            (
+                When::Instant(at("2024-03-05T00:00:00Z")),
+                "Tuesday 5 March 2024, 12:01am, UK time",
+                "at 12:01am on Tuesday 5 March 2024",
+                "Tuesday 5 March, 12:01am",
+            ),
+            (
+                When::Date("2024-03-05".parse().unwrap()),
+                "Tuesday 5 March 2024; no time is given",
+                "on Tuesday 5 March 2024",
+                "Tuesday 5 March",
+            ),
+        ] {
+            assert_eq!(begins_fact(begin, LONDON), fact);
+            assert_eq!(begins(begin, LONDON), sentence);
+            assert_eq!(begins_short(begin, LONDON), short);
+        }
+    }
+
+    #[test]
+    fn a_day_lasts_from_to() {
+        let starts = at("2024-02-17T10:30:00Z");
+        for (ends, said) in [
+            (None, "Saturday 17 February 2024, 10:30am"),
+            (Some("2024-02-17T12:30:00Z"), "Saturday 17 February 2024, 10:30am to 12:30pm"),
+            (Some("2024-02-18T00:00:00Z"), "Saturday 17 February 2024, 10:30am to 11:59pm"),
+            (
+                Some("2024-02-18T12:00:00Z"),
+                "Saturday 17 February 2024, 10:30am to Sunday 18 February 2024, noon",
+            ),
+            (Some("2024-02-16T12:00:00Z"), "Saturday 17 February 2024, 10:30am"),
+        ] {
+            assert_eq!(span(starts, ends.map(at), LONDON), said);
+        }
+    }
+
+    #[test]
+    fn a_length_is_in_words() {
+        for (given, said) in [
+            ("P2Y", "2 years"),
+            ("P1Y6M", "1 year and 6 months"),
+            ("P52W", "52 weeks"),
+            ("P1D", "1 day"),
+            ("P0Y", "P0Y"),
+            ("P", "P"),
+            ("PT8H", "PT8H"),
+            ("P2", "P2"),
+            ("about two years", "about two years"),
+        ] {
+            assert_eq!(length(given), said);
         }
     }
 

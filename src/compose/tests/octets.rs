@@ -136,7 +136,7 @@ proptest! {
         let items = [item(&texts[6], &facts, &[&texts[7], "s"])];
         let clean_facts = volunteer();
         let clean = compose(&reader(discreet), &[item("1", &clean_facts, &["s"])]);
-        match composer().vacancy_alert(&reader(discreet), &items, &message_id(), now()) {
+        match try_compose(&reader(discreet), &items) {
             Ok(mail) => {
                 prop_assert_eq!(well_formed(&mail), well_formed(&clean));
                 let shape = |mail: &Email| (mail.html.matches("<h").count(), mail.html.matches("<img").count());

@@ -1,0 +1,227 @@
+//! The mails about routes: their dates, that they are open, and that they are paused or gone.
+
+use crate::compose::lint::Writer;
+use crate::compose::names::{code, explanation, short_name};
+use crate::compose::particulars::{identity, named_route, rows};
+use crate::compose::subject_line::SubjectLine;
+use crate::compose::vacancies::when_told;
+use crate::compose::view::{Head, ItemView, Setting, Wrong};
+use crate::compose::{Item, words};
+use crate::domain::alert::Notice;
+use crate::domain::difference;
+use crate::domain::facts::When;
+use crate::domain::subject::Kind;
+use crate::domain::truth::Truth;
+
+/// When a door opens or opened, as precisely as anybody has said.
+pub(super) fn opening(truth: &Truth) -> Option<When> {
+    truth.opened_at.map(When::Instant).or(truth.facts.opens)
+}
+
+pub(super) fn date_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
+    let zone = |item: &Item<'_>| item.truth.facts.zone;
+    let dated = items.iter().filter(|item| opening(item.truth).is_some()).count();
+    let count = items.len();
+    let (subject, headline) = match (items, dated) {
+        ([only], _) => match opening(only.truth) {
+            Some(when) => {
+                let opens = format!(" opens {}", words::begins_short(when, zone(only)));
+                let subject =
+                    SubjectLine { after: opens, ..SubjectLine::of("", short_name(setting.taxonomy, only)) };
+                (subject, format!("Applications open {}", words::begins(when, zone(only))))
+            }
+            None => (
+                SubjectLine::of("Opening soon: ", short_name(setting.taxonomy, only)),
+                "Opening soon, no date yet".to_owned(),
+            ),
+        },
+        (_, 0) => (
+            SubjectLine::fact(format!("Opening soon: {count} routes you asked about")),
+            format!("{} routes will open soon, no dates yet", words::number(count)),
+        ),
+        _ if dated == count => (
+            SubjectLine::fact(format!("Opening dates of {count} routes you asked about")),
+            format!("{} routes have opening dates", words::number(count)),
+        ),
+        _ => (
+            SubjectLine::fact(format!("When {count} routes you asked about will open")),
+            format!("{} routes will open", words::number(count)),
+        ),
+    };
+    Head { subject, headline, summary: vec![] }
+}
+
+pub(super) fn date(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
+    let (truth, facts) = (item.truth, &item.truth.facts);
+    let intake = facts.programme.as_ref();
+    match opening(truth) {
+        Some(when) => {
+            let opens = words::begins(when, facts.zone);
+            let line = match words::shuts(difference::closing(truth), facts.zone) {
+                Some(closes) => format!("Applications open {opens} and close {closes}."),
+                None => format!("Applications open {opens}."),
+            };
+            view.lead.push(line);
+            if intake.is_some_and(|intake| !intake.first_come) {
+                view.lead.push("Being early gives no advantage.".to_owned());
+            }
+            view.may_close_early = intake.is_some_and(|intake| intake.may_close_early);
+            view.next.push("We will write again when it opens.".to_owned());
+        }
+        None => {
+            view.lead.push("This route will open again. There is no date yet.".to_owned());
+            view.explanation = explanation(intake.and_then(|intake| intake.public_text.as_deref()));
+            view.next.push("We will write when we know the date, and again when it opens.".to_owned());
+        }
+    }
+    view.rows = rows(setting.taxonomy, item);
+}
+
+pub(super) fn open_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
+    let closing = |item: &Item<'_>| difference::closing(item.truth);
+    if let [only] = items {
+        let until = words::shuts_on(closing(only), only.truth.facts.zone);
+        return Head {
+            subject: SubjectLine {
+                after: until.map(|day| format!(", until {}", words::date(day))).unwrap_or_default(),
+                ..SubjectLine::of("Now open: ", short_name(setting.taxonomy, only))
+            },
+            headline: "This route is now open".to_owned(),
+            summary: vec![],
+        };
+    }
+    let day = |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&setting.sender.zone).date_naive();
+    let today = |item: &&Item<'_>| item.truth.opened_at.is_some_and(|at| day(at) == day(setting.now));
+    let count = words::number(items.len());
+    let headline = if items.iter().all(today) {
+        format!("{count} routes opened today")
+    } else {
+        format!("{count} routes are open")
+    };
+    let summary = items.iter().map(|item| {
+        let name = short_name(setting.taxonomy, item);
+        match words::until(closing(item), item.truth.facts.zone) {
+            Some(until) => format!("{name}: until {until}."),
+            None => format!("{name}: no closing date is given."),
+        }
+    });
+    Head {
+        subject: SubjectLine::fact(format!("Now open: {} routes you asked about", items.len())),
+        headline,
+        summary: summary.collect(),
+    }
+}
+
+pub(super) fn open(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
+    let facts = &item.truth.facts;
+    let line = match words::until(difference::closing(item.truth), facts.zone) {
+        Some(until) => format!("You can apply from now until {until}."),
+        None => "You can apply from now.".to_owned(),
+    };
+    view.lead.push(line);
+    view.may_close_early = facts.programme.as_ref().is_some_and(|intake| intake.may_close_early);
+    view.rows = rows(setting.taxonomy, item);
+}
+
+pub(super) fn changed_head(items: &[&Item<'_>]) -> Head {
+    let registered = items.iter().all(|item| item.registration.is_some());
+    let asked = if registered { "registered for" } else { "asked about" };
+    let (subject, headline) = match items {
+        [only] => {
+            let headline = match only.notice {
+                Notice::Paused => "This route is not taking applications",
+                Notice::CalledOff => "This route will not open on the date we gave",
+                _ => "This route is no longer offered",
+            };
+            (format!("Change to a route you {asked}"), headline.to_owned())
+        }
+        several => (
+            format!("Changes to {} routes you {asked}", several.len()),
+            format!("{} routes have changed", words::number(several.len())),
+        ),
+    };
+    Head { subject: SubjectLine::fact(subject), headline, summary: vec![] }
+}
+
+pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
+    let (truth, zone) = (item.truth, item.truth.facts.zone);
+    view.explanation = explanation(truth.explanation.as_deref());
+    view.rows = identity(setting.taxonomy, item);
+    match item.notice {
+        Notice::Paused => {
+            view.lead.push("This route is not taking applications at present.".to_owned());
+            view.lead.push(match truth.earliest {
+                Some(earliest) => format!(
+                    "Applications will not be taken before {}. It may be later; nobody has set a date.",
+                    words::not_before(earliest, zone)
+                ),
+                None => "No date is given for when they will be taken again.".to_owned(),
+            });
+            stays(item, view, "You stay registered. We will write when we know more.");
+        }
+        Notice::CalledOff => {
+            let was = item.told.as_ref().and_then(|told| {
+                let when = opening(told.truth)?;
+                let on = when_told(setting, told);
+                Some(format!("We wrote {on} that this route opens {}.", words::begins(when, zone)))
+            });
+            let is = "It will not open then.".to_owned();
+            match was {
+                Some(was) => view.wrong.push(Wrong { was, is, writer: Writer::Us }),
+                None => view.lead.push("This route will not open on the date that was given.".to_owned()),
+            }
+            expected(truth, view);
+            stays(item, view, "You stay registered. We will write when it has a new date.");
+        }
+        _ => ended(setting, item, view),
+    }
+}
+
+fn ended(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
+    let (truth, zone) = (item.truth, item.truth.facts.zone);
+    view.lead.push(match truth.shut_at {
+        Some(at) if at > setting.now => format!("This route ends at {}.", words::moment(at, zone)),
+        Some(at) => format!("This route ended on {}.", words::day(words::end(at, zone).date())),
+        None => "This route is no longer offered.".to_owned(),
+    });
+    let successor = truth.replaced_by.as_deref().and_then(code);
+    match successor {
+        Some(slug) => {
+            let name = named_route(setting.taxonomy, &slug);
+            view.lead.push(format!("This one takes its place: {name}."));
+            view.next.push(
+                "To hear about the new route, reply to this email and say so; a person reads it.".to_owned(),
+            );
+            view.next.push(
+                "If you do nothing, we do not move you to the new route and write no more about this one."
+                    .to_owned(),
+            );
+        }
+        None => view.next.push("There is nothing you need to do. We will write no more about it.".to_owned()),
+    }
+}
+
+/// Says when it is expected to open the next time, if that is said.
+pub(super) fn expected(truth: &Truth, view: &mut ItemView<'_>) {
+    if let Some(next) = truth.next_expected {
+        let zone = truth.facts.zone;
+        view.next.push(format!(
+            "The next opening is expected {}. That is not certain.",
+            words::begins(next, zone)
+        ));
+    }
+}
+
+/// Says what becomes of a registration, and what we will do.
+pub(super) fn stays(item: &Item<'_>, view: &mut ItemView<'_>, promise: &str) {
+    if item.registration.is_none() || item.subject.kind != Kind::Programme {
+        return;
+    }
+    if item.truth.registration_stays_open {
+        view.next.push(promise.to_owned());
+    } else {
+        view.next.push(
+            "Registrations for this route have ended. Register again to hear of a later one.".to_owned(),
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! The mails about a door that shut too soon: before the time that we told, or before we wrote.
+
+use crate::compose::lint::Writer;
+use crate::compose::names::{explanation, short_name, thing, things};
+use crate::compose::particulars::identity;
+use crate::compose::routes::{expected, opening, stays};
+use crate::compose::subject_line::SubjectLine;
+use crate::compose::vacancies::when_told;
+use crate::compose::view::{Head, ItemView, Setting, Wrong};
+use crate::compose::{Item, words};
+use crate::domain::difference;
+use crate::domain::truth::{CloseReason, State, Truth};
+
+pub(super) fn early_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
+    let (subject, headline) = match items {
+        [only] => (
+            SubjectLine::of("Closed early: ", short_name(setting.taxonomy, only)),
+            format!("This {} closed early", thing(only.subject.kind)),
+        ),
+        several => (
+            SubjectLine::fact(format!("Closed early: {} {} you asked about", several.len(), things(several))),
+            format!("{} {} closed early", words::number(several.len()), things(several)),
+        ),
+    };
+    Head { subject, headline, summary: vec![] }
+}
+
+pub(super) fn early(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
+    let (truth, zone) = (item.truth, item.truth.facts.zone);
+    let is = format!("It closed{}{}.", shut_when(truth), because(truth));
+    let was = item.told.as_ref().map(|told| {
+        let (on, thing) = (when_told(setting, told), thing(item.subject.kind));
+        match words::until(difference::closing(told.truth), zone) {
+            Some(until) => format!("We told you {on} that this {thing} was open until {until}."),
+            None => format!("We told you {on} that this {thing} was open."),
+        }
+    });
+    match was {
+        Some(was) => view.wrong.push(Wrong { was, is, writer: Writer::Us }),
+        None => view.lead.push(is),
+    }
+    view.explanation = explanation(truth.explanation.as_deref());
+    view.rows = identity(setting.taxonomy, item);
+    view.next.push(
+        "If you had started an application, check the application site for what happens to it.".to_owned(),
+    );
+    expected(truth, view);
+    stays(item, view, "You stay registered. We will write when it next opens.");
+}
+
+pub(super) fn missed_head(items: &[&Item<'_>]) -> Head {
+    let fact = match items {
+        [only] => format!("This {} opened and closed before we wrote", thing(only.subject.kind)),
+        several => {
+            format!("{} {} opened and closed before we wrote", words::number(several.len()), things(several))
+        }
+    };
+    Head { subject: SubjectLine::fact(fact.clone()), headline: fact, summary: vec![] }
+}
+
+pub(super) fn missed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
+    let (truth, zone) = (item.truth, item.truth.facts.zone);
+    let thing = thing(item.subject.kind);
+    let (shut, because) = (shut_when(truth), because(truth));
+    view.lead.push(match opening(truth) {
+        Some(opened) => {
+            format!("The {thing} opened {} and closed{shut}{because}.", words::begins(opened, zone))
+        }
+        None => format!("The {thing} opened, and closed{shut}{because}."),
+    });
+    view.lead.push("You asked us to tell you and we did not manage it in time. We are sorry.".to_owned());
+    view.rows = identity(setting.taxonomy, item);
+    expected(truth, view);
+    stays(
+        item,
+        view,
+        "You are still registered. Next time you will get the date beforehand, if the force gives us one.",
+    );
+}
+
+/// When a door shut, to be put behind a verb: ` at noon on Tuesday 19 March 2024`.
+fn shut_when(truth: &Truth) -> String {
+    let zone = truth.facts.zone;
+    let by_event = truth.shut_at.filter(|_| matches!(truth.state, State::Closed | State::Withdrawn));
+    let by_clock = words::shuts(truth.facts.closing, zone);
+    let clock = truth.facts.door_shuts_at();
+    match (by_event.filter(|at| clock.is_none_or(|clock| *at < clock)), by_clock) {
+        (Some(at), _) => format!(" at {}", words::moment(at, zone)),
+        (None, Some(clock)) => format!(" {clock}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// Why a door shut, if a reason is recorded.
+fn because(truth: &Truth) -> &'static str {
+    match truth.close_reason {
+        Some(CloseReason::Oversubscribed) => " because enough people applied",
+        Some(CloseReason::Capacity) => " because the limit on applications was reached",
+        Some(CloseReason::Filled) => " because it was filled",
+        Some(CloseReason::Cancelled) => " because it was cancelled",
+        _ => "",
+    }
+}

@@ -1,0 +1,402 @@
+//! What a mail says, as its templates see it.
+//!
+//! The sentences that carry facts are made here and in the files of the kinds; the blocks that are
+//! the same in each mail are in the templates. Every value is told to the lint with who wrote it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::compose::kind::MailKind;
+use crate::compose::lint::{Slot, Writer};
+use crate::compose::names::{label_of_programme, names, text, title};
+use crate::compose::subject_line::SubjectLine;
+use crate::compose::{Item, Sender, correction, days, routes, shut, vacancies, words};
+use crate::domain::alert::Notice;
+use crate::domain::difference;
+use crate::domain::subject::Kind;
+use crate::domain::taxonomy::Taxonomy;
+use crate::domain::text::one_line;
+use crate::templates::{Parts, TemplateProblem, Templates};
+
+/// What a mail is made by, whatever its kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) sender: &'a Sender,
+    pub(super) taxonomy: &'a Taxonomy,
+    pub(super) discreet: bool,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// What a kind of mail says of all that it tells of.
+pub(super) struct Head {
+    pub(super) subject: SubjectLine,
+    /// The one heading of the first level.
+    pub(super) headline: String,
+    /// What to say before the single openings.
+    pub(super) summary: Vec<String>,
+}
+
+/// What both parts need.
+#[derive(Serialize)]
+pub(super) struct View<'a> {
+    page_title: String,
+    test: bool,
+    discreet: bool,
+    headline: String,
+    summary: Vec<String>,
+    /// It tells of more than one.
+    several: bool,
+    items: Vec<ItemView<'a>>,
+    /// What people registered for of whom this mail is the receipt.
+    receipt: Option<String>,
+    /// One of them opens at a known time, and there is a calendar file.
+    calendar: bool,
+    as_of: String,
+    /// What to look at for later changes: "advert", or "page".
+    source: &'static str,
+    force: &'a str,
+    team: &'a str,
+    postal_address: &'a str,
+    reply_to: &'a str,
+    public_url: &'a str,
+    privacy_url: &'a str,
+    #[serde(skip)]
+    kind: MailKind,
+}
+
+/// What they need of one opening. Each kind fills in what it says of it.
+#[derive(Serialize)]
+pub(super) struct ItemView<'a> {
+    /// Counted from 1, if there are several.
+    number: Option<usize>,
+    pub(super) title: String,
+    /// What was told and is not so, beside what is.
+    pub(super) wrong: Vec<Wrong>,
+    /// What happened.
+    pub(super) lead: Vec<String>,
+    /// Why, in the source's words.
+    pub(super) explanation: Option<String>,
+    /// When it shuts, as a sentence on its own.
+    pub(super) closing: Option<String>,
+    pub(super) rows: Vec<Row>,
+    /// What follows from it for the reader.
+    pub(super) next: Vec<String>,
+    pub(super) may_close_early: bool,
+    pub(super) link: Option<Link<'a>>,
+    /// Why the reader is told.
+    why: String,
+}
+
+/// A thing that was told and is not so. Without the first sentence the second says all.
+#[derive(Serialize)]
+pub(super) struct Wrong {
+    pub(super) was: String,
+    pub(super) is: String,
+    /// Who wrote the values in the two sentences.
+    #[serde(skip)]
+    pub(super) writer: Writer,
+}
+
+/// One fact, with its name. A value that is missing is said to be missing.
+#[derive(Serialize)]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) value: Option<String>,
+    #[serde(skip)]
+    pub(super) writer: Writer,
+}
+
+/// The one thing to press, or where to look if there is none.
+#[derive(Serialize)]
+pub(super) struct Link<'a> {
+    /// What pressing does.
+    #[serde(skip)]
+    does: &'static str,
+    text: String,
+    url: Option<String>,
+    /// The host of `url`, for people to know where they are led.
+    host: Option<String>,
+    /// What to look for on the pages of the force.
+    look_for: String,
+    public_url: &'a str,
+}
+
+/// The three texts of a mail.
+pub(super) struct Rendered {
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+impl<'a> View<'a> {
+    /// What the mail of this kind says of `items`: in the order in which they close, those that say
+    /// no closing last.
+    pub(super) fn new(setting: Setting<'a>, kind: MailKind, items: &[Item<'_>]) -> Self {
+        let Setting { sender, discreet, now, .. } = setting;
+        let mut order: Vec<&Item<'_>> = items.iter().collect();
+        order.sort_by_cached_key(|item| {
+            let shuts = difference::closing(item.truth).door_shuts_at(item.truth.facts.zone);
+            (shuts.is_none(), shuts, item.subject.reference.as_str())
+        });
+        let several = order.len() > 1;
+        let (Head { subject, headline, summary }, tell): (Head, Teller) = match kind {
+            MailKind::VacancyAlert => (vacancies::alert_head(setting, &order), vacancies::alert),
+            MailKind::Withdrawn => (vacancies::withdrawn_head(&order), vacancies::withdrawn),
+            MailKind::OpeningDate => (routes::date_head(setting, &order), routes::date),
+            MailKind::OpenNow => (routes::open_head(setting, &order), routes::open),
+            MailKind::ProgrammeChanged => (routes::changed_head(&order), routes::changed),
+            MailKind::Missed => (shut::missed_head(&order), shut::missed),
+            MailKind::ClosedEarly => (shut::early_head(setting, &order), shut::early),
+            MailKind::Correction => (correction::head(setting, &order), correction::told),
+            MailKind::EventDay => (days::head(setting, &order), days::day),
+            MailKind::EventDayChanged => (days::changed_head(setting, &order), days::changed),
+        };
+        let test = items.iter().any(|item| item.test);
+        let vacancies_only = items.iter().all(|item| item.subject.kind == Kind::Vacancy);
+        let mut view = Self {
+            page_title: subject.fitted(test, discreet, kind),
+            test,
+            discreet,
+            headline,
+            summary,
+            several,
+            items: order
+                .iter()
+                .enumerate()
+                .map(|(index, item)| {
+                    let mut view = ItemView::new(setting, kind, item);
+                    view.number = several.then_some(index + 1);
+                    tell(setting, item, &mut view);
+                    view
+                })
+                .collect(),
+            receipt: receipt(setting.taxonomy, &order),
+            calendar: kind == MailKind::OpeningDate
+                && items.iter().any(|item| routes::opening(item.truth).is_some()),
+            as_of: words::moment(now, sender.zone),
+            source: if vacancies_only { "advert" } else { "page" },
+            force: &sender.name,
+            team: &sender.team,
+            postal_address: &sender.postal_address,
+            reply_to: sender.reply_to.address().as_str(),
+            public_url: sender.public_url.as_str(),
+            privacy_url: sender.privacy_url.as_str(),
+            kind,
+        };
+        view.word_links(&order);
+        view
+    }
+
+    /// Says what links do; two links with the same words must not lead to different pages.
+    fn word_links(&mut self, order: &[&Item<'_>]) {
+        for index in 0..self.items.len() {
+            let title = &self.items[index].title;
+            let twins = self.items.iter().filter(|other| other.title == *title).count();
+            let label = match twins {
+                _ if !self.several => None,
+                1 => Some(title.clone()),
+                _ => Some(format!("{title} ({})", text(&order[index].subject.reference))),
+            };
+            if let Some(link) = &mut self.items[index].link {
+                link.text = match label {
+                    Some(label) => format!("{}: {label}", link.does),
+                    None if link.does == "Read the advert" => "Read the advert and apply".to_owned(),
+                    None => link.does.to_owned(),
+                };
+            }
+        }
+    }
+
+    pub(super) fn discreet(&self) -> bool {
+        self.discreet
+    }
+
+    pub(super) fn render(&self, templates: &Templates) -> Result<Rendered, TemplateProblem> {
+        let Parts { text, html } = templates.parts(body(self.kind), self)?;
+        Ok(Rendered { subject: self.page_title.clone(), text: without_gaps(&text), html })
+    }
+
+    /// Every value that stands in the mail, for the lint.
+    pub(super) fn slots(&self) -> Vec<Slot<'_>> {
+        let slot = |name, text, writer| Slot { name, text, writer };
+        let mut slots = Vec::with_capacity(6 + 16 * self.items.len());
+        slots.extend([
+            slot("headline", &*self.headline, Writer::Source),
+            slot("sender name", self.force, Writer::Source),
+            slot("sender team", self.team, Writer::Source),
+            slot("sender postal address", self.postal_address, Writer::Source),
+            slot("sender privacy link", self.privacy_url, Writer::Source),
+        ]);
+        if says_as_of(self.kind) {
+            slots.push(slot("as-of", &self.as_of, Writer::Us));
+        }
+        slots.extend(self.summary.iter().map(|text| slot("summary", text, Writer::Source)));
+        slots.extend(self.receipt.iter().map(|text| slot("receipt", text, Writer::Source)));
+        for item in &self.items {
+            slots.push(slot("title", &item.title, Writer::Source));
+            slots.extend(item.wrong.iter().flat_map(|Wrong { was, is, writer }| {
+                [slot("what was told", was, *writer), slot("what is so", is, *writer)]
+            }));
+            slots.extend(item.lead.iter().map(|text| slot("lead", text, Writer::Us)));
+            slots.extend(item.explanation.iter().map(|text| slot("explanation", text, Writer::Source)));
+            slots.extend(item.closing.iter().map(|text| slot("closing", text, Writer::Us)));
+            slots.extend(
+                item.rows
+                    .iter()
+                    .filter_map(|row| row.value.as_deref().map(|value| slot(row.name, value, row.writer))),
+            );
+            slots.extend(item.next.iter().map(|text| slot("what next", text, Writer::Us)));
+            slots.push(slot("why you", &item.why, Writer::Reader));
+            if let Some(link) = &item.link {
+                slots.push(match &link.url {
+                    Some(url) => slot("link", url, Writer::Source),
+                    None => slot("what to look for", &link.look_for, Writer::Source),
+                });
+            }
+        }
+        slots
+    }
+}
+
+/// Fills in what a kind says of one opening.
+type Teller = fn(Setting<'_>, &Item<'_>, &mut ItemView<'_>);
+
+/// The template of a kind.
+const fn body(kind: MailKind) -> &'static str {
+    match kind {
+        MailKind::VacancyAlert => "vacancy-alert/body",
+        MailKind::Withdrawn => "withdrawn/body",
+        MailKind::OpeningDate => "opening-date/body",
+        MailKind::OpenNow => "open-now/body",
+        MailKind::ProgrammeChanged => "programme-changed/body",
+        MailKind::Missed => "missed/body",
+        MailKind::ClosedEarly => "closed-early/body",
+        MailKind::Correction => "correction/body",
+        MailKind::EventDay => "event-day/body",
+        MailKind::EventDayChanged => "event-day-changed/body",
+    }
+}
+
+/// Whether a kind leads the reader to a page that may change.
+const fn says_as_of(kind: MailKind) -> bool {
+    match kind {
+        MailKind::VacancyAlert
+        | MailKind::OpeningDate
+        | MailKind::OpenNow
+        | MailKind::Correction
+        | MailKind::EventDay
+        | MailKind::EventDayChanged => true,
+        MailKind::Withdrawn | MailKind::ProgrammeChanged | MailKind::Missed | MailKind::ClosedEarly => false,
+    }
+}
+
+impl<'a> ItemView<'a> {
+    fn new(setting: Setting<'a>, kind: MailKind, item: &Item<'_>) -> Self {
+        Self {
+            number: None,
+            title: title(setting.taxonomy, item),
+            wrong: vec![],
+            lead: vec![],
+            explanation: None,
+            closing: None,
+            rows: vec![],
+            next: vec![],
+            may_close_early: false,
+            link: link(setting.sender, kind, item),
+            why: why(setting, kind, item),
+        }
+    }
+}
+
+/// The one link of an opening, in kinds that have one.
+fn link<'a>(sender: &'a Sender, kind: MailKind, item: &Item<'_>) -> Option<Link<'a>> {
+    let does = match (kind, item.subject.kind) {
+        (MailKind::VacancyAlert, _) | (MailKind::Correction, Kind::Vacancy) => "Read the advert",
+        (MailKind::OpeningDate, _) => "Read what you will need",
+        (MailKind::OpenNow, _) => "Read about the route and apply",
+        (MailKind::Correction, _) => "Read about the route",
+        (MailKind::EventDay, _) if !item.truth.facts.day.as_ref().is_some_and(|day| day.full) => {
+            "Book a place"
+        }
+        (MailKind::EventDay | MailKind::EventDayChanged, _) => "Read about the day",
+        _ => return None,
+    };
+    let url = item.truth.facts.url.as_deref().map(one_line).filter(|url| !url.is_empty());
+    let name = match item.subject.kind {
+        Kind::Vacancy => format!("reference {}", text(&item.subject.reference)),
+        Kind::Programme => "this route".to_owned(),
+        Kind::EventDay => "this day".to_owned(),
+    };
+    let host = |url: &String| url::Url::parse(url).ok()?.host_str().map(ToOwned::to_owned);
+    Some(Link {
+        does,
+        text: String::new(),
+        host: url.as_ref().and_then(host),
+        url,
+        look_for: name,
+        public_url: sender.public_url.as_str(),
+    })
+}
+
+/// Why a person is told, after the words "Why you got this".
+fn why(setting: Setting<'_>, kind: MailKind, item: &Item<'_>) -> String {
+    let mut why = String::new();
+    if let Some(registration) = &item.registration {
+        let zone = setting.sender.zone;
+        let on = words::day(registration.on.with_timezone(&zone).date_naive());
+        let label = label_of_programme(setting.taxonomy, registration.programme);
+        why = format!("you registered on {on} for: {label}");
+        let owed = kind == MailKind::OpenNow || *item.notice == Notice::Dated;
+        if owed && !registration.receipt {
+            why.push_str("; this is the mail we owed you");
+        }
+        why.push('.');
+    }
+    if !item.searches.is_empty() {
+        let names = names(&item.searches);
+        let matches = if item.no_longer_matches { "matched" } else { "matches" };
+        let (it, also) = if why.is_empty() { ("it", "") } else { (" It", " also") };
+        let searches = match &names[..] {
+            [] => "one of your searches".to_owned(),
+            [only] => format!("your search {only}"),
+            several => format!("your searches {}", words::list(several)),
+        };
+        why.push_str(&format!("{it}{also} {matches} {searches}."));
+    }
+    if item.no_longer_matches {
+        why.push_str(" As it is now, it no longer matches what you asked for.");
+    }
+    why
+}
+
+/// What people registered for who get no other receipt.
+fn receipt(taxonomy: &Taxonomy, items: &[&Item<'_>]) -> Option<String> {
+    let registrations = items.iter().filter_map(|item| item.registration);
+    let mut labels: Vec<String> = Vec::new();
+    for registration in registrations.filter(|registration| registration.receipt) {
+        let label = label_of_programme(taxonomy, registration.programme);
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    (!labels.is_empty()).then(|| words::list(&labels))
+}
+
+/// The lines without spaces at their ends and without more than one empty line in a row.
+fn without_gaps(rendered: &str) -> String {
+    let mut tidy = String::with_capacity(rendered.len());
+    let mut gap = false;
+    for line in rendered.lines().map(str::trim_end) {
+        if line.is_empty() {
+            gap = !tidy.is_empty();
+            continue;
+        }
+        if gap {
+            tidy.push('\n');
+        }
+        gap = false;
+        tidy.push_str(line);
+        tidy.push('\n');
+    }
+    tidy
+}
