@@ -120,7 +120,7 @@ pub(super) fn open(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
     view.rows = rows(setting, item);
 }
 
-pub(super) fn changed_head(items: &[&Item<'_>]) -> Head {
+pub(super) fn changed_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let registered = items.iter().all(|item| item.registration.is_some());
     let asked = if registered { "registered for" } else { "asked about" };
     let (subject, headline) = match items {
@@ -128,6 +128,7 @@ pub(super) fn changed_head(items: &[&Item<'_>]) -> Head {
             let headline = match only.notice {
                 Notice::Paused => "This route is not taking applications",
                 Notice::CalledOff => "This route will not open on the date we gave",
+                _ if only.truth.shut_at.is_some_and(|at| at > setting.now) => "This route is ending",
                 _ => "This route is no longer offered",
             };
             (format!("Change to a route you {asked}"), headline.to_owned())

@@ -148,7 +148,7 @@ impl<'a> View<'a> {
             MailKind::Withdrawn => (vacancies::withdrawn_head(&order), vacancies::withdrawn),
             MailKind::OpeningDate => (routes::date_head(setting, &order), routes::date),
             MailKind::OpenNow => (routes::open_head(setting, &order), routes::open),
-            MailKind::ProgrammeChanged => (routes::changed_head(&order), routes::changed),
+            MailKind::ProgrammeChanged => (routes::changed_head(setting, &order), routes::changed),
             MailKind::Missed => (shut::missed_head(&order), shut::missed),
             MailKind::ClosedEarly => (shut::early_head(setting, &order), shut::early),
             MailKind::Correction => (correction::head(setting, &order), correction::told),
