@@ -61,7 +61,7 @@ pub(super) fn date(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
             None => format!("Applications open {opens}."),
         };
         view.lead.push(line);
-        if intake.is_some_and(|intake| !intake.first_come) {
+        if intake.is_some_and(|intake| intake.first_come == Some(false)) {
             view.lead.push("Being early gives no advantage.".to_owned());
         }
         view.may_close_early = intake.is_some_and(|intake| intake.may_close_early);
@@ -186,7 +186,14 @@ fn ended(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
     match successor {
         Some(slug) => {
             let name = named_route(setting.taxonomy, &slug);
-            view.lead.push(format!("This one takes its place: {name}."));
+            view.lead.push(
+                match setting.taxonomy.programmes().resolve(&slug).and_then(|node| node.valid_from) {
+                    Some(day) => {
+                        format!("This one takes its place: {name}. It starts on {}.", words::day(day))
+                    }
+                    None => format!("This one takes its place: {name}."),
+                },
+            );
             view.next.push(
                 "To hear about the new route, reply to this email and say so; a person reads it.".to_owned(),
             );

@@ -242,6 +242,7 @@ fn intake() -> Programme {
         length: Some("P2Y".to_owned()),
         award: Some("Graduate diploma in professional policing practice".to_owned()),
         provider: Some("Staffordshire University".to_owned()),
+        first_come: Some(false),
         may_close_early: true,
         notify_registered: true,
         ..Programme::default()
@@ -306,7 +307,7 @@ fn dated() -> Topic {
 fn routes_to_come() -> Vec<Sample> {
     let now = "2024-02-19T10:02:00Z";
     let silent = |mut topic: Topic| {
-        topic.truth.facts.programme = Some(Programme { first_come: true, ..Programme::default() });
+        topic.truth.facts.programme = Some(Programme { first_come: Some(true), ..Programme::default() });
         topic
     };
     vec![

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jobalerts::delivery::claim;
 use jobalerts::delivery::told;
-use jobalerts::store::mails::{self, Outcome, Try};
+use jobalerts::store::tries::{self, Outcome, Try};
 use jobalerts::store::workers::Life;
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage as SmtpStage};
 use serde_json::json;
@@ -217,7 +217,7 @@ async fn a_change_while_a_mail_is_in_flight_is_not_lost() {
         outcome: Outcome::Accepted,
         reply: String::new(),
     };
-    mails::record(&mut transaction, &[outcome], road.clock.now()).await.unwrap();
+    tries::record(&mut transaction, &[outcome], road.clock.now()).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(road.drain_at("2023-11-13T10:31:00Z").await, accepted(1));
     let text = road.only_mail().text().unwrap();
