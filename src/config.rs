@@ -78,7 +78,7 @@ pub struct Config {
     pub links: Links,
     /// The zone that times are meant in.
     pub time: Time,
-    /// When daily and weekly mails are due.
+    /// When mails are due that are not sent at once.
     pub schedules: Schedules,
     /// Role families, places and programmes.
     pub taxonomy: Taxonomy,
@@ -158,11 +158,10 @@ impl Config {
     /// The schedules, on the clocks of the configured zone.
     #[must_use]
     pub fn rhythm(&self) -> Rhythm {
-        Rhythm {
-            zone: self.time.zone,
-            daily: self.schedules.daily.schedule().clone(),
-            weekly: self.schedules.weekly.schedule().clone(),
-        }
+        let daily = self.schedules.daily.schedule().clone();
+        self.schedules.iter().fold(Rhythm::new(self.time.zone, daily), |rhythm, (name, expression)| {
+            rhythm.with(name, expression.schedule().clone())
+        })
     }
 
     /// What the comparison of told and true goes by.

@@ -151,8 +151,9 @@ impl Program {
         Outcomes::new(self.pool.clone(), &self.config)
     }
 
-    /// Makes sure that the tables are ours, and reads again what searches
-    /// asked for that an older taxonomy did not know.
+    /// Makes sure that the tables are ours, reads again what searches asked
+    /// for that an older taxonomy did not know, and says how many searches go
+    /// by a schedule that is gone.
     ///
     /// # Errors
     ///
@@ -169,6 +170,13 @@ impl Program {
         let again = store::openings::match_under(&mut connection, &programmes).await?;
         if again > 0 {
             tracing::info!(openings = again, "the taxonomy's programmes have changed; matching looks again");
+        }
+        let strays = store::subscribers::without_schedule(&mut connection, &self.config.rhythm()).await?;
+        if strays > 0 {
+            tracing::warn!(
+                searches = strays,
+                "the schedule of these is not in the configuration; they go by the daily one"
+            );
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::alert::{self, Policy, Registered, Situation, Standing, Told, Wish, Word};
-use crate::domain::cadence::Cadence;
+use crate::domain::cadence::{Cadence, ScheduleName};
 use crate::domain::email::EmailAddress;
 use crate::domain::opening::Opening;
 use crate::domain::subject::Kind;
@@ -156,10 +156,10 @@ async fn page(
         made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference, &about))
             .await?;
     }
-    if let Some(Searched { due, ended }) = rules.searched(&kept.opening, now) {
+    if let Some(Searched { due, otherwise, ended }) = rules.searched(&kept.opening, now) {
         let criteria = criteria::matching(&mut *connection, &terms).await?;
         if !criteria.is_empty() {
-            let searched = alerts::Searched { criteria: &criteria, due: &due, ended };
+            let searched = alerts::Searched { criteria: &criteria, due: &due, otherwise, ended };
             made += alerts::make(&mut *connection, &page, &searched).await?;
         }
     }
@@ -283,7 +283,8 @@ impl<'a> Prospects<'a> {
 
 /// What [`alerts::Searched`] is made from.
 struct Searched {
-    due: Vec<(&'static str, DateTime<Utc>)>,
+    due: Vec<(Cadence, DateTime<Utc>)>,
+    otherwise: DateTime<Utc>,
     ended: Option<&'static str>,
 }
 
@@ -356,11 +357,11 @@ impl Rules {
             Word::End(_) if opening.begun.is_old_news(self.policy.max_age) => return None,
             Word::End(reason) => (now, Some(reason.name())),
         };
-        let due = Cadence::ALL
-            .into_iter()
-            .filter_map(|cadence| Some((cadence.name(), self.policy.rhythm.due(cadence, from)?)))
-            .collect();
-        Some(Searched { due, ended })
+        let rhythm = &self.policy.rhythm;
+        let due =
+            rhythm.cadences().filter_map(|cadence| Some((cadence, rhythm.due(cadence, from)?))).collect();
+        let otherwise = rhythm.due(Cadence::Scheduled(ScheduleName::DAILY), from)?;
+        Some(Searched { due, otherwise, ended })
     }
 }
 

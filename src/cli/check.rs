@@ -3,16 +3,19 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::broker::BrokerError;
 use crate::cli::{EXIT_CONFIG, say};
+use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
 use crate::config::{Config, Problems};
 use crate::daemon;
 use crate::delivery::smtp::Relay;
-use crate::domain::cadence::next_tick;
+use crate::domain::cadence::Cadence;
 use crate::intake::queue::Session;
 use crate::outcomes;
-use crate::store;
+use crate::store::{self, subscribers};
 
 /// Checks everything and prints what is wrong.
 ///
@@ -64,38 +67,43 @@ pub(super) async fn check(
     }
     say(format_args!("Configuration, taxonomy and templates are good."));
     if let Some(config) = &config {
-        say_schedules(config);
+        for line in schedules(config, Clock::System.now()) {
+            say(line);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// When the next digests leave, so that a wrong schedule is seen before it runs.
-fn say_schedules(config: &Config) {
-    let zone = config.time.zone;
-    let mut now = crate::clock::Clock::System.now();
-    for (name, expression) in [("daily", &config.schedules.daily), ("weekly", &config.schedules.weekly)] {
-        let mut ticks = Vec::new();
-        let start = now;
-        while ticks.len() < 3
-            && let Some(tick) = next_tick(expression.schedule(), zone, now)
-        {
-            ticks.push(format!(
-                "{} ({})",
-                tick.with_timezone(&zone).format("%a %d %b %Y %H:%M %Z"),
-                tick.format("%H:%M UTC")
-            ));
-            now = tick;
+/// When the next mails of each schedule leave, so that a wrong one is seen
+/// before it runs.
+fn schedules(config: &Config, now: DateTime<Utc>) -> Vec<String> {
+    let rhythm = config.rhythm();
+    let mut lines = Vec::new();
+    for (name, expression) in config.schedules.iter() {
+        lines.push(format!("schedules.{name} = {:?}; the next three times:", expression.as_str()));
+        let after = |then: &DateTime<Utc>| rhythm.due(Cadence::Scheduled(name), *then);
+        for tick in std::iter::successors(Some(now), after).skip(1).take(3) {
+            let local = tick.with_timezone(&config.time.zone).format("%a %d %b %Y %H:%M:%S %Z");
+            lines.push(format!("  {local} ({})", tick.format("%a %H:%M:%S UTC")));
         }
-        now = start;
-        say(format_args!("schedules.{name} {}: next {}", expression.as_str(), ticks.join(", ")));
     }
+    lines
 }
 
 /// What is wrong with each of the three servers, tried one after the other.
 async fn try_connections(config: &Config, relay: &Relay) -> Vec<String> {
     let mut mistakes = Vec::new();
     match try_database(config).await {
-        Ok(()) => say(format_args!("database.url: PostgreSQL answers, and its tables are this program's.")),
+        Ok(strays) => {
+            say(format_args!("database.url: PostgreSQL answers, and its tables are this program's."));
+            if strays > 0 {
+                say(format_args!(
+                    "Warning: the schedule of {} is not in the configuration, and they go by schedules.daily. Put it \
+                     back under [schedules], or import them with another cadence.",
+                    counted(usize::try_from(strays).unwrap_or(usize::MAX), "saved search")
+                ));
+            }
+        }
         Err(error) => mistakes.push(format!("database.url ({}): {error}", config.database.url.redacted())),
     }
     match Session::open(&config.amqp).await {
@@ -116,11 +124,45 @@ async fn try_connections(config: &Config, relay: &Relay) -> Vec<String> {
     mistakes
 }
 
-async fn try_database(config: &Config) -> store::Result<()> {
-    store::check_schema(&mut store::connect(config.database.url.expose()).await?).await
+/// Whether the tables are this program's, and how many searches go by a
+/// schedule that is gone.
+async fn try_database(config: &Config) -> store::Result<i64> {
+    let mut connection = store::connect(config.database.url.expose()).await?;
+    store::check_schema(&mut connection).await?;
+    subscribers::without_schedule(&mut connection, &config.rhythm()).await
 }
 
 /// `1 mistake`, `2 mistakes`.
 pub(super) fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    let ending = if what.ends_with("ch") { "es" } else { "s" };
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}{ending}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_three_times_are_told_in_local_time_and_utc() {
+        let environment = [("JOBALERTS_SCHEDULES__LATE".to_owned(), "0 30 0 * * Sat,Sun".to_owned())];
+        let config = Config::load(None, &environment.into()).unwrap();
+        let said = schedules(&config, "2024-03-29T12:00:00Z".parse().unwrap());
+        assert_eq!(
+            said,
+            [
+                "schedules.daily = \"0 0 8 * * *\"; the next three times:",
+                "  Sat 30 Mar 2024 08:00:00 GMT (Sat 08:00:00 UTC)",
+                "  Sun 31 Mar 2024 08:00:00 BST (Sun 07:00:00 UTC)",
+                "  Mon 01 Apr 2024 08:00:00 BST (Mon 07:00:00 UTC)",
+                "schedules.late = \"0 30 0 * * Sat,Sun\"; the next three times:",
+                "  Sat 30 Mar 2024 00:30:00 GMT (Sat 00:30:00 UTC)",
+                "  Sun 31 Mar 2024 00:30:00 GMT (Sun 00:30:00 UTC)",
+                "  Sat 06 Apr 2024 00:30:00 BST (Fri 23:30:00 UTC)",
+                "schedules.weekly = \"0 0 8 * * Mon\"; the next three times:",
+                "  Mon 01 Apr 2024 08:00:00 BST (Mon 07:00:00 UTC)",
+                "  Mon 08 Apr 2024 08:00:00 BST (Mon 07:00:00 UTC)",
+                "  Mon 15 Apr 2024 08:00:00 BST (Mon 07:00:00 UTC)",
+            ]
+        );
+    }
 }

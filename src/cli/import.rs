@@ -11,6 +11,7 @@ use crate::cli::{EXIT_DATA, say};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Program;
+use crate::domain::cadence::Rhythm;
 use crate::domain::subscriber::Person;
 use crate::store::subscribers::{self, Imported};
 use crate::store::{self, StoreError};
@@ -37,6 +38,7 @@ pub(super) async fn import(config: Config, file: &Path) -> anyhow::Result<ExitCo
     };
     let size =
         if standard_input { None } else { std::fs::metadata(file).ok().map(|metadata| metadata.len()) };
+    let rhythm = program.config().rhythm();
     let progress = progress(size);
     let mut reader = BufReader::with_capacity(1 << 16, opened);
 
@@ -50,7 +52,7 @@ pub(super) async fn import(config: Config, file: &Path) -> anyhow::Result<ExitCo
         if length > 0 {
             number += 1;
             progress.inc(length as u64);
-            match person(&line, &mut reader, &program)? {
+            match person(&line, &mut reader, &program, &rhythm)? {
                 Ok(Some(person)) => people.push((number, person)),
                 Ok(None) => {}
                 Err(cause) => {
@@ -86,6 +88,7 @@ fn person(
     line: &[u8],
     reader: &mut impl BufRead,
     program: &Program,
+    rhythm: &Rhythm,
 ) -> std::io::Result<Result<Option<Person>, String>> {
     if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
         reader.skip_until(b'\n')?;
@@ -98,7 +101,7 @@ fn person(
     if text.is_empty() {
         return Ok(Ok(None));
     }
-    Ok(Person::read(text, program.taxonomy()).map(Some).map_err(|error| error.to_string()))
+    Ok(Person::read(text, program.taxonomy(), rhythm).map(Some).map_err(|error| error.to_string()))
 }
 
 /// Keeps people together if the database takes them together; if it objects to

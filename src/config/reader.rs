@@ -219,6 +219,24 @@ impl Section<'_, '_> {
         })
     }
 
+    /// The keys that are given, in the file or in the environment, and that nobody asked for yet: of
+    /// a section whose keys are names of the operator's own. They hold no `_`: in the name of a
+    /// variable it stands for `-`.
+    pub(super) fn further_keys(&self) -> Vec<String> {
+        let Reader { file, environment, known, .. } = &*self.reader;
+        let in_file = file.keys.keys().filter(|(section, _)| section == self.name);
+        let prefix = variable_name(self.name, "");
+        let in_variables = environment.keys().filter_map(|variable| {
+            let key = variable.strip_prefix(&prefix)?.to_lowercase().replace('_', "-");
+            (variable_name(self.name, &key) == *variable).then_some(key)
+        });
+        let mut keys: Vec<String> = in_file.map(|(_, key)| key.clone()).chain(in_variables).collect();
+        keys.retain(|key| !known.contains(&(self.name.to_owned(), key.clone())));
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
     /// A path: relative ones start at the file's directory.
     pub(super) fn paths(&self) -> impl Fn(&Written) -> Meant<PathBuf> + use<> {
         let paths = self.reader.paths.clone();
@@ -364,5 +382,5 @@ fn full_name(section: &str, key: &str) -> String {
 
 fn variable_name(section: &str, key: &str) -> String {
     let separator = if section.is_empty() { "" } else { "__" };
-    format!("{PREFIX}{section}{separator}{key}").to_uppercase()
+    format!("{PREFIX}{section}{separator}{key}").to_uppercase().replace('-', "_")
 }

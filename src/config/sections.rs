@@ -2,6 +2,7 @@
 //!
 //! What a setting is *for*, and when to change it, stands in `config/jobalerts.toml`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use super::meaning::{
 };
 use super::reader::Section;
 use super::urls::{SecretUrl, SmtpUrl};
+use super::written::Wrong;
+use crate::domain::cadence::ScheduleName;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 
@@ -297,18 +300,34 @@ impl Time {
     }
 }
 
-/// `[schedules]`: when daily and weekly mails are due, in `time.zone`.
+/// `[schedules]`: when mails are due that are not sent at once, in `time.zone`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedules {
-    /// Of people who asked for one mail a day.
+    /// Of digests, and of whoever asked for a schedule that is gone.
     pub daily: CronExpression,
-    /// Of people who asked for one mail a week.
-    pub weekly: CronExpression,
+    /// `weekly`, and those with names of the operator's own.
+    pub others: BTreeMap<ScheduleName, CronExpression>,
 }
 
 impl Schedules {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
-        Self { daily: s.get("daily", "0 0 8 * * *", cron), weekly: s.get("weekly", "0 0 8 * * Mon", cron) }
+        let daily = s.get("daily", "0 0 8 * * *", cron);
+        let mut others = BTreeMap::from([(ScheduleName::WEEKLY, s.get("weekly", "0 0 8 * * Mon", cron))]);
+        for key in s.further_keys() {
+            let name = key.parse::<ScheduleName>();
+            let expression = s.optional(&key, |written| {
+                name.map_err(|wrong| Wrong::unquoted(wrong.to_string()))?;
+                cron(written)
+            });
+            others.extend(name.ok().zip(expression));
+        }
+        Self { daily, others }
+    }
+
+    /// All of them, `daily` first.
+    pub fn iter(&self) -> impl Iterator<Item = (ScheduleName, &CronExpression)> {
+        let others = self.others.iter().map(|(name, expression)| (*name, expression));
+        std::iter::once((ScheduleName::DAILY, &self.daily)).chain(others)
     }
 }
 

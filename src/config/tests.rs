@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::*;
+use crate::domain::cadence::ScheduleName;
 
 type Variables = BTreeMap<String, String>;
 
@@ -325,7 +326,62 @@ fn schedules_must_come_round() {
     let message = refused("[schedules]\ndaily = '0 0 8 30 Feb *'\nweekly = '0 0 25 * * Mon'", &[]);
     assert!(message.contains("there is no such day") && message.contains("as cron has them"), "{message}");
     let config = read("[schedules]\nweekly = '0 30 7 * * Mon-Fri'", &[]).unwrap();
-    assert_eq!(config.schedules.weekly.as_str(), "0 30 7 * * Mon-Fri");
+    assert_eq!(config.schedules.others[&ScheduleName::WEEKLY].as_str(), "0 30 7 * * Mon-Fri");
+}
+
+#[test]
+fn operators_name_schedules_of_their_own() {
+    // As the manual has it.
+    let example =
+        SHIPPED.lines().find_map(|line| line.strip_prefix("#   ").filter(|l| l.contains("lunchtime")));
+    let file = format!("[schedules]\n{}\nmid-morning2 = '0 0 10 * * *'", example.unwrap());
+    let environment = [
+        ("JOBALERTS_SCHEDULES__EARLY_SHIFT", "0 0 5 * * *"),
+        ("JOBALERTS_SCHEDULES__MID_MORNING2", "0 30 10 * * *"),
+        ("JOBALERTS_SCHEDULES__NOT_SET", ""),
+    ];
+    let config = read(&file, &environment).unwrap();
+    let said: Vec<String> = config
+        .schedules
+        .iter()
+        .map(|(name, expression)| format!("{name}: {}", expression.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "daily: 0 0 8 * * *",
+            "early-shift: 0 0 5 * * *",
+            "lunchtime: 0 30 12 * * Mon-Fri",
+            "mid-morning2: 0 30 10 * * *",
+            "weekly: 0 0 8 * * Mon",
+        ]
+    );
+    assert!(config.show().contains("early-shift = \"0 0 5 * * *\""), "{}", config.show());
+    let names: Vec<String> = config.rhythm().names().map(|name| name.to_string()).collect();
+    assert_eq!(names, ["daily", "early-shift", "lunchtime", "mid-morning2", "weekly"]);
+}
+
+#[test]
+fn names_and_times_of_schedules_must_be_good() {
+    let file = format!(
+        "[schedules]\nimmediate = '0 0 8 * * *'\nEarly = '0 0 5 * * *'\nlate_shift = '0 0 23 * * *'\n\
+         {} = '0 0 1 * * *'\nlunch = '0 30 12 * * 1-5'\nnever = 3\n",
+        "x".repeat(41)
+    );
+    let name = "expected a name of lower-case letters, digits and -, at most 40";
+    let expected = format!(
+        "config/jobalerts.toml:2: schedules.immediate: immediate and paused are no schedules; choose another name\n\
+         config/jobalerts.toml:3: schedules.Early: {name}\n\
+         config/jobalerts.toml:4: schedules.late_shift: {name}\n\
+         config/jobalerts.toml:5: schedules.{}: {name}\n\
+         config/jobalerts.toml:6: schedules.lunch: expected the weekday by name (Mon, or Mon-Fri): as a number, 1 is \
+         Sunday here and Monday elsewhere, found \"0 30 12 * * 1-5\"\n\
+         config/jobalerts.toml:7: schedules.never: expected a text in quotes, found 3",
+        "x".repeat(41)
+    );
+    assert_eq!(refused(&file, &[]), expected);
+    let variable = "JOBALERTS_SCHEDULES__Lunchtime";
+    assert_eq!(refused("", &[(variable, "0 0 5 * * *")]), format!("{variable}: there is no such setting"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::cadence::{Cadence, Rhythm};
+use crate::domain::cadence::{Cadence, Rhythm, ScheduleName};
 use crate::domain::difference::{self, Difference, Field, TellingWords, differences};
 use crate::domain::opening::{Opening, Settling};
 use crate::domain::subject::Kind;
@@ -321,11 +321,11 @@ pub fn guards(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Ve
         }
     }
     if !changed.is_empty() && !changed.iter().any(|change| change.at_once) {
-        let cadence = match (wish.registration, wish.search) {
-            (None, Some(Cadence::Weekly)) => Cadence::Weekly,
-            _ => Cadence::Daily,
+        let schedule = match (wish.registration, wish.search) {
+            (None, Some(Cadence::Scheduled(own))) => own,
+            _ => ScheduleName::DAILY,
         };
-        if let Some(tick) = policy.rhythm.due(cadence, opening.news.seen) {
+        if let Some(tick) = policy.rhythm.due(Cadence::Scheduled(schedule), opening.news.seen) {
             holding.push((Guard::Digest, tick));
         }
     }

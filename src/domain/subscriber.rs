@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::cadence::Cadence;
+use crate::domain::cadence::{Cadence, Rhythm};
 use crate::domain::criteria::Criteria;
 use crate::domain::email::EmailAddress;
 use crate::domain::local_time::is_plausible_year;
@@ -98,7 +98,7 @@ impl Person {
     /// # Errors
     ///
     /// The first thing that is wrong, and what is expected.
-    pub fn read(line: &str, taxonomy: &Taxonomy) -> Result<Self, PersonError> {
+    pub fn read(line: &str, taxonomy: &Taxonomy, rhythm: &Rhythm) -> Result<Self, PersonError> {
         let written: PersonWritten =
             serde_json::from_str(line).map_err(|error| PersonError(without_values(&error)))?;
         let address = written.email.parse().map_err(|error| PersonError(format!("email: {error}")))?;
@@ -108,7 +108,9 @@ impl Person {
             .into_iter()
             .enumerate()
             .map(|(index, search)| {
-                search.read(taxonomy).map_err(|cause| PersonError(format!("searches[{index}].{cause}")))
+                search
+                    .read(taxonomy, rhythm)
+                    .map_err(|cause| PersonError(format!("searches[{index}].{cause}")))
             })
             .collect::<Result<_, _>>()?;
         let registrations = written
@@ -182,14 +184,14 @@ struct SearchWritten {
 }
 
 impl SearchWritten {
-    fn read(self, taxonomy: &Taxonomy) -> Result<Search, String> {
+    fn read(self, taxonomy: &Taxonomy, rhythm: &Rhythm) -> Result<Search, String> {
         let name = one_line(&self.name);
         if name.is_empty() || name.chars().count() > LONGEST_NAME {
             return Err(format!("name: expected 1 to {LONGEST_NAME} characters"));
         }
         Ok(Search {
             name,
-            cadence: self.cadence.parse().map_err(|error| format!("cadence: {error}"))?,
+            cadence: rhythm.cadence(&self.cadence).map_err(|error| format!("cadence: {error}"))?,
             criteria: Criteria::read(&self.r#where, taxonomy).map_err(|error| error.to_string())?,
         })
     }
@@ -276,8 +278,13 @@ mod tests {
         r#""consent":{"wordingVersion":"2023-1","at":"2023-01-01T00:00:00Z","source":"page"}"#;
 
     fn read(rest: &str) -> Result<Person, String> {
-        Person::read(&format!(r#"{{"email":"Ann@example.org",{CONSENT}{rest}}}"#), &Taxonomy::shipped())
-            .map_err(|error| error.to_string())
+        read_line(&format!(r#"{{"email":"Ann@example.org",{CONSENT}{rest}}}"#))
+    }
+
+    fn read_line(line: &str) -> Result<Person, String> {
+        let rhythm = Rhythm::new(chrono_tz::Europe::London, "0 0 8 * * *".parse().unwrap())
+            .with("lunchtime".parse().unwrap(), "0 30 12 * * Mon-Fri".parse().unwrap());
+        Person::read(line, &Taxonomy::shipped(), &rhythm).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -299,7 +306,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_saying_who() {
         for (rest, expected) in [
-            (r#","searches":[{"name":"x","cadence":"hourly","where":{}}]"#, "searches[0].cadence: "),
+            (
+                r#","searches":[{"name":"x","cadence":"hourly","where":{}}]"#,
+                "searches[0].cadence: unknown; known are immediate, daily, lunchtime, paused",
+            ),
+            (
+                r#","searches":[{"name":"x","cadence":"lunch-time","where":{}}]"#,
+                "searches[0].cadence: unknown; did you mean lunchtime?",
+            ),
             (r#","searches":[{"name":"","cadence":"daily","where":{}}]"#, "searches[0].name: "),
             (
                 r#","searches":[{"name":"x","cadence":"daily","where":{"location":{"any":["x"]}}}]"#,
@@ -330,9 +344,9 @@ mod tests {
             assert!(said.starts_with(expected), "{said}");
             assert!(!said.to_lowercase().contains("ann@"), "{said}");
         }
-        let no_consent = Person::read(r#"{"email":"ann@example.org"}"#, &Taxonomy::shipped()).unwrap_err();
-        assert!(no_consent.to_string().starts_with("missing field `consent`"), "{no_consent}");
-        let not_json = Person::read("ann@example.org", &Taxonomy::shipped()).unwrap_err().to_string();
+        let no_consent = read_line(r#"{"email":"ann@example.org"}"#).unwrap_err();
+        assert!(no_consent.starts_with("missing field `consent`"), "{no_consent}");
+        let not_json = read_line("ann@example.org").unwrap_err();
         assert!(not_json.starts_with("not JSON"), "{not_json}");
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection};
 
+use crate::domain::cadence::Cadence;
 use crate::store::Result;
 use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome};
 
@@ -26,7 +27,9 @@ pub struct Searched<'a> {
     pub criteria: &'a [i64],
     /// For each cadence when its next word is due; who has several searches
     /// gets the soonest.
-    pub due: &'a [(&'static str, DateTime<Utc>)],
+    pub due: &'a [(Cadence, DateTime<Utc>)],
+    /// When the next word is due at a cadence whose schedule is gone.
+    pub otherwise: DateTime<Utc>,
     /// Why there is nothing to tell any more, if so.
     pub ended: Option<&'a str>,
 }
@@ -45,10 +48,11 @@ pub async fn make(connection: &mut PgConnection, page: &Page<'_>, searched: &Sea
         "insert into alerts as a (subscriber_id, opening_id, due_at, ended)
          select wanted.subscriber_id, $1, case when $2::text is null then wanted.due_at end, $2
          from (
-             select s.subscriber_id, min(c.due_at) as due_at
+             select s.subscriber_id, min(coalesce(c.due_at, $9)) as due_at
              from searches s
-             join unnest($3::text[], $4::timestamptz[]) as c (cadence, due_at) on c.cadence = s.cadence
+             left join unnest($3::text[], $4::timestamptz[]) as c (cadence, due_at) on c.cadence = s.cadence
              where s.criteria_id = any($5) and s.subscriber_id > $6 and s.subscriber_id <= $7
+               and s.cadence <> 'paused'
              group by s.subscriber_id
              order by s.subscriber_id
          ) wanted
@@ -63,12 +67,13 @@ pub async fn make(connection: &mut PgConnection, page: &Page<'_>, searched: &Sea
     )
     .bind(page.opening_id)
     .bind(searched.ended)
-    .bind(searched.due.iter().map(|(cadence, _)| *cadence).collect::<Vec<_>>())
+    .bind(searched.due.iter().map(|(cadence, _)| cadence.name()).collect::<Vec<_>>())
     .bind(searched.due.iter().map(|(_, due)| *due).collect::<Vec<_>>())
     .bind(searched.criteria)
     .bind(page.after)
     .bind(page.up_to)
     .bind(page.only)
+    .bind(searched.otherwise)
     .execute(connection)
     .await?;
     Ok(made.rows_affected())

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::domain::cadence::Cadence;
+use crate::domain::cadence::{Cadence, Rhythm};
 use crate::domain::criteria::Criteria;
 use crate::domain::email::{AddressError, EmailAddress};
 use crate::domain::subscriber::{Person, Registration, Search};
@@ -300,6 +300,19 @@ pub async fn addressees(
         });
     }
     Ok(addressees)
+}
+
+/// How many searches go by a schedule that is none of these.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn without_schedule(connection: &mut PgConnection, rhythm: &Rhythm) -> Result<i64> {
+    let known: Vec<Cadence> = rhythm.cadences().chain([Cadence::Paused]).collect();
+    Ok(sqlx::query_scalar("select count(*) from searches where cadence <> all($1)")
+        .bind(known.iter().map(Cadence::name).collect::<Vec<_>>())
+        .fetch_one(connection)
+        .await?)
 }
 
 /// The largest key; 0 when there is nobody.

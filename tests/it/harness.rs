@@ -217,8 +217,10 @@ impl Road {
     pub(crate) async fn import_lines(&self, lines: &[String]) -> Imported {
         use jobalerts::domain::subscriber::Person;
         let taxonomy = self.program().taxonomy();
-        let read =
-            |line: &String| Person::read(line, taxonomy).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let rhythm = self.config().rhythm();
+        let read = |line: &String| {
+            Person::read(line, taxonomy, &rhythm).unwrap_or_else(|error| panic!("{line}: {error}"))
+        };
         let people: Vec<Person> = lines.iter().map(read).collect();
         let mut transaction = self.pool().begin().await.unwrap();
         let imported = subscribers::import(&mut transaction, &people, self.clock.now()).await.unwrap();

@@ -28,6 +28,7 @@ mod privacy;
 mod promises;
 mod rejections;
 mod road;
+mod schedules;
 mod session;
 mod silence;
 mod unreadable;

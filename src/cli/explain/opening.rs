@@ -80,7 +80,7 @@ pub(super) struct Revision {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Search {
     pub(super) name: String,
-    pub(super) cadence: &'static str,
+    pub(super) cadence: String,
     pub(super) matches: bool,
     /// It asks for what they were told, whatever it is now.
     pub(super) matched_what_was_told: Option<bool>,
@@ -294,7 +294,7 @@ impl Chain<'_> {
 fn search(search: &SavedSearch, criteria: &Criteria, terms: &Terms, told_terms: Option<&Terms>) -> Search {
     Search {
         name: search.name.clone(),
-        cadence: search.cadence.name(),
+        cadence: search.cadence.name().to_owned(),
         matches: criteria.matches(terms),
         matched_what_was_told: told_terms.map(|terms| criteria.matches(terms)),
         criteria: criteria

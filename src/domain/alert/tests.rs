@@ -22,7 +22,8 @@ fn policy() -> Policy {
         minimum_gap: Duration::minutes(60),
         max_age: Duration::hours(24),
         useful_minimum: Duration::hours(2),
-        rhythm: Rhythm { zone: LONDON, daily: schedule("0 0 8 * * *"), weekly: schedule("0 0 8 * * Mon") },
+        rhythm: Rhythm::new(LONDON, schedule("0 0 8 * * *"))
+            .with("weekly".parse().unwrap(), schedule("0 0 8 * * Mon")),
         words: TellingWords::of(&Taxonomy::shipped()),
     }
 }

@@ -57,15 +57,10 @@ pub(crate) struct Due {
 impl<'a> Expected<'a> {
     /// Nothing happened yet.
     pub(crate) fn new(people: &'a [Person], taxonomy: &'a Taxonomy) -> anyhow::Result<Self> {
-        let rhythm = Rhythm {
-            zone: chrono_tz::Europe::London,
-            daily: "0 0 8 * * *".parse()?,
-            weekly: "0 0 8 * * Mon".parse()?,
-        };
         Ok(Self {
             people,
             taxonomy,
-            rhythm,
+            rhythm: crate::people::rhythm()?,
             alerts: BTreeMap::new(),
             told: BTreeSet::new(),
             letters: Vec::new(),

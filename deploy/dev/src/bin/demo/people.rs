@@ -1,14 +1,22 @@
 //! The invented people, as the program reads them.
 
 use anyhow::Context as _;
+use jobalerts::domain::cadence::{Rhythm, ScheduleName};
 use jobalerts::domain::subscriber::Person;
 use jobalerts::domain::taxonomy::Taxonomy;
 
 /// Who they are, one a line.
 pub(crate) const FILE: &str = "deploy/dev/demo/subscribers.ndjson";
 
+/// The schedules as they are shipped.
+pub(crate) fn rhythm() -> anyhow::Result<Rhythm> {
+    Ok(Rhythm::new(chrono_tz::Europe::London, "0 0 8 * * *".parse()?)
+        .with(ScheduleName::WEEKLY, "0 0 8 * * Mon".parse()?))
+}
+
 /// Reads them.
 pub(crate) fn read(taxonomy: &Taxonomy) -> anyhow::Result<Vec<Person>> {
     let text = std::fs::read_to_string(FILE).with_context(|| format!("cannot read {FILE}"))?;
-    text.lines().map(|line| Ok(Person::read(line, taxonomy)?)).collect()
+    let rhythm = rhythm()?;
+    text.lines().map(|line| Ok(Person::read(line, taxonomy, &rhythm)?)).collect()
 }

@@ -1,0 +1,8 @@
+-- Schedules have names that operators choose.
+
+-- A cadence is "immediate", "paused" or the name of a schedule in the
+-- configuration, which the tables do not know. So only its form is held: a
+-- search whose schedule is taken out of the configuration goes by "daily".
+alter table searches
+    drop constraint searches_cadence_check,
+    add constraint searches_cadence_check check (cadence ~ '^[a-z0-9-]{1,40}$');
