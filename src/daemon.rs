@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::PgPool;
 use sqlx::postgres::PgListener;
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::domain::cadence::Rhythm;
 use crate::domain::suggest::nearest;
 use crate::domain::taxonomy::Taxonomy;
 use crate::intake::stage::Intake;
@@ -24,7 +25,7 @@ use crate::intake::step::Policy;
 use crate::matching::{self, Matching};
 use crate::outcomes::Outcomes;
 use crate::stage::{Bell, Stage, drive, wait_after};
-use crate::store;
+use crate::store::{self, settings};
 
 /// After SIGTERM the stages finish what they have begun; what is not finished
 /// by then is given up and is done again after the next start.
@@ -152,8 +153,8 @@ impl Program {
     }
 
     /// Makes sure that the tables are ours, reads again what searches asked
-    /// for that an older taxonomy did not know, and says how many searches go
-    /// by a schedule that is gone.
+    /// for that an older taxonomy did not know, has what waits looked at under
+    /// changed schedules, and says how many searches go by one that is gone.
     ///
     /// # Errors
     ///
@@ -171,13 +172,33 @@ impl Program {
         if again > 0 {
             tracing::info!(openings = again, "the taxonomy's programmes have changed; matching looks again");
         }
-        let strays = store::subscribers::without_schedule(&mut connection, &self.config.rhythm()).await?;
+        let rhythm = self.config.rhythm();
+        self.go_by(&rhythm, &mut connection).await?;
+        let strays = store::subscribers::without_schedule(&mut connection, &rhythm).await?;
         if strays > 0 {
             tracing::warn!(
                 searches = strays,
                 "the schedule of these is not in the configuration; they go by the daily one"
             );
         }
+        Ok(())
+    }
+
+    /// If alerts were made due by other schedules than these, has delivery look
+    /// at all that wait: what is not due yet waits for the right moment.
+    async fn go_by(&self, rhythm: &Rhythm, connection: &mut PgConnection) -> store::Result<()> {
+        let mut transaction = connection.begin().await?;
+        if settings::changed(&mut transaction, settings::SCHEDULES, &rhythm.fingerprint()).await? {
+            let again = store::alerts::look_again(&mut transaction, self.clock.now()).await?;
+            if again > 0 {
+                store::announce_work(&mut transaction, Delivery::NAME).await?;
+                tracing::info!(
+                    alerts = again,
+                    "the schedules have changed; delivery looks again at what waits"
+                );
+            }
+        }
+        transaction.commit().await?;
         Ok(())
     }
 

@@ -412,7 +412,8 @@ impl Decided {
         let asker = Asker::new(addressee, rules, now);
         let mut topics: Vec<Topic> = Vec::new();
         for alert in alerts.iter().filter(|alert| alert.due_at <= now) {
-            topics.extend(self.alert(rules, &asker, alert, library, now));
+            let goes_on = begun.iter().any(|mail| mail.openings.contains(&alert.opening_id));
+            topics.extend(self.alert(rules, &asker, alert, goes_on, library, now));
         }
         self.wait_for_siblings(addressee.id, &mut topics, alerts, library, now);
         // A mail that was begun goes on with what it tells of, alone, so that
@@ -472,12 +473,14 @@ impl Decided {
         });
     }
 
-    /// What is to be done about one alert that is due.
+    /// What is to be done about one alert that is due; `goes_on` if a mail
+    /// about it was begun.
     fn alert(
         &mut self,
         rules: &Rules,
         asker: &Asker<'_>,
         alert: &Due,
+        goes_on: bool,
         library: &Library,
         now: DateTime<Utc>,
     ) -> Option<Topic> {
@@ -495,7 +498,16 @@ impl Decided {
         let ticks =
             |from| wanting.iter().filter_map(move |search| rules.policy.rhythm.due(search.cadence, from));
         let situation = asker.situation(kept, before.as_ref().map(|(before, _)| before), wish, now);
-        let word = next_word(&situation, &rules.policy);
+        let first = before.is_none() && registration.is_none();
+        let word = match next_word(&situation, &rules.policy) {
+            Word::Wait(until) if first => Word::Wait(ticks(until).min().unwrap_or(until)),
+            // It was made due by another schedule or cadence than there is now.
+            Word::Say(notice) if first && !goes_on => {
+                let tick = ticks(kept.opening.tellable_from(rules.policy.settling)).min();
+                tick.filter(|tick| *tick > now).map_or(Word::Say(notice), Word::Wait)
+            }
+            word => word,
+        };
         match word {
             Word::Say(notice) => Some(Topic {
                 phase: kept.opening.truth.phase(now),
@@ -510,9 +522,7 @@ impl Decided {
                 kept: Arc::clone(kept),
             }),
             Word::Wait(until) => {
-                let first = before.is_none() && registration.is_none();
-                let tick = ticks(until).min().filter(|_| first);
-                self.waits.push((person, alert.opening_id, tick.unwrap_or(until)));
+                self.waits.push((person, alert.opening_id, until));
                 None
             }
             Word::Nothing => {

@@ -186,6 +186,13 @@ impl Rhythm {
         if self.others.contains_key(&name) { name } else { ScheduleName::DAILY }
     }
 
+    /// All schedules and their zone, in short: differs whenever one does.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let others = self.others.iter().map(|(name, schedule)| format!("; {name} = {schedule}"));
+        format!("{}; daily = {}{}", self.zone.name(), self.daily, others.collect::<String>())
+    }
+
     /// When the next word at this cadence is due, if one is ever.
     #[must_use]
     pub fn due(&self, cadence: Cadence, now: DateTime<Utc>) -> Option<DateTime<Utc>> {

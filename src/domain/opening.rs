@@ -201,4 +201,11 @@ impl Opening {
         let blinked = self.moves.before.map(|before| before + settling.flap_window);
         Some(blinked.filter(|until| *until > last).map_or(settled, |until| until.max(settled)))
     }
+
+    /// From when on somebody who knows nothing of it could be told: whoever
+    /// follows a schedule is told at its next tick after this.
+    #[must_use]
+    pub fn tellable_from(&self, settling: Settling) -> DateTime<Utc> {
+        self.settles_at(settling).map_or(self.begun.seen, |settled| settled.max(self.begun.seen))
+    }
 }

@@ -391,6 +391,25 @@ pub async fn due_of(connection: &mut PgConnection, people: &[i64], until: DateTi
     .await?)
 }
 
+/// Makes due what was to be due later, so that it is looked at under other
+/// schedules; a mail that is being tried again keeps its time. Returns how many.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn look_again(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<u64> {
+    let due = sqlx::query(
+        "update alerts a set due_at = $1
+         where a.due_at > $1 and not exists (
+             select from mails m
+             where m.subscriber_id = a.subscriber_id and m.outcome is null and a.opening_id = any(m.openings))",
+    )
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(due.rows_affected())
+}
+
 /// An alert that ends without a word, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
