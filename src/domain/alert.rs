@@ -234,8 +234,8 @@ fn untold(situation: &Situation<'_>, policy: &Policy) -> Word {
         Phase::Withdrawn if wish.registration == Some(Registered::Exactly) && !old => {
             Word::Say(Notice::Withdrawn)
         }
-        Phase::Withdrawn if registered => Word::End(Reason::Withdrawn),
-        Phase::Closed | Phase::Withdrawn => Word::End(Reason::Expired),
+        Phase::Withdrawn => Word::End(Reason::Withdrawn),
+        Phase::Closed => Word::End(Reason::Expired),
     }
 }
 

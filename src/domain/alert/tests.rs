@@ -113,7 +113,7 @@ fn somebody_who_knows_nothing_of_a_route() {
         (&open, registered(), "2024-03-19T12:00:00Z", say(Notice::Missed)),
         (&gone, registered(), "2024-03-08T09:02:00Z", say(Notice::Withdrawn)),
         (&gone, within(), "2024-03-08T09:02:00Z", Word::End(Reason::Withdrawn)),
-        (&gone, searching(), "2024-03-08T09:02:00Z", Word::End(Reason::Expired)),
+        (&gone, searching(), "2024-03-08T09:02:00Z", Word::End(Reason::Withdrawn)),
         (&open, Wish::default(), "2024-03-06T10:02:00Z", Word::End(Reason::NoLongerWanted)),
         (
             &open,
