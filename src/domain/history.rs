@@ -243,7 +243,8 @@ impl Opening {
             Some(Door::Withdraw(reason)) => set(self, State::Withdrawn, Some(reason)),
         }
         self.position = event.position;
-        if self.truth != before {
+        // A later version of an older time does not make what is new old.
+        if self.truth != before && self.news.time <= event.position.time {
             self.news = event.heard();
         }
     }

@@ -58,7 +58,7 @@ pub struct Opening {
     pub moves: Moves,
     /// The event that began it.
     pub begun: Heard,
-    /// The event that last changed the truth.
+    /// The youngest of the events that changed the truth.
     pub news: Heard,
     /// The event that spoke last.
     pub position: Position,
