@@ -615,3 +615,27 @@ async fn a_withdrawal_that_is_said_beforehand_is_told_beforehand() {
     let text = road.only_mail().text().unwrap();
     assert!(text.contains("31 March 2024"), "{text}");
 }
+
+/// I26: a day after the door has shut nothing is left open for who is deferred and deferred.
+#[tokio::test]
+async fn who_is_deferred_for_ever_is_settled_within_a_day() {
+    let later = Rule::at(SmtpStage::Rcpt).to_local_prefix("ann").reply(450, "4.2.0 Later");
+    let road = Road::setup()
+        .with_guards()
+        .at("2024-03-05T10:00:02Z")
+        .smtp(SmtpServer::builder().script([later.first(3)]))
+        .build()
+        .await;
+    road.import(&[person(ANN).registered("pc-pcda")]).await;
+    road.hears(&[Event::sample("11")]).await;
+    assert_eq!(road.drain_at("2024-03-05T10:02:02Z").await.deferred, 1);
+    happens(&road, "2024-03-06T17:30:00Z", &[Event::sample("13")]).await;
+    assert_eq!(road.drain_at("2024-03-06T17:33:00Z").await.deferred, 1);
+    assert_eq!(road.six(PCDA).await, Six { broken: 1, ..Six::default() });
+    assert_eq!(road.drain_at("2024-03-07T17:31:00Z").await.deferred, 1);
+    road.match_all().await;
+    assert_eq!(road.six(PCDA).await, Six { released: 1, ..Six::default() });
+    // Taken after all.
+    assert_eq!(road.drain_at("2024-03-08T00:31:00Z").await, accepted(1));
+    assert_eq!(road.six(PCDA).await, Six { explained: 1, ..Six::default() });
+}
