@@ -303,9 +303,10 @@ impl Composer {
     fn calendar(&self, setting: Setting<'_>, items: &[Item<'_>], message_id: &MessageId) -> Option<String> {
         let entry = |item: &Item<'_>| {
             let url = item.truth.facts.url.as_deref().and_then(|url| url.parse().ok());
-            let (summary, url) = match setting.discreet {
-                true => ("Something you asked about opens".to_owned(), None),
-                false => (format!("Applications open: {}", names::title(&self.taxonomy, item)), url),
+            let (summary, url) = if setting.discreet {
+                ("Something you asked about opens".to_owned(), None)
+            } else {
+                (format!("Applications open: {}", names::title(&self.taxonomy, item)), url)
             };
             Some(calendar::Entry { begins: routes::opening(item.truth)?, summary, url })
         };

@@ -156,7 +156,7 @@ async fn page(
         made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference, &about))
             .await?;
     }
-    if let Some((due, ended)) = rules.searched(&kept.opening, now) {
+    if let Some(Searched { due, ended }) = rules.searched(&kept.opening, now) {
         let criteria = criteria::matching(&mut *connection, &terms).await?;
         if !criteria.is_empty() {
             let searched = alerts::Searched { criteria: &criteria, due: &due, ended };
@@ -281,6 +281,12 @@ impl<'a> Prospects<'a> {
     }
 }
 
+/// What [`alerts::Searched`] is made from.
+struct Searched {
+    due: Vec<(&'static str, DateTime<Utc>)>,
+    ended: Option<&'static str>,
+}
+
 impl Rules {
     /// What becomes of those who registered, if it concerns them at all.
     fn registrants<'a>(
@@ -335,11 +341,7 @@ impl Rules {
     /// For those with a search that asks for it, when the next word is due at
     /// each cadence, never before it is true; or why there is none. `None` if
     /// nothing is to be recorded.
-    fn searched(
-        &self,
-        opening: &Opening,
-        now: DateTime<Utc>,
-    ) -> Option<(Vec<(&'static str, DateTime<Utc>)>, Option<&'static str>)> {
+    fn searched(&self, opening: &Opening, now: DateTime<Utc>) -> Option<Searched> {
         let situation = Situation {
             opening,
             told: None,
@@ -358,7 +360,7 @@ impl Rules {
             .into_iter()
             .filter_map(|cadence| Some((cadence.name(), self.policy.rhythm.due(cadence, from)?)))
             .collect();
-        Some((due, ended))
+        Some(Searched { due, ended })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod openings;
 pub mod outcomes;
 pub mod status;
 pub mod subscribers;
+pub mod tries;
 pub mod workers;
 
 use std::str::FromStr;

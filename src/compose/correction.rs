@@ -50,7 +50,7 @@ pub(super) fn told(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
     if item.subject.kind == Kind::Vacancy {
         view.closing = Some(words::closing(difference::closing(item.truth), item.truth.facts.zone));
     }
-    view.rows = rows(setting.taxonomy, item);
+    view.rows = rows(setting, item);
 }
 
 /// The things that are not as they were told.

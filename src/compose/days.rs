@@ -12,9 +12,6 @@ use crate::domain::alert::Notice;
 use crate::domain::difference::{self, Field};
 use crate::domain::facts::{Attendance, Day, Facts};
 
-/// What became of a day that is on the internet now.
-const ONLINE: &str = "Moved online";
-
 pub(super) fn head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let (subject, headline) = match items {
         [only] => {
@@ -55,7 +52,7 @@ pub(super) fn day(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>
     if is_for_everybody(item) {
         view.lead.push("Anyone thinking of joining may come.".to_owned());
     }
-    view.rows = rows(setting.taxonomy, item);
+    view.rows = rows(setting, item);
 }
 
 /// What it costs, how many can come, and until when to book: `Free; 60 places; book by ...`.
@@ -85,7 +82,8 @@ pub(super) fn changed_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
         [only] => {
             let fact = fact(setting, only);
             let mut subject = named(setting, only, &format!("{fact}: "));
-            if fact == ONLINE {
+            // Where it is now is not said twice.
+            if fact.ends_with(subject.detail.trim_start_matches(" in ")) {
                 subject.detail.clear();
             }
             (subject, format!("{fact}: {}", title(setting.taxonomy, only)))
@@ -118,7 +116,7 @@ fn fact(setting: Setting<'_>, item: &Item<'_>) -> String {
             }
         }
         Some(day) if found(Field::Attendance) => match day.attendance {
-            Attendance::Online => ONLINE.to_owned(),
+            Attendance::Online => "Moved online".to_owned(),
             Attendance::Mixed => "Now in a place or online".to_owned(),
             Attendance::Offline => "No longer online".to_owned(),
         },
@@ -177,7 +175,7 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
     } else {
         "If you booked, the booking team will write about your place.".to_owned()
     });
-    view.rows = rows(setting.taxonomy, item);
+    view.rows = rows(setting, item);
 }
 
 /// `The day has moved from Saturday 17 February 2024 to Saturday 24 February 2024, same time and

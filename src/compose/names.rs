@@ -64,13 +64,11 @@ pub(super) fn short_name(taxonomy: &Taxonomy, item: &Item<'_>) -> String {
         },
         Kind::EventDay => {
             let topics = taxonomy.tree(Dimension::Topic);
-            match item.truth.facts.topic.iter().find_map(|topic| topics.resolve(topic)) {
-                Some(node) => node.label.clone(),
-                None => {
-                    let title = title(taxonomy, item);
-                    title.split(": ").next().map(ToOwned::to_owned).unwrap_or(title)
-                }
+            if let Some(node) = item.truth.facts.topic.iter().find_map(|topic| topics.resolve(topic)) {
+                return node.label.clone();
             }
+            let title = title(taxonomy, item);
+            title.split_once(": ").map_or(title.clone(), |(topic, _)| topic.to_owned())
         }
     }
 }

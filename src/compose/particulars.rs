@@ -1,9 +1,11 @@
 //! The facts of an opening, one by one, as the block `facts` shows them.
 
+use chrono::{DateTime, Utc};
+
 use crate::compose::lint::Writer;
 use crate::compose::names::{given, label_of_programme, place, place_of_day, said, text};
 use crate::compose::routes::opening;
-use crate::compose::view::Row;
+use crate::compose::view::{Row, Setting};
 use crate::compose::{Item, words};
 use crate::domain::difference;
 use crate::domain::facts::Closing;
@@ -11,10 +13,11 @@ use crate::domain::subject::Kind;
 use crate::domain::taxonomy::{Dimension, Taxonomy};
 
 /// What there is to know of an opening, whatever it is.
-pub(super) fn rows(taxonomy: &Taxonomy, item: &Item<'_>) -> Vec<Row> {
+pub(super) fn rows(setting: Setting<'_>, item: &Item<'_>) -> Vec<Row> {
+    let Setting { taxonomy, now, .. } = setting;
     match item.subject.kind {
         Kind::Vacancy => vacancy(taxonomy, item),
-        Kind::Programme => route(taxonomy, item),
+        Kind::Programme => route(taxonomy, item, now),
         Kind::EventDay => day(taxonomy, item),
     }
 }
@@ -70,10 +73,11 @@ pub(super) fn is_for_everybody(item: &Item<'_>) -> bool {
     item.truth.facts.audience.iter().all(|slug| slug == "public")
 }
 
-fn route(taxonomy: &Taxonomy, item: &Item<'_>) -> Vec<Row> {
+fn route(taxonomy: &Taxonomy, item: &Item<'_>, now: DateTime<Utc>) -> Vec<Row> {
     let facts = &item.truth.facts;
     let programme = facts.programme.clone().unwrap_or_default();
     let opens = opening(item.truth).map(|when| words::begins_fact(when, facts.zone));
+    let is_open = item.truth.opened_at.is_some_and(|at| at <= now);
     let closing = difference::closing(item.truth);
     let no_end_known = closing == Closing::OpenUntilFilled && item.truth.opened_at.is_none();
     let closes = (!no_end_known).then(|| words::closing_fact(closing, facts.zone));
@@ -81,7 +85,7 @@ fn route(taxonomy: &Taxonomy, item: &Item<'_>) -> Vec<Row> {
     let members: Vec<String> =
         programme.members.iter().map(|slug| label_of_programme(taxonomy, slug)).collect();
     let rows = [
-        ours("Opens", opens),
+        ours(if is_open { "Opened" } else { "Opens" }, opens),
         ours("Closes", closes),
         from_source("Length", given(programme.length.as_deref()).map(|length| words::length(&length))),
         from_source("Ends in", given(programme.award.as_deref())),

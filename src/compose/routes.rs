@@ -54,27 +54,24 @@ pub(super) fn date_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
 pub(super) fn date(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
     let (truth, facts) = (item.truth, &item.truth.facts);
     let intake = facts.programme.as_ref();
-    match opening(truth) {
-        Some(when) => {
-            let opens = words::begins(when, facts.zone);
-            let line = match words::shuts(difference::closing(truth), facts.zone) {
-                Some(closes) => format!("Applications open {opens} and close {closes}."),
-                None => format!("Applications open {opens}."),
-            };
-            view.lead.push(line);
-            if intake.is_some_and(|intake| !intake.first_come) {
-                view.lead.push("Being early gives no advantage.".to_owned());
-            }
-            view.may_close_early = intake.is_some_and(|intake| intake.may_close_early);
-            view.next.push("We will write again when it opens.".to_owned());
+    if let Some(when) = opening(truth) {
+        let opens = words::begins(when, facts.zone);
+        let line = match words::shuts(difference::closing(truth), facts.zone) {
+            Some(closes) => format!("Applications open {opens} and close {closes}."),
+            None => format!("Applications open {opens}."),
+        };
+        view.lead.push(line);
+        if intake.is_some_and(|intake| intake.first_come == Some(false)) {
+            view.lead.push("Being early gives no advantage.".to_owned());
         }
-        None => {
-            view.lead.push("This route will open again. There is no date yet.".to_owned());
-            view.explanation = explanation(intake.and_then(|intake| intake.public_text.as_deref()));
-            view.next.push("We will write when we know the date, and again when it opens.".to_owned());
-        }
+        view.may_close_early = intake.is_some_and(|intake| intake.may_close_early);
+        view.next.push("We will write again when it opens.".to_owned());
+    } else {
+        view.lead.push("This route will open again. There is no date yet.".to_owned());
+        view.explanation = explanation(intake.and_then(|intake| intake.public_text.as_deref()));
+        view.next.push("We will write when we know the date, and again when it opens.".to_owned());
     }
-    view.rows = rows(setting.taxonomy, item);
+    view.rows = rows(setting, item);
 }
 
 pub(super) fn open_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
@@ -120,10 +117,10 @@ pub(super) fn open(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
     };
     view.lead.push(line);
     view.may_close_early = facts.programme.as_ref().is_some_and(|intake| intake.may_close_early);
-    view.rows = rows(setting.taxonomy, item);
+    view.rows = rows(setting, item);
 }
 
-pub(super) fn changed_head(items: &[&Item<'_>]) -> Head {
+pub(super) fn changed_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let registered = items.iter().all(|item| item.registration.is_some());
     let asked = if registered { "registered for" } else { "asked about" };
     let (subject, headline) = match items {
@@ -131,6 +128,7 @@ pub(super) fn changed_head(items: &[&Item<'_>]) -> Head {
             let headline = match only.notice {
                 Notice::Paused => "This route is not taking applications",
                 Notice::CalledOff => "This route will not open on the date we gave",
+                _ if only.truth.shut_at.is_some_and(|at| at > setting.now) => "This route is ending",
                 _ => "This route is no longer offered",
             };
             (format!("Change to a route you {asked}"), headline.to_owned())
@@ -188,7 +186,14 @@ fn ended(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
     match successor {
         Some(slug) => {
             let name = named_route(setting.taxonomy, &slug);
-            view.lead.push(format!("This one takes its place: {name}."));
+            view.lead.push(
+                match setting.taxonomy.programmes().resolve(&slug).and_then(|node| node.valid_from) {
+                    Some(day) => {
+                        format!("This one takes its place: {name}. It starts on {}.", words::day(day))
+                    }
+                    None => format!("This one takes its place: {name}."),
+                },
+            );
             view.next.push(
                 "To hear about the new route, reply to this email and say so; a person reads it.".to_owned(),
             );

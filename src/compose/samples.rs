@@ -92,7 +92,9 @@ pub(super) fn all() -> Vec<Sample> {
     for kind in MailKind::ALL {
         if let Some(sample) = samples.iter().find(|sample| sample.kind == kind).cloned() {
             let mut topics = sample.topics.clone();
-            topics.iter_mut().for_each(|topic| topic.test = true);
+            for topic in &mut topics {
+                topic.test = true;
+            }
             samples.push(Sample { name: "", topics, ..sample.clone() });
             samples.push(Sample { name: "", discreet: true, ..sample });
         }
@@ -181,7 +183,7 @@ fn vacancies() -> Vec<Sample> {
     ])
     .told("2023-11-24T10:02:00Z", |truth| {
         date(truth);
-        truth.facts.title = "Archive volunteer".to_owned();
+        "Archive volunteer".clone_into(&mut truth.facts.title);
         truth.facts.locations = vec!["coventry".to_owned()];
         truth.facts.pay = None;
         truth.facts.pay_text = Some("To be agreed".to_owned());
@@ -240,6 +242,7 @@ fn intake() -> Programme {
         length: Some("P2Y".to_owned()),
         award: Some("Graduate diploma in professional policing practice".to_owned()),
         provider: Some("Staffordshire University".to_owned()),
+        first_come: Some(false),
         may_close_early: true,
         notify_registered: true,
         ..Programme::default()
@@ -264,8 +267,8 @@ fn dhep(state: State) -> Topic {
 
 fn pcda(state: State) -> Topic {
     let mut topic = dhep(state);
-    topic.subject.reference = "pc-pcda".to_owned();
-    topic.truth.facts.title = "Police constable: degree apprenticeship".to_owned();
+    "pc-pcda".clone_into(&mut topic.subject.reference);
+    "Police constable: degree apprenticeship".clone_into(&mut topic.truth.facts.title);
     topic.truth.facts.url = Some("https://careers.force.example/routes/pcda".to_owned());
     topic.truth.facts.closing = instant("2024-03-12T12:00:00Z");
     if let Some(programme) = &mut topic.truth.facts.programme {
@@ -304,7 +307,7 @@ fn dated() -> Topic {
 fn routes_to_come() -> Vec<Sample> {
     let now = "2024-02-19T10:02:00Z";
     let silent = |mut topic: Topic| {
-        topic.truth.facts.programme = Some(Programme { first_come: true, ..Programme::default() });
+        topic.truth.facts.programme = Some(Programme { first_come: Some(true), ..Programme::default() });
         topic
     };
     vec![
@@ -370,8 +373,8 @@ fn changed_routes() -> Vec<Sample> {
     called_off.truth.next_expected = Some(When::Date(day("2024-09-02")));
     let mut ended = dhep(State::Withdrawn);
     ended.notice = Notice::Withdrawn;
-    ended.subject.reference = "pc-ipldp".to_owned();
-    ended.truth.facts.title = "Police constable: initial learning and development programme".to_owned();
+    "pc-ipldp".clone_into(&mut ended.subject.reference);
+    "Police constable: initial learning and development programme".clone_into(&mut ended.truth.facts.title);
     ended.truth.shut_at = Some(at("2024-03-31T22:59:00Z"));
     ended.truth.replaced_by = Some("pc-pcep".to_owned());
     let mut gone = ended.clone();
@@ -455,7 +458,7 @@ fn discovery_day() -> Topic {
 /// As little as there can be said of a day.
 fn online() -> Topic {
     let mut topic = discovery_day();
-    topic.subject.reference = "online-2024-02".to_owned();
+    "online-2024-02".clone_into(&mut topic.subject.reference);
     topic.truth.facts = Facts {
         audience: vec!["serving-officer".to_owned()],
         day: Some(Day {

@@ -54,3 +54,57 @@ impl SubjectLine {
         shorter.into_iter().find(fits).unwrap_or_else(|| shorten(&with("", ""), BELOW - 1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fact_is_kept_and_the_title_gives_way() {
+        let line = |before: &str, what: &str, detail: &str, after: &str| {
+            let line = SubjectLine {
+                before: before.to_owned(),
+                what: what.to_owned(),
+                detail: detail.to_owned(),
+                after: after.to_owned(),
+            };
+            line.fitted(false, false, MailKind::OpenNow)
+        };
+        let long = "Degree-holder entry to the force for people of every age and place";
+        for (before, what, detail, after, subject) in [
+            (
+                "Now open: ",
+                "Degree-holder entry",
+                "",
+                ", until 19 March",
+                "Now open: Degree-holder entry, until 19 March",
+            ),
+            (
+                "Now open: ",
+                long,
+                "",
+                ", until 19 March",
+                "Now open: Degree-holder entry to the force…, until 19 March",
+            ),
+            (
+                "",
+                long,
+                "",
+                " opens Tuesday 5 March, 10am",
+                "Degree-holder entry to the… opens Tuesday 5 March, 10am",
+            ),
+            (
+                "Moved to 24 February: ",
+                "Discovery day",
+                " in the Old Library of Wolverhampton",
+                "",
+                "Moved to 24 February: Discovery day",
+            ),
+            ("Withdrawn: ", "a\r\nBcc: b", "", "", "Withdrawn: a Bcc: b"),
+        ] {
+            assert_eq!(line(before, what, detail, after), subject);
+        }
+        let endless = line(&"fact ".repeat(30), "title", "", "");
+        assert!(endless.chars().count() < BELOW, "{endless}");
+    }
+}

@@ -32,7 +32,7 @@ pub(super) fn alert_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
 
 pub(super) fn alert(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
     view.closing = Some(words::closing(difference::closing(item.truth), item.truth.facts.zone));
-    view.rows = rows(setting.taxonomy, item);
+    view.rows = rows(setting, item);
 }
 
 pub(super) fn withdrawn_head(items: &[&Item<'_>]) -> Head {

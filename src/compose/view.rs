@@ -18,6 +18,9 @@ use crate::domain::taxonomy::Taxonomy;
 use crate::domain::text::one_line;
 use crate::templates::{Parts, TemplateProblem, Templates};
 
+/// What the link to an advert does: beside its title, and alone.
+const READ_AND_APPLY: (&str, &str) = ("Read the advert", "Read the advert and apply");
+
 /// What a mail is made by, whatever its kind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting<'a> {
@@ -38,6 +41,7 @@ pub(super) struct Head {
 
 /// What both parts need.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "templates ask questions that are answered yes or no")]
 pub(super) struct View<'a> {
     page_title: String,
     test: bool,
@@ -144,7 +148,7 @@ impl<'a> View<'a> {
             MailKind::Withdrawn => (vacancies::withdrawn_head(&order), vacancies::withdrawn),
             MailKind::OpeningDate => (routes::date_head(setting, &order), routes::date),
             MailKind::OpenNow => (routes::open_head(setting, &order), routes::open),
-            MailKind::ProgrammeChanged => (routes::changed_head(&order), routes::changed),
+            MailKind::ProgrammeChanged => (routes::changed_head(setting, &order), routes::changed),
             MailKind::Missed => (shut::missed_head(&order), shut::missed),
             MailKind::ClosedEarly => (shut::early_head(setting, &order), shut::early),
             MailKind::Correction => (correction::head(setting, &order), correction::told),
@@ -189,18 +193,18 @@ impl<'a> View<'a> {
 
     /// Says what links do; two links with the same words must not lead to different pages.
     fn word_links(&mut self, order: &[&Item<'_>]) {
-        for index in 0..self.items.len() {
-            let title = &self.items[index].title;
-            let twins = self.items.iter().filter(|other| other.title == *title).count();
+        let titles: Vec<String> = self.items.iter().map(|item| item.title.clone()).collect();
+        for (view, item) in self.items.iter_mut().zip(order) {
+            let twins = titles.iter().filter(|title| **title == view.title).count();
             let label = match twins {
                 _ if !self.several => None,
-                1 => Some(title.clone()),
-                _ => Some(format!("{title} ({})", text(&order[index].subject.reference))),
+                1 => Some(view.title.clone()),
+                _ => Some(format!("{} ({})", view.title, text(&item.subject.reference))),
             };
-            if let Some(link) = &mut self.items[index].link {
+            if let Some(link) = &mut view.link {
                 link.text = match label {
                     Some(label) => format!("{}: {label}", link.does),
-                    None if link.does == "Read the advert" => "Read the advert and apply".to_owned(),
+                    None if link.does == READ_AND_APPLY.0 => READ_AND_APPLY.1.to_owned(),
                     None => link.does.to_owned(),
                 };
             }
@@ -311,7 +315,7 @@ impl<'a> ItemView<'a> {
 /// The one link of an opening, in kinds that have one.
 fn link<'a>(sender: &'a Sender, kind: MailKind, item: &Item<'_>) -> Option<Link<'a>> {
     let does = match (kind, item.subject.kind) {
-        (MailKind::VacancyAlert, _) | (MailKind::Correction, Kind::Vacancy) => "Read the advert",
+        (MailKind::VacancyAlert, _) | (MailKind::Correction, Kind::Vacancy) => READ_AND_APPLY.0,
         (MailKind::OpeningDate, _) => "Read what you will need",
         (MailKind::OpenNow, _) => "Read about the route and apply",
         (MailKind::Correction, _) => "Read about the route",
@@ -361,7 +365,9 @@ fn why(setting: Setting<'_>, kind: MailKind, item: &Item<'_>) -> String {
             [only] => format!("your search {only}"),
             several => format!("your searches {}", words::list(several)),
         };
-        why.push_str(&format!("{it}{also} {matches} {searches}."));
+        for piece in [it, also, " ", matches, " ", &searches, "."] {
+            why.push_str(piece);
+        }
     }
     if item.no_longer_matches {
         why.push_str(" As it is now, it no longer matches what you asked for.");

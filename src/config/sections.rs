@@ -83,7 +83,7 @@ impl Amqp {
 pub struct Intake {
     /// The `deploymentenv` that events must carry.
     pub environment: String,
-    /// An event first seen longer than this after its time is old news and alerts nobody.
+    /// An event first seen longer than this after its time is old news.
     pub max_age: Duration,
     /// How the references of test vacancies begin.
     pub test_references: Vec<String>,

@@ -21,7 +21,7 @@ use crate::delivery::claim::{Before, Claimed};
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
 use crate::delivery::told::told;
 use crate::stage::{jittered, wait_after};
-use crate::store::mails::{self, Outcome, Try};
+use crate::store::tries::{self, Outcome, Try};
 
 /// When to try again, and how long.
 #[derive(Debug, Clone)]
@@ -304,6 +304,6 @@ async fn record(shared: Arc<Shared>, mut results: mpsc::UnboundedReceiver<Result
 
 async fn write_down(shared: &Shared, tries: &[Try]) -> crate::store::Result<()> {
     let mut transaction = shared.pool.begin().await?;
-    mails::record(&mut transaction, tries, shared.clock.now()).await?;
+    tries::record(&mut transaction, tries, shared.clock.now()).await?;
     Ok(transaction.commit().await?)
 }

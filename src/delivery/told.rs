@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::delivery::claim::{Claimed, Topic};
 use crate::domain::alert::{Keeping, Notice};
 use crate::domain::truth::{Phase, State};
-use crate::store::mails::{Promise, Told};
+use crate::store::tries::{Promise, Told};
 
 /// What a mail told, if it was accepted at `now`.
 #[must_use]
@@ -29,9 +29,8 @@ pub fn told(mail: &Claimed, useful_minimum: Duration, now: DateTime<Utc>) -> Vec
 fn promise(topic: &Topic, useful_minimum: Duration, now: DateTime<Utc>) -> Promise {
     let truth = &topic.kept.opening.truth;
     match topic.notice {
-        Notice::Announced | Notice::Paused | Notice::Corrected(_) => Promise::AsBefore,
         Notice::Dated if truth.door_opens_at().is_some_and(|opens| now < opens) => Promise::DateTold,
-        Notice::Dated => Promise::AsBefore,
+        Notice::Announced | Notice::Dated | Notice::Paused | Notice::Corrected(_) => Promise::AsBefore,
         Notice::Open => match Keeping::of(truth, useful_minimum, now) {
             Some(keeping) => Promise::Kept(keeping, truth.door_shuts_at().map(|shuts| shuts - now)),
             // The mail says when it shut, and that was a moment ago.

@@ -231,12 +231,11 @@ fn untold(situation: &Situation<'_>, policy: &Policy) -> Word {
         }
         Phase::Paused => Word::Nothing,
         Phase::Closed if registered && was_open && !old => Word::Say(Notice::Missed),
-        Phase::Closed => Word::End(Reason::Expired),
         Phase::Withdrawn if wish.registration == Some(Registered::Exactly) && !old => {
             Word::Say(Notice::Withdrawn)
         }
         Phase::Withdrawn if registered => Word::End(Reason::Withdrawn),
-        Phase::Withdrawn => Word::End(Reason::Expired),
+        Phase::Closed | Phase::Withdrawn => Word::End(Reason::Expired),
     }
 }
 
@@ -257,8 +256,7 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
             (registered && ahead).then_some(Notice::Dated)
         }
         (Phase::Open, Phase::Open)
-        | (Phase::Scheduled, Phase::Scheduled | Phase::Announced)
-        | (Phase::Open, Phase::Scheduled | Phase::Announced) => changes(),
+        | (Phase::Scheduled | Phase::Open, Phase::Scheduled | Phase::Announced) => changes(),
         (_, Phase::Open) => Some(Notice::Open),
         (Phase::Announced | Phase::Scheduled, Phase::Closed) if was_open => {
             registered.then_some(Notice::Missed)

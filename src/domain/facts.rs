@@ -117,8 +117,8 @@ pub struct Programme {
     pub provider: Option<String>,
     /// How many applications are taken.
     pub cap: Option<u32>,
-    /// Whoever applies first is looked at first.
-    pub first_come: bool,
+    /// Whether whoever applies first is looked at first, if they say.
+    pub first_come: Option<bool>,
     /// It may close before its date.
     pub may_close_early: bool,
     /// The programmes that an announcement is about, when it speaks of several.
@@ -233,7 +233,7 @@ pub struct ProgrammeChange {
     /// See [`Programme::cap`].
     pub cap: Option<Option<u32>>,
     /// See [`Programme::first_come`].
-    pub first_come: Option<bool>,
+    pub first_come: Option<Option<bool>>,
     /// See [`Programme::may_close_early`].
     pub may_close_early: Option<bool>,
     /// See [`Programme::members`].

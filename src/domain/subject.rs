@@ -60,10 +60,10 @@ pub struct NoSubject;
 impl FromStr for Subject {
     type Err = NoSubject;
 
-    fn from_str(text: &str) -> Result<Self, NoSubject> {
-        let (kind, reference) = text.split_once('/').ok_or(NoSubject)?;
-        let (test, kind) = kind.strip_prefix(TEST).map_or((false, kind), |kind| (true, kind));
-        let kind = Kind::ALL.into_iter().find(|known| known.name() == kind).ok_or(NoSubject)?;
+    fn from_str(written: &str) -> Result<Self, NoSubject> {
+        let (kind, reference) = written.split_once('/').ok_or(NoSubject)?;
+        let (test, name) = kind.strip_prefix(TEST).map_or((false, kind), |name| (true, name));
+        let kind = Kind::ALL.into_iter().find(|known| known.name() == name).ok_or(NoSubject)?;
         if reference.is_empty() {
             return Err(NoSubject);
         }

@@ -397,6 +397,14 @@ pub struct Ending {
     pub reason: Option<&'static str>,
 }
 
+/// An alert that has ended, and why its promise is released, if it was one.
+#[derive(FromRow)]
+struct Ended {
+    #[sqlx(flatten)]
+    about: About,
+    released: Option<String>,
+}
+
 /// Ends alerts, or leaves them as told. A promise that ends so is released.
 ///
 /// # Errors
@@ -405,12 +413,6 @@ pub struct Ending {
 pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTime<Utc>) -> Result<()> {
     if endings.is_empty() {
         return Ok(());
-    }
-    #[derive(FromRow)]
-    struct Ended {
-        #[sqlx(flatten)]
-        about: About,
-        released: Option<String>,
     }
     let ended: Vec<Ended> = sqlx::query_as(
         "update alerts a set due_at = null, ended = e.reason,

@@ -417,6 +417,14 @@ pub async fn live_cycles(connection: &mut PgConnection, now: DateTime<Utc>) -> R
     Ok(rows.into_iter().filter_map(Row::read_or_report).collect())
 }
 
+/// A promise whose door has shut, and why it is released, if nobody is to be looked at.
+#[derive(FromRow)]
+struct Settled {
+    #[sqlx(flatten)]
+    about: About,
+    released: Option<String>,
+}
+
 /// Has the people looked at to whom a promise is owed whose door has shut, by
 /// the clock or otherwise, and whom nothing else would wake. Returns how many
 /// alerts are due for it; `None` if no door was to be settled.
@@ -435,12 +443,6 @@ pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
     .await?;
     if shut.is_empty() {
         return Ok(None);
-    }
-    #[derive(FromRow)]
-    struct Settled {
-        #[sqlx(flatten)]
-        about: About,
-        released: Option<String>,
     }
     let settled: Vec<Settled> = sqlx::query_as(
         "update alerts a set

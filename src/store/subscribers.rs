@@ -120,7 +120,29 @@ pub async fn import(
     .execute(&mut *connection)
     .await?;
 
-    let registrations: Vec<(Option<i64>, &Registration, DateTime<Utc>)> = each()
+    let changed_registrations = register(connection, &people, &ids, now).await?;
+    if changed_registrations > 0 {
+        store::announce_work(connection, "matching").await?;
+    }
+
+    Ok(Imported {
+        people: new.rows_affected(),
+        searches: changed_searches.rows_affected(),
+        registrations: changed_registrations,
+    })
+}
+
+/// Adds registrations, or changes from when and until when they hold. Returns
+/// how many are new or changed.
+async fn register(
+    connection: &mut PgConnection,
+    people: &BTreeMap<String, Person>,
+    ids: &HashMap<String, i64>,
+    now: DateTime<Utc>,
+) -> Result<u64> {
+    let id_of = |person: &Person| ids.get(&person.address.lookup()).copied();
+    let registrations: Vec<(Option<i64>, &Registration, DateTime<Utc>)> = people
+        .values()
         .flat_map(|person| person.registrations.iter().map(move |r| (id_of(person), r, person.consent.at)))
         .collect();
     let changed_registrations = sqlx::query(
@@ -137,17 +159,9 @@ pub async fn import(
     .bind(registrations.iter().map(|(_, r, _)| r.valid_until).collect::<Vec<_>>())
     .bind(registrations.iter().map(|(_, _, at)| *at).collect::<Vec<_>>())
     .bind(now)
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    if changed_registrations.rows_affected() > 0 {
-        store::announce_work(connection, "matching").await?;
-    }
-
-    Ok(Imported {
-        people: new.rows_affected(),
-        searches: changed_searches.rows_affected(),
-        registrations: changed_registrations.rows_affected(),
-    })
+    Ok(changed_registrations.rows_affected())
 }
 
 /// One entry for each person, by folded address; what a later line says of

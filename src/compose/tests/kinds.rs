@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::*;
 use crate::compose::samples::{self, Sample};
+use crate::domain::difference::Field;
+use crate::domain::facts::When;
 
 fn written(sample: &Sample, discreet: bool) -> Email {
     let items = sample.items();
@@ -254,5 +256,68 @@ fn closings_are_as_precise_as_they_were_given() {
             composer().mail(sample.kind, &reader(false), &items, &[], &message_id(), sample.now).unwrap();
         assert_eq!(mail.subject, subject);
         assert!(mail.text.contains(line), "{}", mail.text);
+    }
+}
+
+/// The subject says what became of the day.
+#[test]
+fn a_day_that_changed_says_how() {
+    let sample = samples::all().into_iter().find(|sample| sample.name == "event-day-moved").unwrap();
+    let [item] = &sample.items()[..] else { panic!("one item") };
+    let told = item.told.unwrap();
+    let subject = |fields: &[Field], change: fn(&mut Facts)| {
+        let mut truth = told.truth.clone();
+        change(&mut truth.facts);
+        let notice = Notice::Corrected(fields.to_vec());
+        let items = [Item { truth: &truth, notice: &notice, ..item.clone() }];
+        composer().mail(sample.kind, &reader(false), &items, &[], &message_id(), sample.now).unwrap().subject
+    };
+    for (said, expected) in [
+        (
+            subject(&[Field::Day], |facts| {
+                facts.day.as_mut().unwrap().starts_at = "2024-02-17T14:00:00Z".parse().unwrap();
+            }),
+            "Now at 2pm: Discovery day in Wolverhampton",
+        ),
+        (
+            subject(&[Field::Place], |facts| {
+                facts.day.as_mut().unwrap().place = Some("Coventry".to_owned());
+            }),
+            "Moved to Coventry: Discovery day",
+        ),
+        (
+            subject(&[Field::Closing], |facts| facts.closing = Closing::Date("2024-02-13".parse().unwrap())),
+            "Book by 13 February: Discovery day in Wolverhampton",
+        ),
+        (
+            subject(&[Field::Full], |facts| facts.day.as_mut().unwrap().full = true),
+            "Full: Discovery day in Wolverhampton",
+        ),
+    ] {
+        assert_eq!(said, expected);
+    }
+}
+
+/// The subject of a correction of one thing says both values where there is room.
+#[test]
+fn a_correction_says_what_is_right_and_what_was_wrong() {
+    let sample = samples::all().into_iter().find(|sample| sample.name == "correction").unwrap();
+    let [item] = &sample.items()[..] else { panic!("one item") };
+    let told = item.told.unwrap();
+    let noon = Closing::Instant("2023-12-04T12:00:00Z".parse().unwrap());
+    let five = Closing::Instant("2023-12-04T17:00:00Z".parse().unwrap());
+    for (was, is, subject) in [
+        (five, noon, "Correction: closing time is noon, not 5pm"),
+        (Closing::OpenUntilFilled, noon, "Correction: closing date is 4 December"),
+        (noon, Closing::OpenUntilFilled, "Correction: no closing date is given"),
+    ] {
+        let (mut old, mut new) = (told.truth.clone(), item.truth.clone());
+        old.facts.closing = was;
+        new.facts.closing = is;
+        let items = [Item { truth: &new, told: Some(Told { truth: &old, ..told }), ..item.clone() }];
+        let mail =
+            composer().mail(sample.kind, &reader(false), &items, &[], &message_id(), sample.now).unwrap();
+        assert_eq!(mail.subject, subject);
+        assert!(mail.text.contains("On Friday 24 November 2023 we wrote that "), "{}", mail.text);
     }
 }

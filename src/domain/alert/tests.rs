@@ -465,8 +465,7 @@ fn is_true(notice: &Notice, opening: &Opening, told: Option<&Told<'_>>, now: Dat
                 && truth.opened_at.is_some()
                 && told.is_none_or(|told| told.phase != Phase::Open)
         }
-        Notice::ClosedEarly => phase == Phase::Closed && told.is_some(),
-        Notice::CalledOff => phase == Phase::Closed && told.is_some(),
+        Notice::ClosedEarly | Notice::CalledOff => phase == Phase::Closed && told.is_some(),
         Notice::Paused => phase == Phase::Paused,
         Notice::Withdrawn => phase == Phase::Withdrawn,
         Notice::Corrected(fields) => told.is_some() && !fields.is_empty(),

@@ -122,7 +122,7 @@ fn facts(data: &Page<'_>) -> Read<Vec<Change>> {
         award: program.label("educationalCredentialAwarded")?,
         provider: program.label("provider")?,
         cap: intake.count("applicationCap")?,
-        first_come: intake.flag("firstCome")?.flatten(),
+        first_come: intake.flag("firstCome")?,
         may_close_early: intake.flag("mayCloseEarly")?.flatten(),
         members: data.values("members")?,
         public_text: data.line("publicText")?,

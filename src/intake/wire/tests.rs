@@ -94,7 +94,7 @@ fn degree_holders() -> ProgrammeChange {
         award: Some(Some("Graduate diploma in professional policing practice".into())),
         provider: Some(Some("Staffordshire University".into())),
         cap: Some(None),
-        first_come: Some(false),
+        first_come: Some(Some(false)),
         may_close_early: Some(true),
         ..ProgrammeChange::default()
     }

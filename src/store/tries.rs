@@ -1,0 +1,283 @@
+//! How tries at sending ended: what that makes of the mails, of what people were
+//! told, and of promises.
+
+use chrono::{DateTime, Duration, Utc};
+use sqlx::{FromRow, PgConnection};
+
+use crate::domain::alert::Keeping;
+use crate::domain::truth::Phase;
+use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome};
+use crate::store::{Result, name_of};
+
+/// What a mail told of one opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Of what.
+    pub opening_id: i64,
+    /// By which revision of the truth.
+    pub revision: i32,
+    /// How the door stood.
+    pub phase: Phase,
+    /// When there will be more to say by the clock alone, if so.
+    pub next_due: Option<DateTime<Utc>>,
+    /// What became of the promise by it, if it is one.
+    pub promise: Promise,
+}
+
+/// What a mail did to a promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// Nothing.
+    AsBefore,
+    /// The date was told before the door opened.
+    DateTold,
+    /// It was told that the door is open: how it was kept, and how long the
+    /// door was still open, if its end was known.
+    Kept(Keeping, Option<Duration>),
+    /// It was told that the door had shut first.
+    Explained,
+    /// It was told that there will be nothing to keep.
+    Released(&'static str),
+}
+
+impl Promise {
+    fn outcome(self) -> Option<&'static str> {
+        match self {
+            Self::AsBefore | Self::DateTold => None,
+            Self::Kept(keeping, _) => Some(keeping.name()),
+            Self::Explained => Some("explained"),
+            Self::Released(_) => Some("released"),
+        }
+    }
+
+    fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Released(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    fn door_left(self) -> Option<i64> {
+        match self {
+            Self::Kept(_, left) => left.map(|left| left.num_seconds()),
+            _ => None,
+        }
+    }
+}
+
+/// How one try at sending ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The mail server took it.
+    Accepted,
+    /// It may work later: due again at this time.
+    Deferred(DateTime<Utc>),
+    /// The server will never take it.
+    Refused,
+    /// It failed our own checks and must not leave; a person has to look.
+    Held,
+    /// It was tried for as long as is worth while.
+    GivenUp,
+    /// It was never handed over, because the worker is stopping or the server
+    /// cannot be reached: due as before.
+    Returned,
+}
+
+impl Outcome {
+    /// How it ends the mail, in the tables; none if it is tried again.
+    const fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::Accepted => Some("accepted"),
+            Self::Refused => Some("refused"),
+            Self::Held => Some("held"),
+            Self::GivenUp => Some("given-up"),
+            Self::Deferred(_) | Self::Returned => None,
+        }
+    }
+}
+
+/// One try, to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Try {
+    /// Which mail.
+    pub mail_id: i64,
+    /// In whose hands it was.
+    pub worker: i32,
+    /// To whom.
+    pub subscriber_id: i64,
+    /// What it told of.
+    pub told: Vec<Told>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the server said, without addresses.
+    pub reply: String,
+}
+
+/// Records tries, all together: what was told, what is due again and when, and
+/// that the mails are out of the worker's hands.
+///
+/// An accepted mail is recorded even if the worker was taken for dead
+/// meanwhile; any other outcome only if the mail is still in its hands.
+///
+/// # Errors
+///
+/// When Postgres is away; nothing is recorded then, and the same tries can be
+/// recorded again.
+pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<Utc>) -> Result<()> {
+    let counts = |outcome: &Outcome| !matches!(outcome, Outcome::Returned | Outcome::Held);
+    let ours: Vec<i64> = sqlx::query_scalar(
+        "update mails m set
+             worker = null,
+             attempts = least(m.attempts + t.counts::int, 30000),
+             outcome = t.outcome,
+             reply = coalesce(t.reply, m.reply),
+             finished_at = case when t.outcome is not null then $1 end
+         from unnest($2::bigint[], $3::text[], $4::text[], $5::bool[], $6::int[])
+             as t (mail_id, outcome, reply, counts, worker)
+         where m.id = t.mail_id and (m.worker = t.worker or t.outcome = 'accepted')
+         returning m.id",
+    )
+    .bind(now)
+    .bind(tries.iter().map(|t| t.mail_id).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| t.outcome.word()).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| Some(&t.reply).filter(|reply| !reply.is_empty())).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| counts(&t.outcome)).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| t.worker).collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+
+    let each: Vec<(&Try, &Told)> = tries
+        .iter()
+        .filter(|t| ours.contains(&t.mail_id) && t.outcome != Outcome::Returned)
+        .flat_map(|t| t.told.iter().map(move |told| (t, told)))
+        .collect();
+    if each.is_empty() {
+        return Ok(());
+    }
+    let recorded = alerts(&mut *connection, &each, now).await?;
+    outcomes::emit(connection, &events(&recorded, now)).await
+}
+
+/// An alert that a try has changed.
+#[derive(FromRow)]
+struct Recorded {
+    #[sqlx(flatten)]
+    about: About,
+    accepted: bool,
+    revision: i32,
+    kind: String,
+    message_id: String,
+    outcome_before: Option<String>,
+    outcome: Option<String>,
+    outcome_reason: Option<String>,
+    door_left: Option<i64>,
+}
+
+/// Writes down what became of the alerts.
+async fn alerts(
+    connection: &mut PgConnection,
+    each: &[(&Try, &Told)],
+    now: DateTime<Utc>,
+) -> Result<Vec<Recorded>> {
+    Ok(sqlx::query_as(
+        "with n as (
+             select n.*, o.revision as revision_now, o.subject, o.posting, o.cycle, m.kind, m.message_id,
+                    b.outcome as outcome_before,
+                    o.state = 'open' or o.state = 'closed' and o.door_shuts_at > $1 as is_open,
+                    o.door_shuts_at <= $1 or o.state in ('closed', 'withdrawn') as is_shut
+             from unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
+                         $8::int[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bool[])
+                 as n (subscriber_id, opening_id, due_at, ended, accepted, phase, revision, mail_id, outcome,
+                       reason, door_left, advance)
+             join alerts b on b.subscriber_id = n.subscriber_id and b.opening_id = n.opening_id
+             join mails m on m.id = n.mail_id
+             join openings o on o.id = n.opening_id)
+         update alerts a set
+             -- What has changed since the claim is compared again at once.
+             due_at = case when n.accepted and n.revision_now > n.revision then $1 else n.due_at end,
+             ended = n.ended,
+             told_phase = case when n.accepted then n.phase else a.told_phase end,
+             told_revision = case when n.accepted then n.revision else a.told_revision end,
+             told_mail_id = case when n.accepted then n.mail_id else a.told_mail_id end,
+             told_at = case when n.accepted then $1 else a.told_at end,
+             advance_told_at = case when n.accepted and n.advance and a.promise
+                 then coalesce(a.advance_told_at, $1) else a.advance_told_at end,
+             (outcome, outcome_reason, outcome_at, door_left) = (
+                 select case when news.outcome is null then a.outcome else news.outcome end,
+                        case when news.outcome is null then a.outcome_reason else news.reason end,
+                        case when news.outcome is null then a.outcome_at else $1 end,
+                        case when news.outcome is null then a.door_left
+                             else make_interval(secs => news.door_left) end
+                 from (
+                     select case
+                                when not a.promise then null
+                                -- Nobody can be told any more; while the door is open that may change.
+                                when n.ended in ('refused', 'given-up') and n.is_shut and a.outcome is null
+                                    then 'released'
+                                when not n.accepted then null
+                                -- It shut between the claim and now: not kept.
+                                when n.outcome in ('kept', 'kept-late') and not n.is_open then null
+                                when a.outcome is null then n.outcome
+                                when n.outcome in ('kept', 'kept-late') and a.outcome in ('explained', 'released')
+                                    then n.outcome
+                            end as outcome,
+                            case when n.accepted then n.reason else 'undeliverable' end as reason,
+                            n.door_left
+                 ) news)
+         from n
+         where a.subscriber_id = n.subscriber_id and a.opening_id = n.opening_id
+         returning n.subject, n.posting, n.cycle, n.accepted, n.revision, n.kind, n.message_id,
+                   n.outcome_before, a.outcome, a.outcome_reason,
+                   extract(epoch from a.door_left)::bigint as door_left",
+    )
+    .bind(now)
+    .bind(each.iter().map(|(t, _)| t.subscriber_id).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.opening_id).collect::<Vec<_>>())
+    .bind(
+        each.iter()
+            .map(|(t, told)| match t.outcome {
+                Outcome::Deferred(until) => Some(until),
+                Outcome::Accepted => told.next_due,
+                _ => None,
+            })
+            .collect::<Vec<_>>(),
+    )
+    .bind(each.iter().map(|(t, _)| t.outcome.word().filter(|_| t.outcome != Outcome::Accepted)).collect::<Vec<_>>())
+    .bind(each.iter().map(|(t, _)| t.outcome == Outcome::Accepted).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| name_of(&told.phase)).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.revision).collect::<Vec<_>>())
+    .bind(each.iter().map(|(t, _)| t.mail_id).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.promise.outcome()).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.promise.reason()).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.promise.door_left()).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.promise == Promise::DateTold).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?)
+}
+
+/// What others may follow of it.
+fn events(recorded: &[Recorded], now: DateTime<Utc>) -> Vec<OutcomeEvent> {
+    let mut events = Vec::with_capacity(recorded.len());
+    for row in recorded {
+        let mail = local_part(&row.message_id);
+        let outcome = row.outcome.as_deref().filter(|_| row.outcome != row.outcome_before);
+        if row.accepted {
+            events.push(OutcomeEvent::told(&row.about, mail, row.revision, &row.kind, outcome, now));
+        }
+        events.extend(outcome.map(|outcome| {
+            let outcome = PromiseOutcome {
+                outcome,
+                reason: row.outcome_reason.as_deref(),
+                door_left: row.door_left.map(Duration::seconds),
+                mail: Some(mail),
+            };
+            OutcomeEvent::promise(&row.about, outcome, now)
+        }));
+    }
+    events
+}
+
+/// What stands before the `@` of a Message-ID.
+fn local_part(message_id: &str) -> &str {
+    message_id.trim_start_matches('<').split('@').next().unwrap_or_default()
+}
