@@ -1,0 +1,343 @@
+//! The second act: the story of a promise. Two routes are closed, 300 people wait for them, and each of them is owed
+//! the date and the opening.
+
+mod events;
+mod reckoning;
+mod registrants;
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+use chrono::{DateTime, Utc};
+
+use self::reckoning::{Cycle, Knows, Outcome, Reckoning, Word};
+use self::registrants::{ANY, DHEP, FULL, Gone, PCDA};
+use crate::account::{self, counted, paragraph, row, say};
+use crate::ground::{Scene, instant};
+use crate::letters::Letter;
+use crate::outage::Outage;
+
+/// What people are owed, in order: the first two open together, the third is the second once more.
+const CYCLES: [Cycle; 3] = [
+    Cycle { programme: DHEP, number: 1, closes: "Tuesday 19 March 2024" },
+    Cycle { programme: PCDA, number: 1, closes: "Tuesday 12 March 2024" },
+    Cycle { programme: PCDA, number: 2, closes: "Saturday 9 March 2024" },
+];
+
+const DATE: Word = Word {
+    kind: "opening-date",
+    cycles: &[0, 1],
+    knew: Knows::Nothing,
+    knows: Knows::Date,
+    outcome: None,
+    follows_up: false,
+    says: &["10am on Monday 4 March 2024"],
+};
+const OTHER_DATE: Word = Word {
+    kind: "correction",
+    knew: Knows::Date,
+    follows_up: true,
+    says: &["10am on Monday 4 March 2024", "10am on Tuesday 5 March 2024"],
+    ..DATE
+};
+const DATE_FOR_THE_LATECOMER: Word = Word { says: &["10am on Tuesday 5 March 2024"], ..DATE };
+const OPEN: Word = Word {
+    kind: "open-now",
+    cycles: &[0, 1],
+    knew: Knows::Date,
+    knows: Knows::Open,
+    outcome: Some(Outcome::Kept),
+    follows_up: false,
+    says: &[],
+};
+const CLOSED_EARLY: Word = Word {
+    kind: "closed-early",
+    cycles: &[1],
+    knew: Knows::Open,
+    knows: Knows::Shut,
+    outcome: None,
+    follows_up: true,
+    says: &["5:30pm on Wednesday 6 March 2024", "12 March"],
+};
+const MISSED: Word = Word {
+    kind: "missed",
+    cycles: &[1],
+    knew: Knows::Date,
+    knows: Knows::Shut,
+    outcome: Some(Outcome::Explained),
+    follows_up: false,
+    says: &["5:30pm on Wednesday 6 March 2024", "We are sorry"],
+};
+const OPEN_AGAIN: Word = Word { cycles: &[2], knew: Knows::Nothing, ..OPEN };
+const OPEN_STILL: Word = Word { outcome: Some(Outcome::KeptLate), ..OPEN_AGAIN };
+
+/// What has to be said of the act at the end.
+pub(crate) struct Told {
+    /// How many mails left.
+    pub(crate) mails: usize,
+    /// What is not as it should be.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Plays it; `seen` mails came before.
+pub(crate) async fn play(scene: &Scene, outage: &Outage, seen: usize) -> anyhow::Result<Told> {
+    let reckoning = Reckoning::new(registrants::all(), &CYCLES);
+    let mut story = Story { scene, outage, reckoning, seen };
+    story.people_register().await?;
+    story.the_date_is_told_and_moves().await?;
+    story.people_come_and_go().await?;
+    story.it_opens().await?;
+    story.it_closes_early().await?;
+    story.it_opens_again().await?;
+    story.time_is_up().await?;
+    Ok(Told { mails: story.seen - seen, problems: story.reckoning.problems() })
+}
+
+struct Story<'a> {
+    scene: &'a Scene,
+    outage: &'a Outage,
+    reckoning: Reckoning,
+    /// How many mails have been read.
+    seen: usize,
+}
+
+impl Story<'_> {
+    async fn people_register(&mut self) -> anyhow::Result<()> {
+        account::part("The second act: the story of a promise, in the spring of 2024");
+        let people = self.reckoning.people();
+        let count = |programme| people.iter().filter(|person| person.programmes.contains(&programme)).count();
+        let july = people.iter().filter(|person| person.from_july).count();
+        say(&format!(
+            "Two ways to become a constable are closed: for degree-holders ({DHEP}) and as an apprentice ({PCDA}). {} \
+             people have registered: {} for the first, {} for the second, and {} for any way ({ANY}), which both are part \
+             of. {july} of them want to hear nothing before July. Each of the others is promised two things: the date, \
+             and that it is open. (It is another database: the people of the first act are not there.)",
+            people.len(),
+            count(DHEP),
+            count(PCDA),
+            count(ANY),
+        ));
+        let file = self.scene.write("registrants.ndjson", &registrants::lines(people))?;
+        for arguments in [&["migrate"][..], &["import", &file]] {
+            let printed = self.scene.program.run(arguments).await?;
+            account::command("To begin with", arguments, &printed);
+        }
+        Ok(())
+    }
+
+    async fn the_date_is_told_and_moves(&mut self) -> anyhow::Result<()> {
+        self.step("2024-02-19T10:00:05Z", "programme.scheduled for both: they open on 4 March at 10am")
+            .await?;
+        self.publish_made("scheduled", &events::scheduled()?).await?;
+        self.reckoning.is_known(0);
+        self.reckoning.is_known(1);
+        self.moment("2024-02-19T10:00:05Z", &[DATE]).await?;
+        self.step("2024-02-27T14:00:05Z", "programme.dates_changed for both: a day later, on 5 March")
+            .await?;
+        paragraph(4, "Everybody who was told the old date is told the new one, in the thread of that mail.");
+        self.publish_made("moved", &events::moved()?).await?;
+        self.moment("2024-02-27T14:00:05Z", &[OTHER_DATE]).await
+    }
+
+    async fn people_come_and_go(&mut self) -> anyhow::Result<()> {
+        let at = "2024-03-01T09:00:05Z";
+        let zoe = registrants::latecomer();
+        self.step(at, &format!("People come and go; {} registers for {ANY}", zoe.address)).await?;
+        let file = self.scene.write("latecomer.ndjson", &registrants::lines(std::slice::from_ref(&zoe)))?;
+        self.scene.program.run(&["import", &file]).await?;
+        self.reckoning.joins(zoe);
+        self.reckoning.is_known(0);
+        self.reckoning.is_known(1);
+        let gone = |how| {
+            let people = self.reckoning.people().iter().filter(move |person| person.goes == Some(how));
+            people.map(|person| person.address.clone()).collect::<Vec<_>>()
+        };
+        let (stopped, unregistered) = (gone(Gone::Stopped), gone(Gone::Unregistered));
+        paragraph(
+            4,
+            &format!(
+                "{} stop all mails, and {} take their registration back (the demo does it in the tables: there are no \
+                 pages for it yet). When it would be their turn, nothing is owed to them any more.",
+                counted(stopped.len(), "person").replace("persons", "people"),
+                unregistered.len()
+            ),
+        );
+        for (statement, addresses) in [
+            (
+                "delete from consents using subscribers p where subscriber_id = p.id and p.address = any($1)",
+                stopped,
+            ),
+            (
+                "delete from registrations using subscribers p where subscriber_id = p.id and p.address = any($1)",
+                unregistered,
+            ),
+        ] {
+            sqlx::query(statement).bind(addresses).execute(&self.scene.pool).await?;
+        }
+        self.reckoning.they_go();
+        self.moment(at, &[DATE_FOR_THE_LATECOMER]).await
+    }
+
+    async fn it_opens(&mut self) -> anyhow::Result<()> {
+        self.mail_server_is_full();
+        self.step("2024-03-05T10:00:05Z", "programme.opened, and 2 seconds later its sibling").await?;
+        self.scene.publish(&[], &[events::OPENED_DHEP, events::OPENED_PCDA].map(str::to_owned)).await?;
+        paragraph(4, "The doors settle.");
+        self.moment("2024-03-05T10:00:05Z", &[]).await?;
+        self.step("2024-03-05T10:02:00Z", "They have settled").await?;
+        paragraph(
+            4,
+            &format!("Who waits for both gets one mail. The mail server of {FULL} is full and says: later."),
+        );
+        self.reckoning.release_the_gone(&[0, 1]);
+        self.moment("2024-03-05T10:02:00Z", &[OPEN]).await?;
+        self.step("2024-03-06T08:00:05Z", "programme.capacity_reported: 2,550 of 3,000 applications").await?;
+        paragraph(
+            4,
+            "Nobody is written to for a figure. The mail server that is full is tried again in vain.",
+        );
+        self.scene.publish(&[], &[events::CAPACITY.to_owned()]).await?;
+        self.moment("2024-03-06T08:00:05Z", &[]).await
+    }
+
+    async fn it_closes_early(&mut self) -> anyhow::Result<()> {
+        self.step("2024-03-06T17:30:05Z", "programme.closed: oversubscribed, six days early").await?;
+        self.scene.publish(&[], &[events::CLOSED.to_owned()]).await?;
+        self.mail_server_recovers();
+        self.reckoning.shuts(1);
+        paragraph(4, "The door settles. The promises to those whose mail server was full are broken.");
+        self.moment("2024-03-06T17:30:05Z", &[]).await?;
+        self.step("2024-03-06T17:32:00Z", "It has settled, and the mail server takes mails again").await?;
+        paragraph(
+            4,
+            "Who was told that it is open until 12 March hears that it is not, in the thread of that mail. Who was not \
+             told in time hears that too: the promise is not kept, but explained.",
+        );
+        self.moment("2024-03-06T17:32:00Z", &[CLOSED_EARLY, MISSED]).await
+    }
+
+    async fn it_opens_again(&mut self) -> anyhow::Result<()> {
+        self.mail_server_is_full();
+        self.step("2024-03-08T09:00:05Z", "programme.opened: the apprenticeship once more, for a day")
+            .await?;
+        self.publish_made("again", &[events::opened_again()?]).await?;
+        paragraph(4, "It is a new cycle, with new promises. The door settles; the same mail server is full.");
+        self.reckoning.is_known(2);
+        self.moment("2024-03-08T09:00:05Z", &[]).await?;
+        self.step("2024-03-08T09:02:00Z", "It has settled").await?;
+        self.reckoning.release_the_gone(&[2]);
+        self.moment("2024-03-08T09:02:00Z", &[OPEN_AGAIN]).await?;
+        self.step("2024-03-09T11:00:00Z", "The mail server takes mails again, an hour before the end")
+            .await?;
+        paragraph(4, "That it is open is still true, and of little use: these promises are kept late.");
+        self.mail_server_recovers();
+        self.moment("2024-03-09T11:00:00Z", &[OPEN_STILL]).await
+    }
+
+    async fn time_is_up(&mut self) -> anyhow::Result<()> {
+        self.step("2024-03-09T12:00:05Z", "programme.closed: deadline").await?;
+        self.publish_made("in-time", &[events::closed_in_time()?]).await?;
+        self.reckoning.shuts(2);
+        paragraph(4, "It closes when everybody was told that it closes: nothing to write.");
+        self.moment("2024-03-09T12:05:00Z", &[]).await?;
+        let end = "2024-03-20T12:00:00Z";
+        self.step(end, "The clock has shut the other route").await?;
+        self.reckoning.shuts(0);
+        self.moment(end, &[]).await?;
+
+        say("");
+        let late = self.reckoning.people().iter().find(|person| person.address.ends_with(FULL));
+        let late = late.map(|person| person.address.clone()).unwrap_or_default();
+        for (what, arguments) in [
+            ("Why did somebody hear so late? An operator asks", &["explain", &late, "pc-pcda"][..]),
+            ("What did we promise, and what became of it?", &["ledger"]),
+        ] {
+            let with_clock = [arguments, &["--now", end]].concat();
+            account::printed(what, &with_clock, &self.scene.program.run(&with_clock).await?);
+        }
+        Ok(())
+    }
+
+    fn mail_server_is_full(&mut self) {
+        self.outage.begin(FULL);
+        self.reckoning.outage(Some(FULL));
+    }
+
+    fn mail_server_recovers(&mut self) {
+        self.outage.end();
+        self.reckoning.outage(None);
+    }
+}
+
+/// How the story is told.
+impl Story<'_> {
+    async fn step(&self, at: &str, text: &str) -> anyhow::Result<()> {
+        account::step(at.parse()?, text);
+        Ok(())
+    }
+
+    async fn publish_made(&self, name: &str, events: &[String]) -> anyhow::Result<()> {
+        let mut files = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            files.push(self.scene.write(&format!("{name}-{}.json", index + 1), event)?);
+        }
+        self.scene.publish(&[], &files).await
+    }
+
+    /// Lets the program do what it can at this moment, and holds mails and ledger against what must be.
+    async fn moment(&mut self, at: &str, words: &[Word]) -> anyhow::Result<()> {
+        let now: DateTime<Utc> = at.parse()?;
+        paragraph(4, &self.scene.drain(now).await?);
+        let letters = self.scene.letters(self.seen).await?;
+        self.seen += letters.len();
+        self.reckoning.hold_against(words, &letters);
+        tell_letters(&letters);
+        let ledger = self.scene.program.run(&["ledger", "--json", "--now", &instant(now)]).await?;
+        self.reckoning.hold_ledger(&serde_json::from_str(&ledger)?);
+        self.tell_ledger();
+        let due: i64 = sqlx::query_scalar("select count(*) from alerts where due_at <= $1")
+            .bind(now)
+            .fetch_one(&self.scene.pool)
+            .await?;
+        ensure!(due == 0, "{due} alerts are still due after the mails of {at}");
+        Ok(())
+    }
+
+    fn tell_ledger(&self) {
+        for (Cycle { programme, number, .. }, entry) in self.reckoning.ledger() {
+            let [promises, outcomes @ .., _] = entry;
+            let names = ["owed", "kept", "kept late", "broken", "explained", "released"];
+            let parts: Vec<String> = outcomes
+                .iter()
+                .zip(names)
+                .filter(|(count, _)| **count > 0)
+                .map(|(count, name)| format!("{count} {name}"))
+                .collect();
+            let name = format!("{programme}/{number}");
+            row(4, &[&name, &format!("{promises} promises: {}", parts.join(", "))], &[10]);
+        }
+    }
+}
+
+/// How many mails left of which kind, with an example of each.
+fn tell_letters(letters: &[Letter]) {
+    let mut kinds: BTreeMap<&str, Vec<&Letter>> = BTreeMap::new();
+    for letter in letters {
+        kinds.entry(&letter.kind).or_default().push(letter);
+    }
+    if kinds.is_empty() {
+        paragraph(4, "No mail left.");
+    }
+    for (kind, letters) in kinds {
+        let several = letters.iter().filter(|letter| letter.routes.len() > 1).count();
+        let of_both =
+            if several > 0 { format!(", {several} of them about both routes") } else { String::new() };
+        paragraph(4, &format!("{} left: {kind}{of_both}. For example:", counted(letters.len(), "mail")));
+        let one = letters.iter().find(|letter| letter.routes.len() > 1).or(letters.first());
+        if let Some(Letter { number, to, subject, answers, .. }) = one {
+            let answers =
+                if answers.is_some() { " (in the thread of the mail that it puts right)" } else { "" };
+            row(6, &[&format!("{number:04}"), to, &format!("{subject}{answers}")], &[4, 24]);
+        }
+    }
+}

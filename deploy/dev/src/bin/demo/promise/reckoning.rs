@@ -1,0 +1,293 @@
+//! Who must hear what, and what becomes of each promise: worked out from people and events alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::registrants::{Gone, Registrant};
+use crate::letters::Letter;
+
+/// What the subject of a discreet mail must not say.
+const TELLING: [&str; 7] = ["police", "constable", "officer", "recruit", "vacanc", "route", "apprentice"];
+
+/// One opening of a route.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cycle {
+    /// The route.
+    pub(super) programme: &'static str,
+    /// Which opening of it.
+    pub(super) number: u64,
+    /// The day on which it is to close, as a mail says it.
+    pub(super) closes: &'static str,
+}
+
+/// What a person knows of a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knows {
+    Nothing,
+    Date,
+    Open,
+    Shut,
+}
+
+/// What became of a promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing yet.
+    Owed,
+    Kept,
+    KeptLate,
+    /// The door shut first, and they have heard so.
+    Explained,
+    Released,
+}
+
+/// One person and one cycle.
+#[derive(Debug)]
+struct Promise {
+    knows: Knows,
+    /// They heard the date before it opened.
+    date_told: bool,
+    /// The mail in which they heard last.
+    mail: String,
+    outcome: Outcome,
+}
+
+/// What those hear at a moment who know so much.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word {
+    /// The kind of mail.
+    pub(super) kind: &'static str,
+    /// The cycles that it is about: those that open together are told together.
+    pub(super) cycles: &'static [usize],
+    /// Who is meant.
+    pub(super) knew: Knows,
+    /// What they know after it.
+    pub(super) knows: Knows,
+    /// What becomes of the promise by it, if anything does.
+    pub(super) outcome: Option<Outcome>,
+    /// It stands in the thread of the mail that it puts right.
+    pub(super) follows_up: bool,
+    /// What it must say.
+    pub(super) says: &'static [&'static str],
+}
+
+/// A mail that must come.
+#[derive(Debug)]
+struct Owed {
+    person: usize,
+    word: Word,
+    cycles: BTreeSet<usize>,
+    answers: Option<String>,
+}
+
+/// All people, and what is owed to them.
+pub(super) struct Reckoning {
+    people: Vec<Registrant>,
+    gone: BTreeSet<usize>,
+    cycles: &'static [Cycle],
+    shut: BTreeSet<usize>,
+    promises: BTreeMap<(usize, usize), Promise>,
+    /// The domain whose mail server takes nothing.
+    outage: Option<&'static str>,
+    problems: Vec<String>,
+}
+
+impl Reckoning {
+    pub(super) fn new(people: Vec<Registrant>, cycles: &'static [Cycle]) -> Self {
+        Self {
+            people,
+            gone: BTreeSet::new(),
+            cycles,
+            shut: BTreeSet::new(),
+            promises: BTreeMap::new(),
+            outage: None,
+            problems: Vec::new(),
+        }
+    }
+
+    pub(super) fn people(&self) -> &[Registrant] {
+        &self.people
+    }
+
+    /// Somebody else registers.
+    pub(super) fn joins(&mut self, person: Registrant) {
+        self.people.push(person);
+    }
+
+    /// Those who were to go are gone.
+    pub(super) fn they_go(&mut self) {
+        self.gone = (0..self.people.len()).filter(|index| self.people[*index].goes.is_some()).collect();
+    }
+
+    /// The mail server of a domain takes nothing; or all take mails again.
+    pub(super) fn outage(&mut self, domain: Option<&'static str>) {
+        self.outage = domain;
+    }
+
+    /// A cycle has a date or is open: something is owed to everybody who is registered for it.
+    pub(super) fn is_known(&mut self, cycle: usize) {
+        for (index, person) in self.people.iter().enumerate() {
+            let unregistered = self.gone.contains(&index) && person.goes == Some(Gone::Unregistered);
+            if person.waits_for(self.cycles[cycle].programme) && !unregistered {
+                let outcome = if person.from_july { Outcome::Released } else { Outcome::Owed };
+                self.promises.entry((index, cycle)).or_insert(Promise {
+                    knows: Knows::Nothing,
+                    date_told: false,
+                    mail: String::new(),
+                    outcome,
+                });
+            }
+        }
+    }
+
+    /// The door of a cycle is shut.
+    pub(super) fn shuts(&mut self, cycle: usize) {
+        self.shut.insert(cycle);
+    }
+
+    /// It was the turn of those who are gone: nothing is owed to them any more.
+    pub(super) fn release_the_gone(&mut self, cycles: &[usize]) {
+        for ((index, cycle), promise) in &mut self.promises {
+            if self.gone.contains(index) && cycles.contains(cycle) && promise.outcome == Outcome::Owed {
+                promise.outcome = Outcome::Released;
+            }
+        }
+    }
+
+    /// Holds the mails that came against what is owed at this moment, and takes note of what people know by them.
+    pub(super) fn hold_against(&mut self, words: &[Word], letters: &[Letter]) {
+        let mut unread: BTreeMap<&str, Vec<&Letter>> = BTreeMap::new();
+        for letter in letters {
+            unread.entry(&letter.to).or_default().push(letter);
+        }
+        let all: Vec<Owed> = words.iter().flat_map(|word| self.owed(word)).collect();
+        for owed in all {
+            let address = &self.people[owed.person].address;
+            let mut none = Vec::new();
+            let mine = unread.get_mut(address.as_str()).unwrap_or(&mut none);
+            let Some(place) = mine.iter().position(|letter| letter.kind == owed.word.kind) else {
+                self.problems.push(format!("{address} got no {}", owed.word.kind));
+                continue;
+            };
+            let letter = mine.remove(place);
+            let amiss = self.amiss(&owed, letter);
+            self.problems.extend(amiss.into_iter().map(|what| format!("mail {} {what}", letter.number)));
+            for cycle in owed.cycles {
+                let Some(promise) = self.promises.get_mut(&(owed.person, cycle)) else { continue };
+                promise.knows = owed.word.knows;
+                promise.date_told |= owed.word.knows == Knows::Date;
+                promise.mail.clone_from(&letter.id);
+                promise.outcome = owed.word.outcome.unwrap_or(promise.outcome);
+            }
+        }
+        for Letter { number, kind, to, .. } in unread.into_values().flatten() {
+            self.problems.push(format!("mail {number}, a {kind} to {to}, must not have left"));
+        }
+    }
+
+    /// The mails that a word makes: one for each person, or for each thread of a person.
+    fn owed(&self, word: &Word) -> Vec<Owed> {
+        let mut mails: BTreeMap<(usize, Option<String>), BTreeSet<usize>> = BTreeMap::new();
+        for (&(index, cycle), promise) in &self.promises {
+            let hears = word.cycles.contains(&cycle)
+                && promise.knows == word.knew
+                && promise.outcome != Outcome::Released
+                && !self.gone.contains(&index)
+                && self.outage.is_none_or(|domain| !self.people[index].address.ends_with(domain));
+            if hears {
+                let answers = word.follows_up.then(|| promise.mail.clone());
+                mails.entry((index, answers)).or_default().insert(cycle);
+            }
+        }
+        mails
+            .into_iter()
+            .map(|((person, answers), cycles)| Owed { person, word: *word, cycles, answers })
+            .collect()
+    }
+
+    fn amiss(&self, owed: &Owed, letter: &Letter) -> Vec<String> {
+        let mut found = Vec::new();
+        let cycles: Vec<Cycle> = owed.cycles.iter().map(|cycle| self.cycles[*cycle]).collect();
+        let routes: BTreeSet<&str> = cycles.iter().map(|cycle| cycle.programme).collect();
+        if !letter.routes.iter().map(String::as_str).eq(routes) {
+            found.push(format!("tells of the routes {:?}", letter.routes));
+        }
+        if letter.answers != owed.answers {
+            found.push(format!("answers {:?} in place of {:?}", letter.answers, owed.answers));
+        }
+        let closings = cycles.iter().map(|cycle| cycle.closes).filter(|_| owed.word.knows != Knows::Shut);
+        for text in closings.chain(owed.word.says.iter().copied()) {
+            if !letter.text.contains(text) {
+                found.push(format!("does not say {text:?}"));
+            }
+        }
+        let subject = letter.subject.to_lowercase();
+        if self.people[owed.person].discreet && TELLING.iter().any(|word| subject.contains(word)) {
+            found.push(format!("is to be discreet, and its subject is {subject:?}"));
+        }
+        found
+    }
+
+    /// What must stand in the ledger: for each cycle that is known, its promises, the six outcomes, and how many
+    /// heard the date.
+    pub(super) fn ledger(&self) -> Vec<(Cycle, [u64; 8])> {
+        let known =
+            (0..self.cycles.len()).filter(|known| self.promises.keys().any(|(_, cycle)| cycle == known));
+        known.map(|cycle| (self.cycles[cycle], self.entry(cycle))).collect()
+    }
+
+    fn entry(&self, cycle: usize) -> [u64; 8] {
+        let shut = self.shut.contains(&cycle);
+        let mut entry = [0; 8];
+        for (_, promise) in self.promises.iter().filter(|((_, about), _)| *about == cycle) {
+            let column = match promise.outcome {
+                Outcome::Owed if shut => 4,
+                Outcome::Owed => 1,
+                Outcome::Kept => 2,
+                Outcome::KeptLate => 3,
+                Outcome::Explained => 5,
+                Outcome::Released => 6,
+            };
+            entry[0] += 1;
+            entry[column] += 1;
+            entry[7] += u64::from(promise.date_told);
+        }
+        entry
+    }
+
+    /// Holds what `jobalerts ledger --json` says against what must stand there.
+    pub(super) fn hold_ledger(&mut self, said: &Value) {
+        let columns =
+            ["promises", "owed", "kept", "keptLate", "broken", "explained", "released", "advanceTold"];
+        let said: BTreeMap<String, Vec<u64>> = said["cycles"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|cycle| {
+                let name = format!("{}/{}", cycle["subject"].as_str().unwrap_or_default(), cycle["number"]);
+                (name, columns.iter().map(|column| cycle[*column].as_u64().unwrap_or(u64::MAX)).collect())
+            })
+            .collect();
+        let right: BTreeMap<String, Vec<u64>> = self
+            .ledger()
+            .into_iter()
+            .map(|(Cycle { programme, number, .. }, entry)| {
+                (format!("programme/{programme}/{number}"), entry.to_vec())
+            })
+            .collect();
+        if said != right {
+            self.problems.push(format!("the ledger says {said:?} in place of {right:?}"));
+        }
+        for (name, entry) in said {
+            if entry[0] != entry[1..7].iter().sum::<u64>() {
+                self.problems.push(format!("the six outcomes of {name} do not add up: {entry:?}"));
+            }
+        }
+    }
+
+    /// What is not as it should be.
+    pub(super) fn problems(self) -> Vec<String> {
+        self.problems
+    }
+}
