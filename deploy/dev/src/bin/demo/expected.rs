@@ -173,9 +173,10 @@ impl<'a> Expected<'a> {
                 None => changed.waiting += usize::from(memory.due.is_some()),
                 Some(said) => {
                     changed.told += 1;
-                    let news = news(&said.truth, &kept.opening.truth, now);
-                    let person = &self.people[index];
-                    memory.due = news.and_then(|news| again(&news, &self.rhythm, person, said, now));
+                    let truth = &kept.opening.truth;
+                    let asking = asking(&self.people[index], Some(said), truth, self.taxonomy);
+                    let news = news(&said.truth, truth, now);
+                    memory.due = news.and_then(|news| again(&news, &self.rhythm, &asking, said, now));
                     if let Some(due) = memory.due {
                         *changed.again.entry(due).or_default() += 1;
                     }
@@ -221,14 +222,8 @@ impl<'a> Expected<'a> {
                     None => continue,
                 },
             };
-            let told = memory.said.as_ref().map(|said| Terms::of(&said.truth.facts, self.taxonomy));
-            let terms = Terms::of(&truth.facts, self.taxonomy);
-            let asks = |search: &&Search| {
-                search.cadence != Cadence::Paused
-                    && (search.criteria.matches(&terms)
-                        || told.as_ref().is_some_and(|told| search.criteria.matches(told)))
-            };
-            let names = person.searches.iter().filter(asks).map(|search| search.name.clone()).collect();
+            let asking = asking(person, memory.said.as_ref(), truth, self.taxonomy);
+            let names = asking.into_iter().map(|search| search.name.clone()).collect();
             let topic = Topic { opening: id, truth: truth.clone(), at: now, names };
             owed.entry((index, kind, answers)).or_default().insert(kept.subject.reference.clone(), topic);
         }
@@ -371,20 +366,40 @@ fn news(said: &Truth, truth: &Truth, now: DateTime<Utc>) -> Option<News> {
     }
 }
 
-/// When somebody who was told hears the news.
+/// The searches of a person that ask for what is so, or for what they were told.
+fn asking<'p>(
+    person: &'p Person,
+    said: Option<&Said>,
+    truth: &Truth,
+    taxonomy: &Taxonomy,
+) -> Vec<&'p Search> {
+    let told = said.map(|said| Terms::of(&said.truth.facts, taxonomy));
+    let terms = Terms::of(&truth.facts, taxonomy);
+    let asks = |search: &&Search| {
+        search.cadence != Cadence::Paused
+            && (search.criteria.matches(&terms)
+                || told.as_ref().is_some_and(|told| search.criteria.matches(told)))
+    };
+    person.searches.iter().filter(asks).collect()
+}
+
+/// When somebody who was told hears the news, if their searches still ask for it.
 fn again(
     news: &News,
     rhythm: &Rhythm,
-    person: &Person,
+    asking: &[&Search],
     said: &Said,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
+    if asking.is_empty() {
+        return None;
+    }
     match news {
         News::Withdrawn(settled) | News::ClosedEarly(settled) => Some(now.max(*settled)),
         News::MovedAtOnce => Some(now),
         News::MovedLater => {
-            let weekly = |search: &Search| matches!(search.cadence, Cadence::Weekly | Cadence::Paused);
-            let cadence = if person.searches.iter().all(weekly) { Cadence::Weekly } else { Cadence::Daily };
+            let weekly = asking.iter().all(|search| search.cadence == Cadence::Weekly);
+            let cadence = if weekly { Cadence::Weekly } else { Cadence::Daily };
             Some(rhythm.due(cadence, now)?.max(said.at + GAP))
         }
     }

@@ -61,7 +61,7 @@ async fn event_comes(
     account::step(now, &format!("{} {}", sample.text("type"), sample.text("subject")));
     paragraph(4, &format!("event: {path}"));
     let before = revision(&scene.pool, sample.text("subject")).await?;
-    scene.publish(&[], &[path.clone()]).await?;
+    scene.publish(&[], std::slice::from_ref(&path)).await?;
     let drained = scene.drain(now).await?;
     let openings = all_openings(&scene.pool).await?;
     let opening = openings.values().rfind(|kept| kept.subject.reference == sample.reference());
@@ -95,14 +95,16 @@ fn tell_changed(kept: &Kept, before: Option<i32>, changed: &Changed, now: DateTi
             told => format!("{told} people were told of it before."),
         };
         paragraph(4, &format!("It is now revision {revision}. {told}"));
-        for (due, people) in &changed.again {
-            let when = if *due <= now { "now".to_owned() } else { format!("on {}", moment(*due)) };
-            let who =
-                if *people == changed.told { "All of them".to_owned() } else { format!("{people} of them") };
-            paragraph(4, &format!("{who} must hear that it is no longer so: {when}."));
+        if !changed.again.is_empty() {
+            let hears = changed.again.iter().map(|(due, people)| {
+                let when = if *due <= now { "now".to_owned() } else { format!("on {}", moment(*due)) };
+                format!("{people} hear of it {when}")
+            });
+            let hears = hears.collect::<Vec<_>>().join(", ");
+            paragraph(4, &format!("What they were told is no longer so: {hears}."));
         }
         if changed.told > 0 && changed.again.is_empty() {
-            paragraph(4, "What they were told is still so: nothing to write.");
+            paragraph(4, "What they were told is still so: there is nothing to write.");
         }
     }
     if changed.waiting > 0 {

@@ -4,72 +4,22 @@
 mod events;
 mod reckoning;
 mod registrants;
+mod words;
 
 use std::collections::BTreeMap;
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
 
-use self::reckoning::{Cycle, Knows, Outcome, Reckoning, Word};
+use self::reckoning::{Cycle, Reckoning, Word};
 use self::registrants::{ANY, DHEP, FULL, Gone, PCDA};
+use self::words::{
+    CLOSED_EARLY, CYCLES, DATE, DATE_FOR_THE_LATECOMER, MISSED, OPEN, OPEN_AGAIN, OPEN_STILL, OTHER_DATE,
+};
 use crate::account::{self, counted, paragraph, row, say};
 use crate::ground::{Scene, instant};
 use crate::letters::Letter;
 use crate::outage::Outage;
-
-/// What people are owed, in order: the first two open together, the third is the second once more.
-const CYCLES: [Cycle; 3] = [
-    Cycle { programme: DHEP, number: 1, closes: "Tuesday 19 March 2024" },
-    Cycle { programme: PCDA, number: 1, closes: "Tuesday 12 March 2024" },
-    Cycle { programme: PCDA, number: 2, closes: "Saturday 9 March 2024" },
-];
-
-const DATE: Word = Word {
-    kind: "opening-date",
-    cycles: &[0, 1],
-    knew: Knows::Nothing,
-    knows: Knows::Date,
-    outcome: None,
-    follows_up: false,
-    says: &["10am on Monday 4 March 2024"],
-};
-const OTHER_DATE: Word = Word {
-    kind: "correction",
-    knew: Knows::Date,
-    follows_up: true,
-    says: &["10am on Monday 4 March 2024", "10am on Tuesday 5 March 2024"],
-    ..DATE
-};
-const DATE_FOR_THE_LATECOMER: Word = Word { says: &["10am on Tuesday 5 March 2024"], ..DATE };
-const OPEN: Word = Word {
-    kind: "open-now",
-    cycles: &[0, 1],
-    knew: Knows::Date,
-    knows: Knows::Open,
-    outcome: Some(Outcome::Kept),
-    follows_up: false,
-    says: &[],
-};
-const CLOSED_EARLY: Word = Word {
-    kind: "closed-early",
-    cycles: &[1],
-    knew: Knows::Open,
-    knows: Knows::Shut,
-    outcome: None,
-    follows_up: true,
-    says: &["5:30pm on Wednesday 6 March 2024", "12 March"],
-};
-const MISSED: Word = Word {
-    kind: "missed",
-    cycles: &[1],
-    knew: Knows::Date,
-    knows: Knows::Shut,
-    outcome: Some(Outcome::Explained),
-    follows_up: false,
-    says: &["5:30pm on Wednesday 6 March 2024", "We are sorry"],
-};
-const OPEN_AGAIN: Word = Word { cycles: &[2], knew: Knows::Nothing, ..OPEN };
-const OPEN_STILL: Word = Word { outcome: Some(Outcome::KeptLate), ..OPEN_AGAIN };
 
 /// What has to be said of the act at the end.
 pub(crate) struct Told {
@@ -82,7 +32,7 @@ pub(crate) struct Told {
 /// Plays it; `seen` mails came before.
 pub(crate) async fn play(scene: &Scene, outage: &Outage, seen: usize) -> anyhow::Result<Told> {
     let reckoning = Reckoning::new(registrants::all(), &CYCLES);
-    let mut story = Story { scene, outage, reckoning, seen };
+    let mut story = Story { scene, outage, reckoning, seen, told_ledger: BTreeMap::new() };
     story.people_register().await?;
     story.the_date_is_told_and_moves().await?;
     story.people_come_and_go().await?;
@@ -99,6 +49,8 @@ struct Story<'a> {
     reckoning: Reckoning,
     /// How many mails have been read.
     seen: usize,
+    /// What was said of the ledger, by cycle.
+    told_ledger: BTreeMap<String, [u64; 8]>,
 }
 
 impl Story<'_> {
@@ -110,30 +62,32 @@ impl Story<'_> {
         say(&format!(
             "Two ways to become a constable are closed: for degree-holders ({DHEP}) and as an apprentice ({PCDA}). {} \
              people have registered: {} for the first, {} for the second, and {} for any way ({ANY}), which both are part \
-             of. {july} of them want to hear nothing before July. Each of the others is promised two things: the date, \
-             and that it is open. (It is another database: the people of the first act are not there.)",
+             of. {july} of them want to hear nothing before July, and {} asked for discretion. Each of the others is \
+             promised two things: the date, and that it is open. (It is another database: the people of the first act \
+             are not there.)",
             people.len(),
             count(DHEP),
             count(PCDA),
             count(ANY),
+            self.reckoning.discreet(),
         ));
         let file = self.scene.write("registrants.ndjson", &registrants::lines(people))?;
-        for arguments in [&["migrate"][..], &["import", &file]] {
-            let printed = self.scene.program.run(arguments).await?;
-            account::command("To begin with", arguments, &printed);
+        for (what, arguments) in [
+            ("The tables are made", &["migrate"][..]),
+            ("They are imported, by the machine's clock", &["import", &file]),
+        ] {
+            account::command(what, arguments, &self.scene.program.run(arguments).await?);
         }
         Ok(())
     }
 
     async fn the_date_is_told_and_moves(&mut self) -> anyhow::Result<()> {
-        self.step("2024-02-19T10:00:05Z", "programme.scheduled for both: they open on 4 March at 10am")
-            .await?;
+        step("2024-02-19T10:00:05Z", "programme.scheduled for both: they open on 4 March at 10am")?;
         self.publish_made("scheduled", &events::scheduled()?).await?;
         self.reckoning.is_known(0);
         self.reckoning.is_known(1);
         self.moment("2024-02-19T10:00:05Z", &[DATE]).await?;
-        self.step("2024-02-27T14:00:05Z", "programme.dates_changed for both: a day later, on 5 March")
-            .await?;
+        step("2024-02-27T14:00:05Z", "programme.dates_changed for both: a day later, on 5 March")?;
         paragraph(4, "Everybody who was told the old date is told the new one, in the thread of that mail.");
         self.publish_made("moved", &events::moved()?).await?;
         self.moment("2024-02-27T14:00:05Z", &[OTHER_DATE]).await
@@ -142,7 +96,7 @@ impl Story<'_> {
     async fn people_come_and_go(&mut self) -> anyhow::Result<()> {
         let at = "2024-03-01T09:00:05Z";
         let zoe = registrants::latecomer();
-        self.step(at, &format!("People come and go; {} registers for {ANY}", zoe.address)).await?;
+        step(at, &format!("People come and go; {} registers for {ANY}", zoe.address))?;
         let file = self.scene.write("latecomer.ndjson", &registrants::lines(std::slice::from_ref(&zoe)))?;
         self.scene.program.run(&["import", &file]).await?;
         self.reckoning.joins(zoe);
@@ -180,18 +134,18 @@ impl Story<'_> {
 
     async fn it_opens(&mut self) -> anyhow::Result<()> {
         self.mail_server_is_full();
-        self.step("2024-03-05T10:00:05Z", "programme.opened, and 2 seconds later its sibling").await?;
+        step("2024-03-05T10:00:05Z", "programme.opened, and 2 seconds later its sibling")?;
         self.scene.publish(&[], &[events::OPENED_DHEP, events::OPENED_PCDA].map(str::to_owned)).await?;
         paragraph(4, "The doors settle.");
         self.moment("2024-03-05T10:00:05Z", &[]).await?;
-        self.step("2024-03-05T10:02:00Z", "They have settled").await?;
+        step("2024-03-05T10:02:00Z", "They have settled")?;
         paragraph(
             4,
             &format!("Who waits for both gets one mail. The mail server of {FULL} is full and says: later."),
         );
         self.reckoning.release_the_gone(&[0, 1]);
         self.moment("2024-03-05T10:02:00Z", &[OPEN]).await?;
-        self.step("2024-03-06T08:00:05Z", "programme.capacity_reported: 2,550 of 3,000 applications").await?;
+        step("2024-03-06T08:00:05Z", "programme.capacity_reported: 2,550 of 3,000 applications")?;
         paragraph(
             4,
             "Nobody is written to for a figure. The mail server that is full is tried again in vain.",
@@ -201,13 +155,13 @@ impl Story<'_> {
     }
 
     async fn it_closes_early(&mut self) -> anyhow::Result<()> {
-        self.step("2024-03-06T17:30:05Z", "programme.closed: oversubscribed, six days early").await?;
+        step("2024-03-06T17:30:05Z", "programme.closed: oversubscribed, six days early")?;
         self.scene.publish(&[], &[events::CLOSED.to_owned()]).await?;
         self.mail_server_recovers();
         self.reckoning.shuts(1);
         paragraph(4, "The door settles. The promises to those whose mail server was full are broken.");
         self.moment("2024-03-06T17:30:05Z", &[]).await?;
-        self.step("2024-03-06T17:32:00Z", "It has settled, and the mail server takes mails again").await?;
+        step("2024-03-06T17:32:00Z", "It has settled, and the mail server takes mails again")?;
         paragraph(
             4,
             "Who was told that it is open until 12 March hears that it is not, in the thread of that mail. Who was not \
@@ -218,30 +172,28 @@ impl Story<'_> {
 
     async fn it_opens_again(&mut self) -> anyhow::Result<()> {
         self.mail_server_is_full();
-        self.step("2024-03-08T09:00:05Z", "programme.opened: the apprenticeship once more, for a day")
-            .await?;
+        step("2024-03-08T09:00:05Z", "programme.opened: the apprenticeship once more, for a day")?;
         self.publish_made("again", &[events::opened_again()?]).await?;
         paragraph(4, "It is a new cycle, with new promises. The door settles; the same mail server is full.");
         self.reckoning.is_known(2);
         self.moment("2024-03-08T09:00:05Z", &[]).await?;
-        self.step("2024-03-08T09:02:00Z", "It has settled").await?;
+        step("2024-03-08T09:02:00Z", "It has settled")?;
         self.reckoning.release_the_gone(&[2]);
         self.moment("2024-03-08T09:02:00Z", &[OPEN_AGAIN]).await?;
-        self.step("2024-03-09T11:00:00Z", "The mail server takes mails again, an hour before the end")
-            .await?;
+        step("2024-03-09T11:00:00Z", "The mail server takes mails again, an hour before the end")?;
         paragraph(4, "That it is open is still true, and of little use: these promises are kept late.");
         self.mail_server_recovers();
         self.moment("2024-03-09T11:00:00Z", &[OPEN_STILL]).await
     }
 
     async fn time_is_up(&mut self) -> anyhow::Result<()> {
-        self.step("2024-03-09T12:00:05Z", "programme.closed: deadline").await?;
+        step("2024-03-09T12:00:05Z", "programme.closed: deadline")?;
         self.publish_made("in-time", &[events::closed_in_time()?]).await?;
         self.reckoning.shuts(2);
         paragraph(4, "It closes when everybody was told that it closes: nothing to write.");
-        self.moment("2024-03-09T12:05:00Z", &[]).await?;
+        self.moment("2024-03-09T12:00:05Z", &[]).await?;
         let end = "2024-03-20T12:00:00Z";
-        self.step(end, "The clock has shut the other route").await?;
+        step(end, "The clock has shut the other route")?;
         self.reckoning.shuts(0);
         self.moment(end, &[]).await?;
 
@@ -271,11 +223,6 @@ impl Story<'_> {
 
 /// How the story is told.
 impl Story<'_> {
-    async fn step(&self, at: &str, text: &str) -> anyhow::Result<()> {
-        account::step(at.parse()?, text);
-        Ok(())
-    }
-
     async fn publish_made(&self, name: &str, events: &[String]) -> anyhow::Result<()> {
         let mut files = Vec::new();
         for (index, event) in events.iter().enumerate() {
@@ -291,7 +238,7 @@ impl Story<'_> {
         let letters = self.scene.letters(self.seen).await?;
         self.seen += letters.len();
         self.reckoning.hold_against(words, &letters);
-        tell_letters(&letters);
+        tell_letters(&letters, self.reckoning.discreet());
         let ledger = self.scene.program.run(&["ledger", "--json", "--now", &instant(now)]).await?;
         self.reckoning.hold_ledger(&serde_json::from_str(&ledger)?);
         self.tell_ledger();
@@ -303,8 +250,15 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn tell_ledger(&self) {
-        for (Cycle { programme, number, .. }, entry) in self.reckoning.ledger() {
+    /// The promises of the cycles of which some have another outcome than before.
+    fn tell_ledger(&mut self) {
+        let ledger = self.reckoning.ledger();
+        for (Cycle { programme, number, .. }, entry) in &ledger {
+            let name = format!("{programme}/{number}");
+            let before = self.told_ledger.insert(name.clone(), *entry);
+            if before == Some(*entry) {
+                continue;
+            }
             let [promises, outcomes @ .., _] = entry;
             let names = ["owed", "kept", "kept late", "broken", "explained", "released"];
             let parts: Vec<String> = outcomes
@@ -313,14 +267,20 @@ impl Story<'_> {
                 .filter(|(count, _)| **count > 0)
                 .map(|(count, name)| format!("{count} {name}"))
                 .collect();
-            let name = format!("{programme}/{number}");
             row(4, &[&name, &format!("{promises} promises: {}", parts.join(", "))], &[10]);
         }
     }
 }
 
-/// How many mails left of which kind, with an example of each.
-fn tell_letters(letters: &[Letter]) {
+/// What time it is, and what happens.
+fn step(at: &str, text: &str) -> anyhow::Result<()> {
+    account::step(at.parse()?, text);
+    Ok(())
+}
+
+/// How many mails left of which kind, with examples of each: one to anybody, and the one to the person who asked for
+/// discretion.
+fn tell_letters(letters: &[Letter], discreet: &str) {
     let mut kinds: BTreeMap<&str, Vec<&Letter>> = BTreeMap::new();
     for letter in letters {
         kinds.entry(&letter.kind).or_default().push(letter);
@@ -329,12 +289,16 @@ fn tell_letters(letters: &[Letter]) {
         paragraph(4, "No mail left.");
     }
     for (kind, letters) in kinds {
-        let several = letters.iter().filter(|letter| letter.routes.len() > 1).count();
-        let of_both =
-            if several > 0 { format!(", {several} of them about both routes") } else { String::new() };
+        let both = |letter: &&&Letter| letter.routes.len() > 1;
+        let of_both = match (letters.iter().filter(both).count(), letters.len()) {
+            (0, _) => String::new(),
+            (several, all) if several == all => ", about both routes".to_owned(),
+            (several, _) => format!(", {several} of them about both routes"),
+        };
         paragraph(4, &format!("{} left: {kind}{of_both}. For example:", counted(letters.len(), "mail")));
-        let one = letters.iter().find(|letter| letter.routes.len() > 1).or(letters.first());
-        if let Some(Letter { number, to, subject, answers, .. }) = one {
+        let one = letters.iter().find(both).or(letters.first());
+        let other = letters.iter().find(|letter| letter.to == discreet);
+        for Letter { number, to, subject, answers, .. } in one.into_iter().chain(other) {
             let answers =
                 if answers.is_some() { " (in the thread of the mail that it puts right)" } else { "" };
             row(6, &[&format!("{number:04}"), to, &format!("{subject}{answers}")], &[4, 24]);

@@ -110,6 +110,11 @@ impl Reckoning {
         &self.people
     }
 
+    /// Who asked that nothing at first sight tells what a mail is about.
+    pub(super) fn discreet(&self) -> &str {
+        self.people.iter().find(|person| person.discreet).map_or("", |person| &person.address)
+    }
+
     /// Somebody else registers.
     pub(super) fn joins(&mut self, person: Registrant) {
         self.people.push(person);

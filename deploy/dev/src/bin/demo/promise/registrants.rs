@@ -57,9 +57,12 @@ impl Registrant {
         let registrations: Vec<Value> = self
             .programmes
             .iter()
-            .map(|programme| match self.from_july {
-                true => json!({ "programme": programme, "notBefore": "2024-07" }),
-                false => json!({ "programme": programme }),
+            .map(|programme| {
+                let mut registration = json!({ "programme": programme });
+                if self.from_july {
+                    registration["notBefore"] = "2024-07".into();
+                }
+                registration
             })
             .collect();
         let consent = json!({ "wordingVersion": "2023-06", "at": self.registered, "source": "careers-site" });
