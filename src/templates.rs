@@ -403,6 +403,7 @@ mod tests {
         );
     }
 
+    /// I30.
     #[test]
     fn what_a_view_lacks_is_an_error_everywhere() {
         for (text, line) in [

@@ -202,6 +202,7 @@ fn one_vacancy() {
     assert!(!mail.html.contains("\n\n"), "{}", mail.html);
 }
 
+/// I18: each item shows its own closing.
 #[test]
 fn several_vacancies_close_soonest_first() {
     let (volunteer, promotion, handler) = (volunteer(), promotion(), handler());

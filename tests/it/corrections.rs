@@ -11,7 +11,7 @@ use jobalerts_dev::smtp::{Rule, SmtpServer, Stage as SmtpStage};
 use serde_json::json;
 
 use crate::harness::events::Event;
-use crate::harness::people::{curious, person};
+use crate::harness::people::{crowd, curious, person};
 use crate::harness::{Delivered, Road};
 
 const ANN: &str = "ann@example.org";
@@ -260,4 +260,25 @@ async fn a_vacancy_that_vanishes_may_be_back() {
     assert_eq!(road.drain_at("2023-11-24T15:30:00Z").await, accepted(2));
     assert_eq!(road.kinds_to(ANN).await, ["vacancy-alert", "closed-early"]);
     assert_eq!(road.value::<String>("select subject from openings").await, P0);
+}
+
+/// I29: after the door has shut, no further mail that says it is open is claimed.
+#[tokio::test]
+async fn a_closed_door_stops_the_release() {
+    let road = Road::new().await;
+    road.import(&crowd(100)).await;
+    road.hears(&[Event::opened("230000AA").shuts("2023-12-08T12:00:00Z")]).await;
+    road.match_all().await;
+    let life = Life::begin(road.config().database.url.expose()).await.unwrap();
+    let rules = claim::Rules::new(road.config(), Arc::clone(road.program().taxonomy()), "midshire.example");
+    let claimed = async |limit| {
+        claim::claim(road.pool(), &rules, life.number(), limit, road.clock.now()).await.unwrap()
+    };
+    assert_eq!(claimed(30).await.mails.len(), 30);
+    road.hears(&[Event::closed("230000AA").version(2).at("2023-11-13T08:31:00Z")]).await;
+    // Matching has not looked yet.
+    let after = claimed(100).await;
+    assert_eq!((after.mails.len(), after.ended), (0, 70));
+    road.match_all().await;
+    assert_eq!(claimed(100).await.mails.len(), 0);
 }

@@ -95,3 +95,20 @@ async fn a_day_whose_bookings_have_closed_is_not_told_any_more() {
     road.hears(&[Event::sample("15")]).await;
     assert_eq!(road.drain_at("2024-02-14T17:10:00Z").await.accepted, 0);
 }
+
+/// I28, SUB-16: anybody may ask for it, and that they did stands in their search and nowhere else.
+#[tokio::test]
+async fn a_topic_is_told_to_anybody_and_noted_nowhere() {
+    let topic = "positive-action-support";
+    let road = Road::setup().with_guards().at("2024-01-22T12:00:00Z").build().await;
+    road.import(&[asks_for(ANN, topic).discreet(), asks_for(BOB, "discovery-day")]).await;
+    road.hears(&[Event::like("15").with("/data/topic", topic)]).await;
+    assert_eq!(road.drain_at("2024-01-22T12:02:00Z").await, accepted(1));
+    assert_eq!(road.mails_to(ANN).len(), 1);
+    let state: Value = serde_json::from_str(&road.state().await).unwrap();
+    for table in ["people", "consents", "searches", "registrations", "alerts", "mails"] {
+        assert!(!state[table].to_string().contains("positive"), "{table}");
+    }
+    let headers = format!("{:?}", road.only_mail().headers()).to_lowercase();
+    assert!(!headers.contains("positive"), "{headers}");
+}

@@ -76,3 +76,39 @@ async fn no_log_names_a_person_or_what_they_asked_for() {
     let replies: String = road.mail_rows().await.into_iter().filter_map(|mail| mail.reply).collect();
     assert!(!replies.to_lowercase().contains("example.net"), "{replies}");
 }
+
+/// I11: no table has a place for what must not be known about anybody.
+#[tokio::test]
+async fn no_column_is_about_what_a_person_is() {
+    let road = Road::new().await;
+    let columns: Vec<(String, String)> = road
+        .rows("select table_name::text, column_name::text from information_schema.columns where table_schema = 'public'")
+        .await;
+    assert!(columns.len() > 100, "all tables were looked at");
+    for (table, column) in columns {
+        for never in [
+            "race",
+            "ethnic",
+            "religion",
+            "belief",
+            "sex",
+            "gender",
+            "disab",
+            "health",
+            "age",
+            "birth",
+            "dob",
+            "orientation",
+            "nationality",
+            "convict",
+            "postcode",
+            "home",
+            "phone",
+            "marital",
+            "pregnan",
+        ] {
+            let is_named = column.split('_').any(|word| word.starts_with(never));
+            assert!(!is_named, "{table}.{column} is about {never}");
+        }
+    }
+}

@@ -51,6 +51,7 @@ fn whole(mail: &Email) -> String {
     format!("{}\n{}\n{}", mail.subject, mail.text, mail.html)
 }
 
+/// I12, and the *never* list of each kind.
 #[test]
 fn each_kind_says_its_blocks_and_never_what_it_must_not() {
     const APPLY: &[&str] = &["apply</a>", "and apply\n", "Read the advert"];

@@ -129,3 +129,14 @@ fn sentences_are_short() {
     assert!(sentences.iter().sum::<usize>() / sentences.len() < 12);
     assert!(sentences.iter().all(|&words| words <= 20), "{text}");
 }
+
+/// I19: money, titles and dates come from the events, never from a template.
+#[test]
+fn templates_name_no_money_and_no_date() {
+    let months = ["january", "february", "march", "april", "june", "july", "august", "september"];
+    for (name, text) in SHIPPED.iter().filter(|(name, _)| name.ends_with(".txt")) {
+        let lower = text.to_lowercase();
+        assert!(!text.contains(|c: char| c.is_ascii_digit() || c == '£'), "{name}");
+        assert!(!months.iter().any(|month| lower.contains(month)), "{name}");
+    }
+}
