@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jobalerts::delivery::claim::{self, Claimed, Rules};
 use jobalerts::delivery::told;
 use jobalerts::domain::taxonomy::Taxonomy;
-use jobalerts::store::mails::{self, Outcome, Try};
+use jobalerts::store::tries::{self, Outcome, Try};
 use jobalerts::store::workers::Life;
 
 use crate::adverts::Says;
@@ -72,7 +72,7 @@ async fn recorded(ground: &Ground, rules: &Rules, claimed: &[Claimed]) -> anyhow
         .collect();
     let begun = Instant::now();
     let mut transaction = ground.pool().begin().await?;
-    mails::record(&mut transaction, &tries, at).await?;
+    tries::record(&mut transaction, &tries, at).await?;
     transaction.commit().await?;
     Ok(begun.elapsed())
 }
