@@ -191,7 +191,7 @@ impl Story<'_> {
         self.publish_made("in-time", &[events::closed_in_time()?]).await?;
         self.reckoning.shuts(2);
         paragraph(4, "It closes when everybody was told that it closes: nothing to write.");
-        self.moment("2024-03-09T12:00:05Z", &[]).await?;
+        self.moment("2024-03-09T12:02:00Z", &[]).await?;
         let end = "2024-03-20T12:00:00Z";
         step(end, "The clock has shut the other route")?;
         self.reckoning.shuts(0);
