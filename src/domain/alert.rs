@@ -261,7 +261,7 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
         (Phase::Announced | Phase::Scheduled, Phase::Closed) if was_open => {
             registered.then_some(Notice::Missed)
         }
-        (Phase::Scheduled, Phase::Closed) => Some(Notice::CalledOff),
+        (Phase::Announced | Phase::Scheduled, Phase::Closed) => Some(Notice::CalledOff),
         (Phase::Open | Phase::Paused, Phase::Closed) => closed(told, truth, opening.kind, now),
         (Phase::Scheduled | Phase::Open, Phase::Paused) => Some(Notice::Paused),
         (Phase::Paused, Phase::Paused) if told.truth.earliest != truth.earliest => Some(Notice::Paused),
@@ -277,6 +277,13 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
         // Old news is no news: only that a door is open is still of use.
         Some(Notice::Open) => Word::Say(Notice::Open),
         Some(notice) if !opening.news.is_old_news(policy.max_age) => Word::Say(notice),
+        // Nothing more will come of it, and nothing more is owed.
+        _ if registered && phase == Phase::Closed && told.phase != Phase::Closed => {
+            Word::End(Reason::Expired)
+        }
+        _ if registered && phase == Phase::Withdrawn && told.phase != Phase::Withdrawn => {
+            Word::End(Reason::Withdrawn)
+        }
         _ => Word::Nothing,
     }
 }

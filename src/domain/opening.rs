@@ -119,7 +119,8 @@ impl Opening {
     ) {
         let before = self.truth.state;
         if state != before && !(before.is_ahead() && state.is_ahead()) {
-            self.moves.moved(at);
+            // What is said beforehand has settled by the time it is true.
+            self.moves.moved(if state == State::Open { at } else { at.min(said) });
         }
         self.truth.state = state;
         self.truth.close_reason = reason;

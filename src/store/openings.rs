@@ -64,6 +64,8 @@ pub struct Known {
     /// The event by which the row knows its opening.
     #[sqlx(rename = "anchor_event_id")]
     pub anchor: i64,
+    /// The name of a programme's cycle.
+    pub cycle: Option<String>,
     /// It has turned out to be the same opening as an earlier row.
     pub absorbed: bool,
 }
@@ -227,7 +229,7 @@ pub async fn truths(
 /// When Postgres is away.
 pub async fn known(connection: &mut PgConnection, subjects: &[String]) -> Result<Vec<Known>> {
     Ok(sqlx::query_as(
-        "select id, subject, posting, anchor_event_id, absorbed from openings
+        "select id, subject, posting, anchor_event_id, cycle, absorbed from openings
          where subject = any($1) order by subject, posting",
     )
     .bind(subjects)
