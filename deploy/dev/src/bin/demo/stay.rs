@@ -11,6 +11,10 @@ use crate::ground::Scene;
 use crate::people;
 
 const VACANCY: &str = "tests/golden/events/03-vacancy-opened-230000IR.json";
+/// What it is about...
+const SUBJECT: &str = "vacancy/230000IR";
+/// ...and somebody who hears of it.
+const PERSON: &str = "alder@example.org";
 
 /// Runs until `stopped`.
 pub(crate) async fn stay(scene: &Scene, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
@@ -27,6 +31,7 @@ pub(crate) async fn stay(scene: &Scene, stopped: impl Future<Output = ()>) -> an
     println!("\nTheir mails:  http://{page}\n");
     println!("In another shell, in this directory:\n");
     println!("  {shell} publish {VACANCY}");
+    println!("  {shell} explain {PERSON} {SUBJECT}");
     println!("  {shell} status\n");
     println!("Ctrl-C ends it all. The daemon's log follows.\n");
     tokio::select! {
