@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::account::{self, paragraph, row};
 use crate::expected::Expected;
-use crate::ground::Scene;
 use crate::rehearsal::{all_openings, describe, tell_matched, tell_outcome};
 use crate::samples::Sample;
+use crate::scene::Scene;
 
 /// The vacancy that the daemon is to tell people of.
 const REFERENCE: &str = "260000ZZ";

@@ -3,23 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use jobalerts::domain::cadence::{Cadence, Rhythm};
 use jobalerts::domain::subscriber::{Person, Search};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;
-use jobalerts::domain::truth::{Phase, State, Truth};
+use jobalerts::domain::truth::{Phase, Truth};
 use jobalerts::store::openings::Kept;
 
 use crate::letters::Letter;
+use crate::news::{Said, again, asking, news, settled};
 use crate::reasons::{Advert, Obstacle, obstacles};
-
-/// Nobody is told of a door that has moved before it has settled.
-const SETTLE: Duration = Duration::minutes(2);
-/// Between two mails about one vacancy to one person, if the second can wait.
-const GAP: Duration = Duration::minutes(60);
-/// A later closing is told at once if the old one is as near as this.
-const NEAR: Duration = Duration::hours(48);
 
 /// The people, and what is owed to them.
 pub(crate) struct Expected<'a> {
@@ -38,13 +32,6 @@ struct Memory {
     due: Option<DateTime<Utc>>,
     /// What they were told.
     said: Option<Said>,
-}
-
-/// What a person was told.
-struct Said {
-    truth: Truth,
-    at: DateTime<Utc>,
-    mail: String,
 }
 
 /// Who asks for an opening.
@@ -323,98 +310,8 @@ fn amiss<'l>(letter: &'l Letter, topics: &BTreeMap<String, Topic>) -> impl Itera
     found.into_iter()
 }
 
-/// Something that was told is no longer so.
-#[derive(Debug, PartialEq, Eq)]
-enum News {
-    /// It is gone.
-    Withdrawn(DateTime<Utc>),
-    /// It shut before the time that was told.
-    ClosedEarly(DateTime<Utc>),
-    /// It shuts earlier, or the time that was told is near.
-    MovedAtOnce,
-    /// It shuts later, and there is time.
-    MovedLater,
-}
-
-impl News {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Withdrawn(_) => "withdrawn",
-            Self::ClosedEarly(_) => "closed-early",
-            Self::MovedAtOnce | Self::MovedLater => "correction",
-        }
-    }
-}
-
-fn news(said: &Truth, truth: &Truth, now: DateTime<Utc>) -> Option<News> {
-    let (was, is) = (said.facts.door_shuts_at(), truth.facts.door_shuts_at());
-    match (said.state, truth.state) {
-        (State::Open, State::Withdrawn) => Some(News::Withdrawn(settled(truth))),
-        (State::Open, State::Closed) => {
-            let early = was.zip(truth.shut_at).is_some_and(|(told, shut)| shut < told);
-            early.then(|| News::ClosedEarly(settled(truth)))
-        }
-        (State::Open, State::Open) if said.facts.closing != truth.facts.closing => {
-            let earlier = match (was, is) {
-                (Some(was), Some(is)) => is < was,
-                (was, _) => was.is_none(),
-            };
-            let near = was.is_some_and(|was| was - now < NEAR);
-            Some(if earlier || near { News::MovedAtOnce } else { News::MovedLater })
-        }
-        _ => None,
-    }
-}
-
-/// The searches of a person that ask for what is so, or for what they were told.
-fn asking<'p>(
-    person: &'p Person,
-    said: Option<&Said>,
-    truth: &Truth,
-    taxonomy: &Taxonomy,
-) -> Vec<&'p Search> {
-    let told = said.map(|said| Terms::of(&said.truth.facts, taxonomy));
-    let terms = Terms::of(&truth.facts, taxonomy);
-    let asks = |search: &&Search| {
-        search.cadence != Cadence::Paused
-            && (search.criteria.matches(&terms)
-                || told.as_ref().is_some_and(|told| search.criteria.matches(told)))
-    };
-    person.searches.iter().filter(asks).collect()
-}
-
-/// When somebody who was told hears the news, if their searches still ask for it.
-fn again(
-    news: &News,
-    rhythm: &Rhythm,
-    asking: &[&Search],
-    said: &Said,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    if asking.is_empty() {
-        return None;
-    }
-    match news {
-        News::Withdrawn(settled) | News::ClosedEarly(settled) => Some(now.max(*settled)),
-        News::MovedAtOnce => Some(now),
-        News::MovedLater => {
-            let weekly = asking.iter().all(|search| search.cadence == Cadence::Weekly);
-            let cadence = if weekly { Cadence::Weekly } else { Cadence::Daily };
-            Some(rhythm.due(cadence, now)?.max(said.at + GAP))
-        }
-    }
-}
-
-/// From when anybody may be told how the door stands.
-fn settled(truth: &Truth) -> DateTime<Utc> {
-    let moved = truth.shut_at.or(truth.opened_at);
-    moved.map_or(DateTime::UNIX_EPOCH, |moved| moved + SETTLE)
-}
-
 #[cfg(test)]
 mod tests {
-    use jobalerts::domain::facts::{Closing, Facts};
-
     use super::*;
 
     const RIGHT: &str = r#"your searches "one" and "two""#;
@@ -429,15 +326,6 @@ mod tests {
         }
     }
 
-    fn truth() -> Truth {
-        serde_json::from_value(serde_json::json!({
-            "state": "open", "closeReason": null, "openedAt": "2024-03-01T09:00:00Z", "shutAt": null,
-            "explanation": null, "replacedBy": null, "earliest": null, "nextExpected": null,
-            "registrationStaysOpen": true, "facts": Facts::blank(chrono_tz::Europe::London),
-        }))
-        .expect("is a truth")
-    }
-
     fn problems(letters: &[Letter]) -> Vec<String> {
         let taxonomy = Taxonomy::shipped();
         let line = |name: &str| {
@@ -448,7 +336,7 @@ mod tests {
         let people = [line("ann"), line("ben")];
         let mut expected = Expected::new(&people, &taxonomy).expect("the schedules are good");
         let names = vec!["one".to_owned(), "two".to_owned()];
-        let topic = Topic { opening: 1, truth: truth(), at: DateTime::UNIX_EPOCH, names };
+        let topic = Topic { opening: 1, truth: crate::news::tests::truth(), at: DateTime::UNIX_EPOCH, names };
         let topics = BTreeMap::from([("A1".to_owned(), topic)]);
         let owed = Owed { person: 0, kind: "vacancy-alert", answers: None, topics };
         expected.hold_against(vec![owed], letters);
@@ -473,26 +361,5 @@ mod tests {
         assert_eq!(problems(&[correction]), [missing, &astray("ann", "correction")]);
         let answer = Letter { answers: Some("first@midshire.example".to_owned()), ..right };
         assert_eq!(problems(&[answer]), [missing, &astray("ann", "vacancy-alert")]);
-    }
-
-    #[test]
-    fn what_was_told_is_held_against_what_is_so() {
-        let at = |text: &str| -> DateTime<Utc> { text.parse().expect("is a moment") };
-        let shuts = |text: &str| {
-            let mut truth = truth();
-            truth.facts.closing = Closing::Instant(at(text));
-            truth
-        };
-        let (said, now) = (shuts("2024-03-08T12:00:00Z"), at("2024-03-04T09:00:00Z"));
-        assert_eq!(news(&said, &said, now), None);
-        assert_eq!(news(&said, &shuts("2024-03-07T12:00:00Z"), now), Some(News::MovedAtOnce));
-        assert_eq!(news(&said, &shuts("2024-03-09T12:00:00Z"), now), Some(News::MovedLater));
-        let late = at("2024-03-07T09:00:00Z");
-        assert_eq!(news(&said, &shuts("2024-03-09T12:00:00Z"), late), Some(News::MovedAtOnce));
-        let gone = |state| Truth { state, shut_at: Some(now), ..said.clone() };
-        assert_eq!(news(&said, &gone(State::Withdrawn), now), Some(News::Withdrawn(now + SETTLE)));
-        assert_eq!(news(&said, &gone(State::Closed), now), Some(News::ClosedEarly(now + SETTLE)));
-        let in_time = Truth { shut_at: Some(at("2024-03-08T12:00:01Z")), ..gone(State::Closed) };
-        assert_eq!(news(&said, &in_time, now), None);
     }
 }

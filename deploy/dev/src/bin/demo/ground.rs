@@ -8,16 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use chrono::{DateTime, SecondsFormat, Utc};
 use jobalerts_dev::inbox::Inbox;
 use jobalerts_dev::smtp::{Folder, SmtpServer, Storage};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use url::Url;
 
-use crate::broker::{self, Names};
-use crate::letters::Letter;
+use crate::broker::Names;
 use crate::outage::Outage;
 use crate::program::Program;
+use crate::scene::Scene;
 
 /// Everything that the demo uses.
 pub(crate) struct Ground {
@@ -84,109 +83,30 @@ impl Ground {
 
     async fn make(&self, name: &'static str) -> anyhow::Result<Scene> {
         let database = format!("jobalerts_{}_{}_{name}", self.kind, std::process::id());
-        let names = Names {
-            exchange: format!("{database}.events"),
-            queue: format!("{database}.queue"),
-            dead_letters: format!("{database}.dead-letters"),
-            outcomes: format!("{database}.outcomes"),
-        };
         let mut url = Url::parse(&self.server_url).context("DATABASE_URL is not a URL")?;
         url.set_path(&database);
         let config = self.folder.join(format!("{name}.toml"));
+        let names = Names::below(&database);
         write_config(&config, self.kind == "demo", url.as_str(), &self.amqp_url, &names, &self.smtp.url())?;
-        let program = Program::new(&config, &self.folder.join("jobalerts.log"))?;
-        let pool = PgPool::connect_lazy(url.as_str())?;
-        let mut server = PgConnection::connect(&self.server_url)
-            .await
-            .context("cannot connect to the PostgreSQL server of DATABASE_URL")?;
-        sqlx::query(AssertSqlSafe(format!("create database {database}")))
-            .execute(&mut server)
-            .await
-            .context("cannot make a database on the server of DATABASE_URL; its user needs CREATEDB")?;
-        server.close().await?;
-        Ok(Scene {
-            name,
+        let scene = Scene {
             smtp: Arc::clone(&self.smtp),
             inbox: Arc::clone(&self.inbox),
-            program,
-            pool,
+            program: Program::new(&config, &self.folder.join("jobalerts.log"))?,
+            pool: PgPool::connect_lazy(url.as_str())?,
             config,
+            name,
             folder: self.folder.clone(),
             names,
             amqp_url: self.amqp_url.clone(),
             database,
-        })
-    }
-}
-
-/// A database and queues, and the program set up for them.
-pub(crate) struct Scene {
-    /// The catcher.
-    pub(crate) smtp: Arc<SmtpServer>,
-    /// What it caught, here and on other scenes.
-    pub(crate) inbox: Arc<Inbox>,
-    /// The program.
-    pub(crate) program: Program,
-    /// The database.
-    pub(crate) pool: PgPool,
-    /// The program's configuration.
-    pub(crate) config: PathBuf,
-    name: &'static str,
-    folder: PathBuf,
-    names: Names,
-    amqp_url: String,
-    database: String,
-}
-
-impl Scene {
-    /// Writes a file of the demo's own, and returns its path.
-    pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<String> {
-        let path = self.folder.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(path.display().to_string())
-    }
-
-    /// Publishes events.
-    pub(crate) async fn publish(&self, options: &[&str], files: &[String]) -> anyhow::Result<()> {
-        let mut arguments = vec!["publish"];
-        arguments.extend(options);
-        arguments.extend(files.iter().map(String::as_str));
-        self.program.run(&arguments).await.map(drop)
-    }
-
-    /// Lets the program do all it can at a moment; returns what it says of that.
-    pub(crate) async fn drain(&self, now: DateTime<Utc>) -> anyhow::Result<String> {
-        let printed = self.program.run(&["drain", "--now", &instant(now)]).await?;
-        Ok(format!("drain: {}", printed.lines().next().unwrap_or_default()))
-    }
-
-    /// The mails that came after the first `seen`, and which kind the program says they are of.
-    pub(crate) async fn letters(&self, seen: usize) -> anyhow::Result<Vec<Letter>> {
-        let kinds: Vec<(String, String)> =
-            sqlx::query_as("select trim(message_id, '<>'), kind from mails").fetch_all(&self.pool).await?;
-        let kinds = kinds.into_iter().collect();
-        Ok(self.inbox.entries().iter().skip(seen).map(|entry| Letter::read(entry, &kinds)).collect())
-    }
-
-    /// What was set aside.
-    pub(crate) async fn dead_letters(&self) -> anyhow::Result<Vec<broker::DeadLetter>> {
-        broker::dead_letters(&self.amqp_url, &self.names).await
-    }
-
-    async fn clear(self, server: &mut PgConnection) -> anyhow::Result<()> {
-        self.pool.close().await;
-        let queues = broker::remove(&self.amqp_url, &self.names).await;
-        sqlx::query(AssertSqlSafe(format!("drop database {} with (force)", self.database)))
-            .execute(server)
+        };
+        let mut server = PgConnection::connect(&self.server_url)
             .await
-            .with_context(|| format!("cannot remove the database {}", self.database))?;
-        queues
+            .context("cannot connect to the PostgreSQL server of DATABASE_URL")?;
+        scene.make_database(&mut server).await?;
+        server.close().await?;
+        Ok(scene)
     }
-}
-
-/// A moment as the program takes and prints it.
-pub(crate) fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn given(variable: &str) -> anyhow::Result<String> {

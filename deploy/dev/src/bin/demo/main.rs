@@ -14,6 +14,7 @@ mod daemon;
 mod expected;
 mod ground;
 mod letters;
+mod news;
 mod outage;
 mod people;
 mod program;
@@ -21,6 +22,7 @@ mod promise;
 mod reasons;
 mod rehearsal;
 mod samples;
+mod scene;
 mod stay;
 
 use std::process::ExitCode;

@@ -12,8 +12,8 @@ use sqlx::PgPool;
 
 use crate::account::{self, counted, moment, paragraph, quoted, row};
 use crate::expected::{Asking, Changed, Due, Expected, Matched};
-use crate::ground::Scene;
 use crate::samples::Sample;
+use crate::scene::Scene;
 
 /// From an event to the moment at which the program looks at it.
 const LATER: Duration = Duration::seconds(5);

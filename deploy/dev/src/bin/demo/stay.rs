@@ -7,8 +7,8 @@ use jobalerts_dev::inbox::router;
 use tokio::net::TcpListener;
 
 use crate::account;
-use crate::ground::Scene;
 use crate::people;
+use crate::scene::Scene;
 
 const VACANCY: &str = "tests/golden/events/03-vacancy-opened-230000IR.json";
 /// What it is about...

@@ -2,24 +2,25 @@
 //! the date and the opening.
 
 mod events;
+mod ledger;
 mod reckoning;
 mod registrants;
+mod telling;
 mod words;
-
-use std::collections::BTreeMap;
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
 
-use self::reckoning::{Cycle, Reckoning, Word};
+use self::ledger::Ledger;
+use self::reckoning::{Reckoning, Word};
 use self::registrants::{ANY, DHEP, FULL, Gone, PCDA};
+use self::telling::{step, tell_ledger, tell_letters};
 use self::words::{
     CLOSED_EARLY, CYCLES, DATE, DATE_FOR_THE_LATECOMER, MISSED, OPEN, OPEN_AGAIN, OPEN_STILL, OTHER_DATE,
 };
-use crate::account::{self, counted, paragraph, row, say};
-use crate::ground::{Scene, instant};
-use crate::letters::Letter;
+use crate::account::{self, paragraph, say};
 use crate::outage::Outage;
+use crate::scene::{Scene, instant};
 
 /// What has to be said of the act at the end.
 pub(crate) struct Told {
@@ -32,7 +33,7 @@ pub(crate) struct Told {
 /// Plays it; `seen` mails came before.
 pub(crate) async fn play(scene: &Scene, outage: &Outage, seen: usize) -> anyhow::Result<Told> {
     let reckoning = Reckoning::new(registrants::all(), &CYCLES);
-    let mut story = Story { scene, outage, reckoning, seen, told_ledger: BTreeMap::new() };
+    let mut story = Story { scene, outage, reckoning, seen, ledger: Ledger::new() };
     story.people_register().await?;
     story.the_date_is_told_and_moves().await?;
     story.people_come_and_go().await?;
@@ -49,8 +50,8 @@ struct Story<'a> {
     reckoning: Reckoning,
     /// How many mails have been read.
     seen: usize,
-    /// What was said of the ledger, by cycle.
-    told_ledger: BTreeMap<String, [u64; 8]>,
+    /// The ledger after the last step.
+    ledger: Ledger,
 }
 
 impl Story<'_> {
@@ -110,9 +111,9 @@ impl Story<'_> {
         paragraph(
             4,
             &format!(
-                "{} stop all mails, and {} take their registration back (the demo does it in the tables: there are no \
+                "{} people stop all mails, and {} take their registration back (the demo does it in the tables: there are no \
                  pages for it yet). When it would be their turn, nothing is owed to them any more.",
-                counted(stopped.len(), "person").replace("persons", "people"),
+                stopped.len(),
                 unregistered.len()
             ),
         );
@@ -187,7 +188,7 @@ impl Story<'_> {
     }
 
     async fn time_is_up(&mut self) -> anyhow::Result<()> {
-        step("2024-03-09T12:00:05Z", "programme.closed: deadline")?;
+        step("2024-03-09T12:02:00Z", "programme.closed: deadline, two minutes ago")?;
         self.publish_made("in-time", &[events::closed_in_time()?]).await?;
         self.reckoning.shuts(2);
         paragraph(4, "It closes when everybody was told that it closes: nothing to write.");
@@ -197,7 +198,6 @@ impl Story<'_> {
         self.reckoning.shuts(0);
         self.moment(end, &[]).await?;
 
-        say("");
         let late = self.reckoning.people().iter().find(|person| person.address.ends_with(FULL));
         let late = late.map(|person| person.address.clone()).unwrap_or_default();
         for (what, arguments) in [
@@ -240,68 +240,15 @@ impl Story<'_> {
         self.reckoning.hold_against(words, &letters);
         tell_letters(&letters, self.reckoning.discreet());
         let ledger = self.scene.program.run(&["ledger", "--json", "--now", &instant(now)]).await?;
-        self.reckoning.hold_ledger(&serde_json::from_str(&ledger)?);
-        self.tell_ledger();
+        let ledger = ledger::read(&serde_json::from_str(&ledger)?);
+        tell_ledger(&self.ledger, &ledger);
+        self.reckoning.hold_ledger(&ledger);
+        self.ledger = ledger;
         let due: i64 = sqlx::query_scalar("select count(*) from alerts where due_at <= $1")
             .bind(now)
             .fetch_one(&self.scene.pool)
             .await?;
         ensure!(due == 0, "{due} alerts are still due after the mails of {at}");
         Ok(())
-    }
-
-    /// The promises of the cycles of which some have another outcome than before.
-    fn tell_ledger(&mut self) {
-        let ledger = self.reckoning.ledger();
-        for (Cycle { programme, number, .. }, entry) in &ledger {
-            let name = format!("{programme}/{number}");
-            let before = self.told_ledger.insert(name.clone(), *entry);
-            if before == Some(*entry) {
-                continue;
-            }
-            let [promises, outcomes @ .., _] = entry;
-            let names = ["owed", "kept", "kept late", "broken", "explained", "released"];
-            let parts: Vec<String> = outcomes
-                .iter()
-                .zip(names)
-                .filter(|(count, _)| **count > 0)
-                .map(|(count, name)| format!("{count} {name}"))
-                .collect();
-            row(4, &[&name, &format!("{promises} promises: {}", parts.join(", "))], &[10]);
-        }
-    }
-}
-
-/// What time it is, and what happens.
-fn step(at: &str, text: &str) -> anyhow::Result<()> {
-    account::step(at.parse()?, text);
-    Ok(())
-}
-
-/// How many mails left of which kind, with examples of each: one to anybody, and the one to the person who asked for
-/// discretion.
-fn tell_letters(letters: &[Letter], discreet: &str) {
-    let mut kinds: BTreeMap<&str, Vec<&Letter>> = BTreeMap::new();
-    for letter in letters {
-        kinds.entry(&letter.kind).or_default().push(letter);
-    }
-    if kinds.is_empty() {
-        paragraph(4, "No mail left.");
-    }
-    for (kind, letters) in kinds {
-        let both = |letter: &&&Letter| letter.routes.len() > 1;
-        let of_both = match (letters.iter().filter(both).count(), letters.len()) {
-            (0, _) => String::new(),
-            (several, all) if several == all => ", about both routes".to_owned(),
-            (several, _) => format!(", {several} of them about both routes"),
-        };
-        paragraph(4, &format!("{} left: {kind}{of_both}. For example:", counted(letters.len(), "mail")));
-        let one = letters.iter().find(both).or(letters.first());
-        let other = letters.iter().find(|letter| letter.to == discreet);
-        for Letter { number, to, subject, answers, .. } in one.into_iter().chain(other) {
-            let answers =
-                if answers.is_some() { " (in the thread of the mail that it puts right)" } else { "" };
-            row(6, &[&format!("{number:04}"), to, &format!("{subject}{answers}")], &[4, 24]);
-        }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
+use super::ledger::Ledger;
 use super::registrants::{Gone, Registrant};
 use crate::letters::Letter;
 
@@ -234,60 +233,35 @@ impl Reckoning {
         found
     }
 
-    /// What must stand in the ledger: for each cycle that is known, its promises, the six outcomes, and how many
-    /// heard the date.
-    pub(super) fn ledger(&self) -> Vec<(Cycle, [u64; 8])> {
-        let known =
-            (0..self.cycles.len()).filter(|known| self.promises.keys().any(|(_, cycle)| cycle == known));
-        known.map(|cycle| (self.cycles[cycle], self.entry(cycle))).collect()
-    }
-
-    fn entry(&self, cycle: usize) -> [u64; 8] {
-        let shut = self.shut.contains(&cycle);
-        let mut entry = [0; 8];
-        for (_, promise) in self.promises.iter().filter(|((_, about), _)| *about == cycle) {
-            let column = match promise.outcome {
-                Outcome::Owed if shut => 4,
-                Outcome::Owed => 1,
-                Outcome::Kept => 2,
-                Outcome::KeptLate => 3,
-                Outcome::Explained => 5,
-                Outcome::Released => 6,
+    /// What must stand in the ledger.
+    fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::new();
+        for ((_, cycle), promise) in &self.promises {
+            let Cycle { programme, number, .. } = self.cycles[*cycle];
+            let entry = ledger.entry(format!("programme/{programme}/{number}")).or_default();
+            let place = match promise.outcome {
+                Outcome::Owed if self.shut.contains(cycle) => 3,
+                Outcome::Owed => 0,
+                Outcome::Kept => 1,
+                Outcome::KeptLate => 2,
+                Outcome::Explained => 4,
+                Outcome::Released => 5,
             };
-            entry[0] += 1;
-            entry[column] += 1;
-            entry[7] += u64::from(promise.date_told);
+            entry.promises += 1;
+            entry.outcomes[place] += 1;
+            entry.date_told += u64::from(promise.date_told);
         }
-        entry
+        ledger
     }
 
-    /// Holds what `jobalerts ledger --json` says against what must stand there.
-    pub(super) fn hold_ledger(&mut self, said: &Value) {
-        let columns =
-            ["promises", "owed", "kept", "keptLate", "broken", "explained", "released", "advanceTold"];
-        let said: BTreeMap<String, Vec<u64>> = said["cycles"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|cycle| {
-                let name = format!("{}/{}", cycle["subject"].as_str().unwrap_or_default(), cycle["number"]);
-                (name, columns.iter().map(|column| cycle[*column].as_u64().unwrap_or(u64::MAX)).collect())
-            })
-            .collect();
-        let right: BTreeMap<String, Vec<u64>> = self
-            .ledger()
-            .into_iter()
-            .map(|(Cycle { programme, number, .. }, entry)| {
-                (format!("programme/{programme}/{number}"), entry.to_vec())
-            })
-            .collect();
-        if said != right {
+    /// Holds what the program says of the ledger against what must stand there.
+    pub(super) fn hold_ledger(&mut self, said: &Ledger) {
+        let right = self.ledger();
+        if *said != right {
             self.problems.push(format!("the ledger says {said:?} in place of {right:?}"));
         }
-        for (name, entry) in said {
-            if entry[0] != entry[1..7].iter().sum::<u64>() {
-                self.problems.push(format!("the six outcomes of {name} do not add up: {entry:?}"));
-            }
+        for (cycle, entry) in said.iter().filter(|(_, entry)| !entry.adds_up()) {
+            self.problems.push(format!("the six outcomes of {cycle} do not add up: {entry:?}"));
         }
     }
 
