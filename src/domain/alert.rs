@@ -234,8 +234,8 @@ fn untold(situation: &Situation<'_>, policy: &Policy) -> Word {
         Phase::Withdrawn if wish.registration == Some(Registered::Exactly) && !old => {
             Word::Say(Notice::Withdrawn)
         }
-        Phase::Withdrawn if registered => Word::End(Reason::Withdrawn),
-        Phase::Closed | Phase::Withdrawn => Word::End(Reason::Expired),
+        Phase::Withdrawn => Word::End(Reason::Withdrawn),
+        Phase::Closed => Word::End(Reason::Expired),
     }
 }
 
@@ -257,6 +257,8 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
         }
         (Phase::Open, Phase::Open)
         | (Phase::Scheduled | Phase::Open, Phase::Scheduled | Phase::Announced) => changes(),
+        // A day that was postponed and has a date again has moved.
+        (Phase::Paused, Phase::Open) if opening.kind == Kind::EventDay => changes().or(Some(Notice::Open)),
         (_, Phase::Open) => Some(Notice::Open),
         (Phase::Announced | Phase::Scheduled, Phase::Closed) if was_open => {
             registered.then_some(Notice::Missed)

@@ -113,7 +113,7 @@ fn somebody_who_knows_nothing_of_a_route() {
         (&open, registered(), "2024-03-19T12:00:00Z", say(Notice::Missed)),
         (&gone, registered(), "2024-03-08T09:02:00Z", say(Notice::Withdrawn)),
         (&gone, within(), "2024-03-08T09:02:00Z", Word::End(Reason::Withdrawn)),
-        (&gone, searching(), "2024-03-08T09:02:00Z", Word::End(Reason::Expired)),
+        (&gone, searching(), "2024-03-08T09:02:00Z", Word::End(Reason::Withdrawn)),
         (&open, Wish::default(), "2024-03-06T10:02:00Z", Word::End(Reason::NoLongerWanted)),
         (
             &open,
@@ -275,6 +275,7 @@ fn which_changes_are_told_and_when() {
         (noon, Change::Title("Custody clerks".into()), Word::Nothing),
         (noon, Change::Title("The custody clerk we want".into()), Word::Nothing),
         (noon, Change::Title("Custody sergeant".into()), told(Field::Title)),
+        (noon, Change::Title("Custdy clerck".into()), Word::Nothing),
         (noon, Change::Description(Some("Other words".into())), Word::Nothing),
         (noon, Change::Employer(Some("Another unit".into())), Word::Nothing),
         (noon, Change::Url(Some("https://careers.example/2".into())), Word::Nothing),
@@ -287,6 +288,24 @@ fn which_changes_are_told_and_when() {
         let told = Some((&then, Phase::Open));
         assert_eq!(word(&now, told, searching(), "2024-03-11T09:00:00Z"), expected, "{change:?}");
     }
+}
+
+#[test]
+fn a_misspelt_word_of_rank_is_no_other_rank() {
+    let with = |title: &str| {
+        vacancy(
+            Closing::OpenUntilFilled,
+            &[event(2, "2024-03-02T09:00:00Z", None, vec![Change::Title(title.into())])],
+        )
+    };
+    let differs = |was: &str, is: &str| {
+        word(&with(is), Some((&with(was), Phase::Open)), searching(), "2024-03-03T09:00:00Z") != Word::Nothing
+    };
+    assert!(!differs("Police sargeant", "Police sergeant"));
+    assert!(!differs("Custody oficer", "Custody officer"));
+    assert!(differs("Police sergeant", "Police inspector"));
+    assert!(differs("Custody officer", "Custody volunteer"));
+    assert!(differs("Clerk", "Clerk, volunteer"));
 }
 
 fn day_event(version: i64, time: &str, door: Option<Door>, change: DayChange) -> Event {
@@ -319,6 +338,18 @@ fn an_event_day() {
     assert_eq!(word(&moved, told, searching(), now), say(Notice::Corrected(vec![Field::Day])));
     assert_eq!(word(&off, told, searching(), now), say(Notice::CalledOff));
     assert_eq!(word(&off, None, searching(), now), Word::End(Reason::Expired));
+    // Postponed, and with another date.
+    let off_for_now = day_event(2, "2024-02-12T16:10:00Z", Some(Door::Pause), DayChange::default());
+    let new_date = DayChange { starts_at: Some(at("2024-03-02T10:30:00Z")), ..DayChange::default() };
+    let again = day_event(3, "2024-02-13T16:10:00Z", Some(Door::Reschedule), new_date);
+    let postponed = then(off_for_now.clone());
+    let dated = only(Kind::EventDay, &[published.clone(), off_for_now, again]);
+    assert_eq!(word(&postponed, told, searching(), now), say(Notice::Paused));
+    let told_that = Some((&postponed, Phase::Paused));
+    assert_eq!(
+        word(&dated, told_that, searching(), "2024-02-13T16:12:00Z"),
+        say(Notice::Corrected(vec![Field::Day]))
+    );
     // That it is full can wait for the next digest; that there are places again cannot.
     assert_eq!(word(&full, told, searching(), now), Word::Wait(at("2024-02-13T08:00:00Z")));
     assert_eq!(
