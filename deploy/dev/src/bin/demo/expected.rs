@@ -245,7 +245,7 @@ impl<'a> Expected<'a> {
         }
         for letter in unread {
             let Letter { number, kind, to, .. } = letter;
-            self.problems.push(format!("mail {number}, a {kind} to {to}, must not have left"));
+            self.problems.push(format!("mail {number} ({kind}) to {to} must not have left"));
         }
         self.letters.extend(letters.iter().cloned());
     }
@@ -348,14 +348,13 @@ mod tests {
         let right = letter("ann", RIGHT);
         assert_eq!(problems(std::slice::from_ref(&right)), [""; 0]);
         assert_eq!(problems(&[]), ["ann@example.org got no vacancy-alert"]);
-        let twice = "mail 1, a vacancy-alert to ann@example.org, must not have left";
+        let twice = "mail 1 (vacancy-alert) to ann@example.org must not have left";
         assert_eq!(problems(&[right.clone(), right.clone()]), [twice]);
         for why in [r#"your search "one""#, r#"your searches "one", "two" and "three""#] {
             assert_eq!(problems(&[letter("ann", why)]), ["mail 1 gives other reasons for A1"]);
         }
         let missing = "ann@example.org got no vacancy-alert";
-        let astray =
-            |to: &str, kind: &str| format!("mail 1, a {kind} to {to}@example.org, must not have left");
+        let astray = |to: &str, kind: &str| format!("mail 1 ({kind}) to {to}@example.org must not have left");
         assert_eq!(problems(&[letter("ben", RIGHT)]), [missing, &astray("ben", "vacancy-alert")]);
         let correction = Letter { kind: "correction".to_owned(), ..right.clone() };
         assert_eq!(problems(&[correction]), [missing, &astray("ann", "correction")]);

@@ -186,7 +186,7 @@ impl Reckoning {
             }
         }
         for Letter { number, kind, to, .. } in unread.into_values().flatten() {
-            self.problems.push(format!("mail {number}, a {kind} to {to}, must not have left"));
+            self.problems.push(format!("mail {number} ({kind}) to {to} must not have left"));
         }
     }
 
@@ -268,5 +268,79 @@ impl Reckoning {
     /// What is not as it should be.
     pub(super) fn problems(self) -> Vec<String> {
         self.problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::registrants::latecomer;
+    use super::super::words::{CLOSED_EARLY, CYCLES, DATE, OPEN};
+    use super::*;
+
+    const ZOE: &str = "zoe.late@example.org";
+
+    fn zoe() -> Reckoning {
+        let mut reckoning = Reckoning::new(vec![latecomer()], &CYCLES);
+        reckoning.is_known(0);
+        reckoning.is_known(1);
+        reckoning
+    }
+
+    fn letter(word: &Word, routes: &[&str]) -> Letter {
+        let says = word.says.iter().copied().chain(CYCLES.iter().map(|cycle| cycle.closes));
+        Letter {
+            number: 1,
+            to: ZOE.to_owned(),
+            kind: word.kind.to_owned(),
+            id: "first@midshire.example".to_owned(),
+            routes: routes.iter().map(|route| (*route).to_owned()).collect(),
+            text: says.collect::<Vec<_>>().join(" "),
+            ..Letter::default()
+        }
+    }
+
+    fn held(words: &[Word], letters: &[Letter]) -> Vec<String> {
+        let mut reckoning = zoe();
+        reckoning.hold_against(words, letters);
+        reckoning.problems()
+    }
+
+    #[test]
+    fn both_routes_are_one_mail_and_everything_else_is_wrong() {
+        let right = letter(&DATE, &["pc-dhep", "pc-pcda"]);
+        assert_eq!(held(&[DATE], std::slice::from_ref(&right)), [""; 0]);
+        assert_eq!(held(&[DATE], &[]), [format!("{ZOE} got no opening-date")]);
+        let second = format!("mail 1 (opening-date) to {ZOE} must not have left");
+        assert_eq!(held(&[], std::slice::from_ref(&right)), [second.as_str()]);
+        assert_eq!(held(&[DATE], &[right.clone(), right.clone()]), [second]);
+        let half = letter(&DATE, &["pc-dhep"]);
+        assert_eq!(held(&[DATE], &[half]), [r#"mail 1 tells of the routes {"pc-dhep"}"#]);
+        let silent = Letter { text: CYCLES[0].closes.to_owned(), ..right.clone() };
+        assert_eq!(held(&[DATE], &[silent]).len(), 2);
+        let answer = Letter { answers: Some("other@midshire.example".to_owned()), ..right };
+        assert_eq!(held(&[DATE], &[answer]).len(), 1);
+    }
+
+    #[test]
+    fn what_puts_right_answers_the_mail_that_was_wrong() {
+        let both = ["pc-dhep", "pc-pcda"];
+        let shut = |answers: Option<&str>| {
+            let mut reckoning = zoe();
+            reckoning.hold_against(&[DATE], &[letter(&DATE, &both)]);
+            reckoning.hold_against(&[OPEN], &[letter(&OPEN, &both)]);
+            let answers = answers.map(ToOwned::to_owned);
+            let closed = Letter { answers, ..letter(&CLOSED_EARLY, &["pc-pcda"]) };
+            reckoning.hold_against(&[CLOSED_EARLY], &[closed]);
+            reckoning
+        };
+        assert_eq!(shut(None).problems().len(), 1);
+        let mut right = shut(Some("first@midshire.example"));
+        let ledger = right.ledger();
+        assert_eq!(ledger["programme/pc-pcda/1"].outcomes, [0, 1, 0, 0, 0, 0]);
+        right.hold_ledger(&ledger);
+        assert_eq!(right.problems(), [""; 0]);
+        let mut right = zoe();
+        right.hold_ledger(&ledger);
+        assert_eq!(right.problems().len(), 1);
     }
 }
