@@ -101,6 +101,8 @@ alter table alerts
 -- nothing here.
 create index alerts_by_opening on alerts (opening_id, subscriber_id)
     where promise or told_revision is not null;
+-- What is still owed: few of all that was ever promised.
+create index alerts_outstanding on alerts (opening_id) where promise and outcome is null;
 
 -- The mails that a mail belongs to, oldest first: a correction stands in the
 -- thread of what it corrects.

@@ -106,6 +106,7 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
             Some(alerts) => Some(alerts),
             None => openings::settle(&mut transaction, now).await?,
         };
+        openings::give_up(&mut transaction, now).await?;
         if alerts.is_some_and(|alerts| alerts > 0) {
             store::announce_work(&mut transaction, "delivery").await?;
         }

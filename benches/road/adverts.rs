@@ -31,7 +31,8 @@ pub(crate) enum Says {
 /// The event that opens a vacancy: routing key and body.
 pub(crate) fn event(reference: &str, says: Says, now: DateTime<Utc>) -> anyhow::Result<(String, Vec<u8>)> {
     let since = match says {
-        Says::Open => now - Duration::minutes(1),
+        // So long that the door has settled, and its first word is due.
+        Says::Open => now - Duration::minutes(5),
         Says::OldNews => now - Duration::days(365),
     };
     let event = json!({

@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jobalerts::compose::VACANCY_ALERT;
 use jobalerts::delivery::claim::{self, Claimed, Rules};
+use jobalerts::delivery::told;
 use jobalerts::domain::taxonomy::Taxonomy;
-use jobalerts::domain::truth::Phase;
-use jobalerts::store::mails::{self, Outcome, Told, Try};
+use jobalerts::store::tries::{self, Outcome, Try};
 use jobalerts::store::workers::Life;
 
 use crate::adverts::Says;
@@ -28,12 +27,9 @@ pub(crate) async fn measure(ground: &Ground, searches: u32, report: &mut Report)
         published(ground, &format!("CLAIM-{number}"), Says::Open).await?;
     }
     daemon.stop().await?;
-    let rules = Rules {
-        taxonomy: Arc::new(Taxonomy::shipped()),
-        testers: [].into(),
-        domain: ground.config().smtp.from.address().domain().to_owned(),
-        rhythm: ground.config().rhythm(),
-    };
+    let config = ground.config();
+    let domain = config.smtp.from.address().domain();
+    let rules = Rules::new(config, Arc::new(Taxonomy::shipped()), domain);
     let life = Life::begin(ground.config().database.url.expose()).await?;
     for together in TOGETHER {
         let (mut claims, mut records) = (Vec::new(), Vec::new());
@@ -43,7 +39,7 @@ pub(crate) async fn measure(ground: &Ground, searches: u32, report: &mut Report)
             if i64::try_from(claimed.len())? == together {
                 claims.push(begun.elapsed());
             }
-            records.push(recorded(ground, &claimed).await?);
+            records.push(recorded(ground, &rules, &claimed).await?);
         }
         if claims.len() < TIMES {
             // A small population has been told by now.
@@ -61,30 +57,22 @@ pub(crate) async fn measure(ground: &Ground, searches: u32, report: &mut Report)
     ground.forget().await
 }
 
-async fn recorded(ground: &Ground, claimed: &[Claimed]) -> anyhow::Result<Duration> {
-    let told = |mail: &Claimed| {
-        let told = mail.topics.iter().map(|topic| Told {
-            opening_id: topic.opening.id,
-            revision: topic.opening.revision,
-            phase: Phase::Open,
-            door_shuts_at: topic.opening.posting.door_shuts_at(),
-        });
-        told.collect()
-    };
+async fn recorded(ground: &Ground, rules: &Rules, claimed: &[Claimed]) -> anyhow::Result<Duration> {
+    let at = now();
     let tries: Vec<Try> = claimed
         .iter()
         .map(|mail| Try {
             mail_id: mail.mail_id,
             worker: mail.worker,
             subscriber_id: mail.subscriber_id,
-            told: told(mail),
+            told: told(mail, rules.policy.useful_minimum, at),
             outcome: Outcome::Accepted,
-            reply: format!("250 2.0.0 Ok: queued, {VACANCY_ALERT}"),
+            reply: format!("250 2.0.0 Ok: queued, {}", mail.kind.name()),
         })
         .collect();
     let begun = Instant::now();
     let mut transaction = ground.pool().begin().await?;
-    mails::record(&mut transaction, &tries, now()).await?;
+    tries::record(&mut transaction, &tries, at).await?;
     transaction.commit().await?;
     Ok(begun.elapsed())
 }

@@ -120,7 +120,8 @@ impl Ground {
 
     /// Forgets vacancies and who was told of them, but not the people.
     pub(crate) async fn forget(&self) -> anyhow::Result<()> {
-        let tables = "truncate events, openings, opening_revisions, alerts, mails restart identity";
+        let tables =
+            "truncate events, openings, opening_revisions, alerts, mails, outcome_events restart identity";
         sqlx::query(tables).execute(&self.pool).await?;
         Ok(())
     }

@@ -65,7 +65,7 @@ pub(crate) async fn published(ground: &Ground, reference: &str, says: Says) -> a
 
 /// The statement that finds who asks for a vacancy, alone.
 async fn statement(ground: &Ground, report: &mut Report) -> anyhow::Result<()> {
-    let terms = Terms::of(&compose::facts(ground.config())?, ground.taxonomy());
+    let terms = Terms::of(&compose::truth(ground.config())?.facts, ground.taxonomy());
     let mut connection = ground.pool().acquire().await?;
     let mut times = Vec::new();
     let mut hits = 0;

@@ -99,8 +99,10 @@ pub(super) fn changed_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
 /// What became of a day, in a few words.
 fn fact(setting: Setting<'_>, item: &Item<'_>) -> String {
     let facts = &item.truth.facts;
-    if !matches!(item.notice, Notice::Corrected(_)) {
-        return "Called off".to_owned();
+    match item.notice {
+        Notice::Corrected(_) => {}
+        Notice::Paused => return "Postponed".to_owned(),
+        _ => return "Called off".to_owned(),
     }
     let found = |field: Field| fields(item.notice).contains(&field);
     let zone = facts.zone;
@@ -147,7 +149,13 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
     let facts = &item.truth.facts;
     view.explanation = explanation(item.truth.explanation.as_deref());
     if !matches!(item.notice, Notice::Corrected(_)) {
-        let is = "It has been called off.".to_owned();
+        let is = match item.notice {
+            Notice::Paused => {
+                "It has been postponed. There is no new date yet; we will write when there is one."
+            }
+            _ => "It has been called off.",
+        };
+        let is = is.to_owned();
         let was = item.told.as_ref().and_then(|told| {
             let day = told.truth.facts.day.as_ref()?;
             let on = when_told(setting, told);

@@ -127,6 +127,9 @@ pub(super) fn changed_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
         [only] => {
             let headline = match only.notice {
                 Notice::Paused => "This route is not taking applications",
+                Notice::CalledOff if only.told.is_some_and(|told| opening(told.truth).is_none()) => {
+                    "This route will not open for now"
+                }
                 Notice::CalledOff => "This route will not open on the date we gave",
                 _ if only.truth.shut_at.is_some_and(|at| at > setting.now) => "This route is ending",
                 _ => "This route is no longer offered",
@@ -166,7 +169,9 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
             let is = "It will not open then.".to_owned();
             match was {
                 Some(was) => view.wrong.push(Wrong { was, is, writer: Writer::Us }),
-                None => view.lead.push("This route will not open on the date that was given.".to_owned()),
+                None => view
+                    .lead
+                    .push("We wrote that this route would open. It will not open for now.".to_owned()),
             }
             expected(truth, view);
             stays(item, view, "You stay registered. We will write when it has a new date.");

@@ -234,8 +234,8 @@ fn untold(situation: &Situation<'_>, policy: &Policy) -> Word {
         Phase::Withdrawn if wish.registration == Some(Registered::Exactly) && !old => {
             Word::Say(Notice::Withdrawn)
         }
-        Phase::Withdrawn if registered => Word::End(Reason::Withdrawn),
-        Phase::Closed | Phase::Withdrawn => Word::End(Reason::Expired),
+        Phase::Withdrawn => Word::End(Reason::Withdrawn),
+        Phase::Closed => Word::End(Reason::Expired),
     }
 }
 
@@ -257,11 +257,13 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
         }
         (Phase::Open, Phase::Open)
         | (Phase::Scheduled | Phase::Open, Phase::Scheduled | Phase::Announced) => changes(),
+        // A day that was postponed and has a date again has moved.
+        (Phase::Paused, Phase::Open) if opening.kind == Kind::EventDay => changes().or(Some(Notice::Open)),
         (_, Phase::Open) => Some(Notice::Open),
         (Phase::Announced | Phase::Scheduled, Phase::Closed) if was_open => {
             registered.then_some(Notice::Missed)
         }
-        (Phase::Scheduled, Phase::Closed) => Some(Notice::CalledOff),
+        (Phase::Announced | Phase::Scheduled, Phase::Closed) => Some(Notice::CalledOff),
         (Phase::Open | Phase::Paused, Phase::Closed) => closed(told, truth, opening.kind, now),
         (Phase::Scheduled | Phase::Open, Phase::Paused) => Some(Notice::Paused),
         (Phase::Paused, Phase::Paused) if told.truth.earliest != truth.earliest => Some(Notice::Paused),
@@ -277,6 +279,13 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
         // Old news is no news: only that a door is open is still of use.
         Some(Notice::Open) => Word::Say(Notice::Open),
         Some(notice) if !opening.news.is_old_news(policy.max_age) => Word::Say(notice),
+        // Nothing more will come of it, and nothing more is owed.
+        _ if registered && phase == Phase::Closed && told.phase != Phase::Closed => {
+            Word::End(Reason::Expired)
+        }
+        _ if registered && phase == Phase::Withdrawn && told.phase != Phase::Withdrawn => {
+            Word::End(Reason::Withdrawn)
+        }
         _ => Word::Nothing,
     }
 }

@@ -240,5 +240,20 @@ fn pay_differs(old: &Facts, new: &Facts) -> bool {
 fn title_differs(old: &str, new: &str, words: &TellingWords) -> bool {
     let (old, new) = (Stems::of_all([old]), Stems::of_all([new]));
     let (was, is): (BTreeSet<&str>, BTreeSet<&str>) = (old.distinct().collect(), new.distinct().collect());
-    was.symmetric_difference(&is).any(|word| words.0.contains(*word))
+    let mut gone: Vec<&str> = was.difference(&is).copied().collect();
+    let mut come: Vec<&str> = is.difference(&was).copied().collect();
+    // A word that was only misspelt is the same word, unless both are words of their own.
+    gone.retain(|old| {
+        let spelt = come.iter().position(|new| {
+            strsim::osa_distance(old, new) <= MISSPELT && !(words.0.contains(*old) && words.0.contains(*new))
+        });
+        if let Some(index) = spelt {
+            come.remove(index);
+        }
+        spelt.is_none()
+    });
+    gone.into_iter().chain(come).any(|word| words.0.contains(word))
 }
+
+/// Two words that differ by at most so many letters are one, misspelt.
+const MISSPELT: usize = 2;

@@ -177,10 +177,14 @@ impl Fold {
                 // Who registered is to hear of it, even if it has never opened.
                 Some(last.unwrap_or_else(|| self.begin(event)))
             }
-            Some(Door::Shut(_) | Door::Pause) | None => {
-                // That the clock has shut it does not make it the next one that is meant.
+            Some(Door::Pause) => running.or(ahead).or(last),
+            Some(Door::Shut(_)) | None => {
+                // What is cancelled was to come; and that the clock has shut one does not make it the next
+                // one that is meant.
                 let unsaid = begun.filter(|&begun| self.openings[begun].truth.state.is_running());
-                running.or(unsaid).or(last)
+                let cancelled =
+                    matches!(door, Some(Door::Shut(CloseReason::Cancelled | CloseReason::PostedInError)));
+                running.or(ahead.filter(|_| cancelled)).or(unsaid).or(last)
             }
         };
         found.or_else(|| begins.then(|| self.begin(event))).into_iter().collect()
@@ -208,9 +212,9 @@ impl Opening {
     fn hear(&mut self, event: &Event) {
         let before = self.truth.clone();
         let door = event.happening.door;
-        if matches!(door, Some(Door::Open | Door::Announce | Door::Schedule | Door::Reschedule))
-            && !self.begun_by.contains(&event.id)
-        {
+        // A route that is gone before it was heard of begins with that.
+        let may_begin = !matches!(door, None | Some(Door::Shut(_) | Door::Pause));
+        if may_begin && !self.begun_by.contains(&event.id) {
             self.begun_by.push(event.id);
         }
         if self.kind == Kind::Vacancy && door == Some(Door::Open) {
@@ -239,7 +243,8 @@ impl Opening {
             Some(Door::Withdraw(reason)) => set(self, State::Withdrawn, Some(reason)),
         }
         self.position = event.position;
-        if self.truth != before {
+        // A later version of an older time does not make what is new old.
+        if self.truth != before && self.news.time <= event.position.time {
             self.news = event.heard();
         }
     }

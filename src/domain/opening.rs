@@ -58,7 +58,7 @@ pub struct Opening {
     pub moves: Moves,
     /// The event that began it.
     pub begun: Heard,
-    /// The event that last changed the truth.
+    /// The youngest of the events that changed the truth.
     pub news: Heard,
     /// The event that spoke last.
     pub position: Position,
@@ -119,7 +119,8 @@ impl Opening {
     ) {
         let before = self.truth.state;
         if state != before && !(before.is_ahead() && state.is_ahead()) {
-            self.moves.moved(at);
+            // What is said beforehand has settled by the time it is true.
+            self.moves.moved(if state == State::Open { at } else { at.min(said) });
         }
         self.truth.state = state;
         self.truth.close_reason = reason;

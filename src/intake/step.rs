@@ -171,13 +171,20 @@ async fn keep(
     let known = openings::known(&mut transaction, &touched).await?;
     let mut worked = Vec::new();
     for (subject, openings) in &openings {
-        let rows: Vec<&Known> = known.iter().filter(|row| row.subject == *subject).collect();
-        let mut next_number = rows.last().map_or(1, |row| row.number + 1);
+        let rows: Vec<&Known> = known.iter().filter(|row| row.subject == *subject && !row.absorbed).collect();
+        let mut next_number =
+            known.iter().filter(|row| row.subject == *subject).map(|row| row.number).max().unwrap_or(0) + 1;
+        let mut found: Vec<&Known> = Vec::new();
         for opening in openings {
-            // Events that arrive late may show that two rows are one posting.
-            let mut same = rows.iter().filter(|row| !row.absorbed && opening.begun_by.contains(&row.anchor));
-            let (number, anchor) = if let Some(row) = same.next() {
-                for later in same {
+            // Events that arrive late may show that two rows are one opening.
+            let is_it = |row: &&&Known| {
+                !found.iter().any(|other| other.id == row.id)
+                    && (opening.begun_by.contains(&row.anchor)
+                        || opening.cycle.is_some() && opening.cycle == row.cycle)
+            };
+            let same: Vec<&Known> = rows.iter().filter(is_it).copied().collect();
+            let (number, anchor) = if let [row, later @ ..] = &same[..] {
+                for later in later {
                     store::openings::absorb(&mut transaction, later.id, row.id).await?;
                 }
                 (row.number, row.anchor)
@@ -185,7 +192,14 @@ async fn keep(
                 next_number += 1;
                 (next_number - 1, opening.begun_by.first().copied().unwrap_or_default())
             };
+            found.extend(same);
             worked.push(Worked { subject, number, anchor, opening });
+        }
+        // And that a row is no opening at all: what was told of it counts for the last that is one.
+        if let Some(last) = found.last().copied() {
+            for row in rows.iter().filter(|row| !found.iter().any(|other| other.id == row.id)) {
+                store::openings::absorb(&mut transaction, row.id, last.id).await?;
+            }
         }
     }
     let changed = if worked.is_empty() { 0 } else { openings::save(&mut transaction, &worked, now).await? };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
@@ -64,6 +64,8 @@ pub struct Known {
     /// The event by which the row knows its opening.
     #[sqlx(rename = "anchor_event_id")]
     pub anchor: i64,
+    /// The name of a programme's cycle.
+    pub cycle: Option<String>,
     /// It has turned out to be the same opening as an earlier row.
     pub absorbed: bool,
 }
@@ -227,7 +229,7 @@ pub async fn truths(
 /// When Postgres is away.
 pub async fn known(connection: &mut PgConnection, subjects: &[String]) -> Result<Vec<Known>> {
     Ok(sqlx::query_as(
-        "select id, subject, posting, anchor_event_id, absorbed from openings
+        "select id, subject, posting, anchor_event_id, cycle, absorbed from openings
          where subject = any($1) order by subject, posting",
     )
     .bind(subjects)
@@ -464,16 +466,51 @@ pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
     .bind(now)
     .fetch_all(&mut *connection)
     .await?;
-    let events: Vec<OutcomeEvent> = settled
-        .iter()
-        .filter_map(|row| Released::because(row.released.as_deref()).event(&row.about, now))
-        .collect();
-    outcomes::emit(&mut *connection, &events).await?;
+    outcomes::emit(&mut *connection, &released(&settled, now)).await?;
     sqlx::query("update openings set settled = true where id = any($1)")
         .bind(&shut)
         .execute(connection)
         .await?;
     Ok(Some(settled.len() as u64))
+}
+
+/// How long after its door has shut a promise may be without an outcome.
+const SETTLED_WITHIN: Duration = Duration::hours(24);
+
+/// For how long doors that have shut are looked at.
+const LOOKED_AT: Duration = Duration::days(30);
+
+/// Gives up promises whose door has shut a day ago and whose mail the mail
+/// server has deferred ever since. If it takes the mail after all, they are
+/// explained. Returns how many.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn give_up(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<u64> {
+    let given_up: Vec<Settled> = sqlx::query_as(
+        "update alerts a set outcome = 'released', outcome_reason = 'undeliverable', outcome_at = $1
+         from openings o
+         where o.id = a.opening_id and o.door_shuts_at <= $2 and o.door_shuts_at > $3
+           and a.promise and a.outcome is null
+           and exists (
+               select from mails m
+               where m.subscriber_id = a.subscriber_id and m.outcome is null and m.attempts > 0
+                 and a.opening_id = any(m.openings))
+         returning o.subject, o.posting, o.cycle, a.outcome_reason as released",
+    )
+    .bind(now)
+    .bind(now - SETTLED_WITHIN)
+    .bind(now - LOOKED_AT)
+    .fetch_all(&mut *connection)
+    .await?;
+    outcomes::emit(connection, &released(&given_up, now)).await?;
+    Ok(given_up.len() as u64)
+}
+
+fn released(settled: &[Settled], now: DateTime<Utc>) -> Vec<OutcomeEvent> {
+    let event = |row: &Settled| Released::because(row.released.as_deref()).event(&row.about, now);
+    settled.iter().filter_map(event).collect()
 }
 
 /// Remembers up to which subscriber an opening is matched.

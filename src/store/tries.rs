@@ -220,6 +220,9 @@ async fn alerts(
                                 when a.outcome is null then n.outcome
                                 when n.outcome in ('kept', 'kept-late') and a.outcome in ('explained', 'released')
                                     then n.outcome
+                                -- It was taken after all.
+                                when n.outcome = 'explained' and a.outcome_reason = 'undeliverable'
+                                    then n.outcome
                             end as outcome,
                             case when n.accepted then n.reason else 'undeliverable' end as reason,
                             n.door_left

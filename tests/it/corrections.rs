@@ -282,3 +282,24 @@ async fn a_closed_door_stops_the_release() {
     road.match_all().await;
     assert_eq!(claimed(100).await.mails.len(), 0);
 }
+
+/// What waits to be told is not swallowed by a later version of an older time.
+#[tokio::test]
+async fn an_old_event_does_not_make_what_is_new_old() {
+    let road = told_of_sample_01().await;
+    let closes = |version, field: &str, to: serde_json::Value, at: &str| {
+        let change = json!([{"field": field, "from": null, "to": to}]);
+        Event::sample("04")
+            .version(version)
+            .at(at)
+            .with("/data/posting", json!(null))
+            .with("/data/changes", change)
+    };
+    let later = json!({"value": "2023-12-15", "precision": "date"});
+    road.at("2023-11-28T15:20:00Z");
+    road.hears(&[closes(2, "closing", later, "2023-11-28T15:20:00Z")]).await;
+    assert_eq!(road.drain().await, accepted(1), "Cee's first");
+    road.hears(&[closes(3, "description", json!("Other words"), "2023-11-26T09:00:00Z")]).await;
+    assert_eq!(road.drain_at("2023-11-29T08:00:00Z").await, accepted(2));
+    assert!(road.mails_to(ANN)[1].subject().unwrap().starts_with("Correction:"));
+}

@@ -23,6 +23,7 @@ mod kill;
 mod learning;
 mod ledger;
 mod matching;
+mod migrations;
 mod outcomes;
 mod privacy;
 mod promises;

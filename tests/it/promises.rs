@@ -550,3 +550,92 @@ async fn searches_hear_of_routes_that_they_ask_for() {
     assert_eq!(road.kinds_to(ANN).await, ["open-now"]);
     assert_eq!(road.six(DHEP).await, Six::default(), "a search is no promise");
 }
+
+/// I8, I26: what is heard of a day late is not told, and nothing stays owed for it.
+#[tokio::test]
+async fn a_feed_that_was_dead_for_days_leaves_no_promise_open() {
+    let road = road(&four()).await;
+    happens(&road, "2024-02-19T10:00:00Z", &[Event::sample("09")]).await;
+    assert_eq!(road.drain().await, accepted(4));
+    let shut = Event::like("13").of(DHEP).version(17);
+    happens(&road, "2024-03-08T12:00:00Z", &[Event::sample("10"), shut]).await;
+    assert_eq!(road.drain_at("2024-03-08T12:05:00Z").await.accepted, 0);
+    assert_eq!(road.six(DHEP).await, Six { released: 4, ..Six::default() });
+}
+
+/// I2: whatever comes first, it is one opening, told once.
+#[tokio::test]
+async fn a_withdrawal_that_comes_before_what_it_withdraws() {
+    let road = road(&[person(ANN).registered("pc-dhep")]).await;
+    let gone = Event::like("13").of(DHEP).with("/type", "programme.withdrawn").version(17);
+    let gone = gone.at("2024-02-20T12:00:00Z");
+    happens(&road, "2024-02-20T12:00:00Z", &[gone]).await;
+    assert_eq!(road.drain_at("2024-02-20T12:02:00Z").await, accepted(1));
+    happens(&road, "2024-02-20T12:20:00Z", &[Event::like("09").at("2024-02-20T10:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-02-20T14:20:00Z").await.accepted, 0);
+    assert_eq!(road.count("select count(*) from openings where not absorbed").await, 1);
+    road.promises_add_up().await;
+}
+
+/// What is cancelled without a name was to come.
+#[tokio::test]
+async fn a_cancellation_without_a_cycle_is_of_what_is_ahead() {
+    let road = road(&[person(ANN).registered("pc-dhep")]).await;
+    let last_year = Event::like("10").version(3).cycle(None).at("2023-03-05T10:00:00Z");
+    let last_year = last_year.with("/data/openedAt", "2023-03-05T10:00:00Z").shuts("2023-03-19T12:00:00Z");
+    happens(&road, "2024-02-19T10:00:00Z", &[last_year, Event::like("09").cycle(None)]).await;
+    assert_eq!(road.drain().await.accepted, 1);
+    let off = Event::like("13").of(DHEP).version(16).cycle(None).with("/data/reason", "cancelled");
+    happens(&road, "2024-02-25T10:00:00Z", &[off.at("2024-02-25T10:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-02-25T10:02:00Z").await.accepted, 1);
+    assert_eq!(road.kinds_to(ANN).await, ["opening-date", "programme-changed"]);
+}
+
+/// I6: who was told that it would open hears that it will not.
+#[tokio::test]
+async fn an_announcement_that_comes_to_nothing() {
+    let road = road(&[person(ANN).registered("pc-dhep")]).await;
+    let soon = Event::like("08").of(DHEP).with("/data/notifyRegistered", true);
+    happens(&road, "2024-01-15T09:00:00Z", &[soon]).await;
+    assert_eq!(road.drain().await, accepted(1));
+    let off = Event::like("13").of(DHEP).version(15).with("/data/reason", "cancelled");
+    happens(&road, "2024-01-20T10:00:00Z", &[off.at("2024-01-20T10:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-01-20T10:02:00Z").await, accepted(1));
+    assert_eq!(road.kinds_to(ANN).await, ["opening-date", "programme-changed"]);
+}
+
+/// M17: that a route ends is told beforehand.
+#[tokio::test]
+async fn a_withdrawal_that_is_said_beforehand_is_told_beforehand() {
+    let road = road(&[person(ANN).registered("pc-ipldp")]).await;
+    let gone = Event::like("13").of("programme/pc-ipldp").with("/type", "programme.withdrawn").version(4);
+    let gone = gone.at("2024-03-01T09:00:00Z").with("/data/effectiveAt", "2024-03-31T22:59:00Z").cycle(None);
+    happens(&road, "2024-03-01T09:00:00Z", &[gone]).await;
+    assert_eq!(road.drain_at("2024-03-01T09:02:00Z").await, accepted(1));
+    let text = road.only_mail().text().unwrap();
+    assert!(text.contains("31 March 2024"), "{text}");
+}
+
+/// I26: a day after the door has shut nothing is left open for who is deferred and deferred.
+#[tokio::test]
+async fn who_is_deferred_for_ever_is_settled_within_a_day() {
+    let later = Rule::at(SmtpStage::Rcpt).to_local_prefix("ann").reply(450, "4.2.0 Later");
+    let road = Road::setup()
+        .with_guards()
+        .at("2024-03-05T10:00:02Z")
+        .smtp(SmtpServer::builder().script([later.first(3)]))
+        .build()
+        .await;
+    road.import(&[person(ANN).registered("pc-pcda")]).await;
+    road.hears(&[Event::sample("11")]).await;
+    assert_eq!(road.drain_at("2024-03-05T10:02:02Z").await.deferred, 1);
+    happens(&road, "2024-03-06T17:30:00Z", &[Event::sample("13")]).await;
+    assert_eq!(road.drain_at("2024-03-06T17:33:00Z").await.deferred, 1);
+    assert_eq!(road.six(PCDA).await, Six { broken: 1, ..Six::default() });
+    assert_eq!(road.drain_at("2024-03-07T17:31:00Z").await.deferred, 1);
+    road.match_all().await;
+    assert_eq!(road.six(PCDA).await, Six { released: 1, ..Six::default() });
+    // Taken after all.
+    assert_eq!(road.drain_at("2024-03-08T00:31:00Z").await, accepted(1));
+    assert_eq!(road.six(PCDA).await, Six { explained: 1, ..Six::default() });
+}

@@ -54,7 +54,7 @@ async fn what_shut_by_the_clock_before_the_word_was_due_is_not_told() {
 async fn what_was_withdrawn_before_the_word_was_due_is_not_told() {
     let road = about_to_tell(daily(), Event::opened("230000AA")).await;
     road.hears(&[Event::withdrawn("230000AA").at("2023-11-13T11:45:00Z")]).await;
-    stays_silent(&road, "expired").await;
+    stays_silent(&road, "withdrawn").await;
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ fn somebody_who_knows_nothing_of_a_route() {
         (&open, registered(), "2024-03-19T12:00:00Z", say(Notice::Missed)),
         (&gone, registered(), "2024-03-08T09:02:00Z", say(Notice::Withdrawn)),
         (&gone, within(), "2024-03-08T09:02:00Z", Word::End(Reason::Withdrawn)),
-        (&gone, searching(), "2024-03-08T09:02:00Z", Word::End(Reason::Expired)),
+        (&gone, searching(), "2024-03-08T09:02:00Z", Word::End(Reason::Withdrawn)),
         (&open, Wish::default(), "2024-03-06T10:02:00Z", Word::End(Reason::NoLongerWanted)),
         (
             &open,
@@ -141,7 +141,7 @@ fn somebody_who_was_told_of_a_route() {
         (&open, (&moved, Phase::Scheduled), "2024-03-06T10:02:00Z", say(Notice::Open)),
         (&open, (&open, Phase::Open), "2024-03-06T10:02:00Z", Word::Nothing),
         // The deadline that was told passes.
-        (&open, (&open, Phase::Open), "2024-03-19T12:00:00Z", Word::Nothing),
+        (&open, (&open, Phase::Open), "2024-03-19T12:00:00Z", Word::End(Reason::Expired)),
         (&shut, (&moved, Phase::Scheduled), "2024-03-07T17:32:00Z", say(Notice::Missed)),
         (&shut, (&open, Phase::Open), "2024-03-07T17:30:00Z", Word::Wait(at("2024-03-07T17:32:00Z"))),
         (&shut, (&open, Phase::Open), "2024-03-07T17:32:00Z", say(Notice::ClosedEarly)),
@@ -155,7 +155,8 @@ fn somebody_who_was_told_of_a_route() {
     ] {
         assert_eq!(word(opening, Some(told), registered(), now), expected, "{told:?} {now}");
     }
-    assert_eq!(word(&gone, Some((&shut, Phase::Closed)), within(), "2024-03-08T09:02:00Z"), Word::Nothing);
+    let told = Some((&shut, Phase::Closed));
+    assert_eq!(word(&gone, told, within(), "2024-03-08T09:02:00Z"), Word::End(Reason::Withdrawn));
 }
 
 #[test]
@@ -275,6 +276,7 @@ fn which_changes_are_told_and_when() {
         (noon, Change::Title("Custody clerks".into()), Word::Nothing),
         (noon, Change::Title("The custody clerk we want".into()), Word::Nothing),
         (noon, Change::Title("Custody sergeant".into()), told(Field::Title)),
+        (noon, Change::Title("Custdy clerck".into()), Word::Nothing),
         (noon, Change::Description(Some("Other words".into())), Word::Nothing),
         (noon, Change::Employer(Some("Another unit".into())), Word::Nothing),
         (noon, Change::Url(Some("https://careers.example/2".into())), Word::Nothing),
@@ -287,6 +289,24 @@ fn which_changes_are_told_and_when() {
         let told = Some((&then, Phase::Open));
         assert_eq!(word(&now, told, searching(), "2024-03-11T09:00:00Z"), expected, "{change:?}");
     }
+}
+
+#[test]
+fn a_misspelt_word_of_rank_is_no_other_rank() {
+    let with = |title: &str| {
+        vacancy(
+            Closing::OpenUntilFilled,
+            &[event(2, "2024-03-02T09:00:00Z", None, vec![Change::Title(title.into())])],
+        )
+    };
+    let differs = |was: &str, is: &str| {
+        word(&with(is), Some((&with(was), Phase::Open)), searching(), "2024-03-03T09:00:00Z") != Word::Nothing
+    };
+    assert!(!differs("Police sargeant", "Police sergeant"));
+    assert!(!differs("Custody oficer", "Custody officer"));
+    assert!(differs("Police sergeant", "Police inspector"));
+    assert!(differs("Custody officer", "Custody volunteer"));
+    assert!(differs("Clerk", "Clerk, volunteer"));
 }
 
 fn day_event(version: i64, time: &str, door: Option<Door>, change: DayChange) -> Event {
@@ -319,6 +339,18 @@ fn an_event_day() {
     assert_eq!(word(&moved, told, searching(), now), say(Notice::Corrected(vec![Field::Day])));
     assert_eq!(word(&off, told, searching(), now), say(Notice::CalledOff));
     assert_eq!(word(&off, None, searching(), now), Word::End(Reason::Expired));
+    // Postponed, and with another date.
+    let off_for_now = day_event(2, "2024-02-12T16:10:00Z", Some(Door::Pause), DayChange::default());
+    let new_date = DayChange { starts_at: Some(at("2024-03-02T10:30:00Z")), ..DayChange::default() };
+    let again = day_event(3, "2024-02-13T16:10:00Z", Some(Door::Reschedule), new_date);
+    let postponed = then(off_for_now.clone());
+    let dated = only(Kind::EventDay, &[published.clone(), off_for_now, again]);
+    assert_eq!(word(&postponed, told, searching(), now), say(Notice::Paused));
+    let told_that = Some((&postponed, Phase::Paused));
+    assert_eq!(
+        word(&dated, told_that, searching(), "2024-02-13T16:12:00Z"),
+        say(Notice::Corrected(vec![Field::Day]))
+    );
     // That it is full can wait for the next digest; that there are places again cannot.
     assert_eq!(word(&full, told, searching(), now), Word::Wait(at("2024-02-13T08:00:00Z")));
     assert_eq!(
@@ -365,8 +397,9 @@ fn old_news_is_no_news_unless_the_door_is_open() {
     for (opening, told, now, expected) in [
         (&late(open.clone()), None, "2024-03-07T10:02:00Z", say(Notice::Open)),
         (&late(shut.clone()), None, "2024-03-08T18:00:00Z", Word::End(Reason::Expired)),
-        (&late(shut), Some((&open, Phase::Open)), "2024-03-08T18:00:00Z", Word::Nothing),
-        (&late(gone), Some((&open, Phase::Open)), "2024-03-09T18:00:00Z", Word::Nothing),
+        (&late(shut.clone()), Some((&open, Phase::Open)), "2024-03-08T18:00:00Z", Word::End(Reason::Expired)),
+        (&late(shut), Some((&moved, Phase::Scheduled)), "2024-03-08T18:00:00Z", Word::End(Reason::Expired)),
+        (&late(gone), Some((&open, Phase::Open)), "2024-03-09T18:00:00Z", Word::End(Reason::Withdrawn)),
         (&late(open.clone()), Some((&moved, Phase::Scheduled)), "2024-03-07T12:00:00Z", say(Notice::Open)),
     ] {
         assert_eq!(word(opening, told, registered(), now), expected, "{told:?}");

@@ -20,12 +20,13 @@ async fn deferred_once() -> Road {
 /// I3, OPS-6.
 #[tokio::test]
 async fn what_closes_while_a_mail_waits_is_not_told() {
-    for event in [Event::closed("230000AA"), Event::withdrawn("230000AA")] {
+    for (event, why) in [(Event::closed("230000AA"), "expired"), (Event::withdrawn("230000AA"), "withdrawn")]
+    {
         let road = deferred_once().await;
         road.hears(&[event.at("2023-11-13T08:40:00Z")]).await;
         assert_eq!(road.drain_at(AFTER_FIRST_WAIT).await, Delivered { ended: 1, ..Delivered::NOTHING });
         assert_eq!(road.only_mail_row().await.outcome.as_deref(), Some("superseded"));
-        assert_eq!(road.endings().await, [Some("expired".to_owned())]);
+        assert_eq!(road.endings().await, [Some(why.to_owned())]);
         assert_eq!(road.mails().len(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use jobalerts::store::openings::Opening;
+use jobalerts::store::openings::Kept;
 
 const WIDTH: usize = 100;
 const LONDON: Tz = Tz::Europe__London;
@@ -46,6 +46,14 @@ pub(crate) fn command(what: &str, arguments: &[&str], output: &str) {
     }
 }
 
+/// What a command was asked, and what it printed, as wide as it is.
+pub(crate) fn printed(what: &str, arguments: &[&str], output: &str) {
+    println!("\n{what}: jobalerts {}\n", arguments.join(" "));
+    for line in output.lines() {
+        println!("{}", format!("    {line}").trim_end());
+    }
+}
+
 /// Cells side by side; each but the last has the width given for it, the last is wrapped.
 pub(crate) fn row(indent: usize, cells: &[&str], widths: &[usize]) {
     let Some((last, firsts)) = cells.split_last() else { return };
@@ -80,8 +88,8 @@ pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// A vacancy by reference and title.
-pub(crate) fn named(opening: &Opening) -> String {
-    format!("{} \"{}\"", opening.reference(), opening.posting.facts.title)
+pub(crate) fn named(kept: &Kept) -> String {
+    format!("{} \"{}\"", kept.subject.reference, kept.opening.truth.facts.title)
 }
 
 fn wrapped(text: &str, width: usize) -> Vec<String> {

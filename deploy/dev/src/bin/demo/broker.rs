@@ -19,6 +19,19 @@ pub(crate) struct Names {
     pub(crate) outcomes: String,
 }
 
+impl Names {
+    /// Names that begin alike.
+    pub(crate) fn below(beginning: &str) -> Self {
+        let name = |what: &str| format!("{beginning}.{what}");
+        Self {
+            exchange: name("events"),
+            queue: name("queue"),
+            dead_letters: name("dead-letters"),
+            outcomes: name("outcomes"),
+        }
+    }
+}
+
 /// A message that was set aside.
 #[derive(Debug)]
 pub(crate) struct DeadLetter {

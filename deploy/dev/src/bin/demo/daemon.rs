@@ -1,17 +1,19 @@
-//! The second half of the story: the daemon, by the machine's clock.
+//! After the first act: the daemon, by the machine's clock.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, Utc};
 use jobalerts::clock::Clock;
+use jobalerts::store::openings::Kept;
 use serde_json::json;
 
 use crate::account::{self, paragraph, row};
 use crate::expected::Expected;
-use crate::ground::Ground;
 use crate::rehearsal::{all_openings, describe, tell_matched, tell_outcome};
 use crate::samples::Sample;
+use crate::scene::Scene;
 
 /// The vacancy that the daemon is to tell people of.
 const REFERENCE: &str = "260000ZZ";
@@ -19,24 +21,27 @@ const REFERENCE: &str = "260000ZZ";
 const MODEL: &str = "230000IR";
 /// The vacancy with the most events.
 const CHANGED: &str = "230000P0";
+/// So long ago a door must have opened for people to hear of it at once.
+const SETTLED: chrono::Duration = chrono::Duration::minutes(3);
 /// Far longer than it takes; only when something is wrong is it waited for.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// Starts the daemon, feeds it, waits for the mails, stops it.
 pub(crate) async fn play(
-    ground: &Ground,
+    scene: &Scene,
     samples: &[Sample],
     expected: &mut Expected<'_>,
 ) -> anyhow::Result<()> {
     account::part("Then the daemon, by the machine's clock");
     let now = Clock::System.now();
-    let as_it_was = revision_of(ground, CHANGED).await?;
+    let as_it_was = revision_of(scene, CHANGED).await?;
     let before = expected.mails();
-    let due_at_once = at_once(expected, ground).await?;
-    let mut daemon = ground.program.start_daemon(true)?;
-    let garbage = feed(ground, samples, now).await?;
+    let due_at_once = at_once(expected, scene).await?;
+    let mut seen = before;
+    let mut daemon = scene.program.start_daemon(true)?;
+    let garbage = feed(scene, samples, now).await?;
 
-    let arrived = ground.smtp.wait_until(|tally| tally.mails >= before + due_at_once);
+    let arrived = scene.smtp.wait_until(|tally| tally.mails >= before + due_at_once);
     tokio::select! {
         ended = daemon.ended() => bail!("the daemon has ended by itself: {}", ended?),
         arrived = tokio::time::timeout(LIMIT, arrived) => arrived.with_context(|| {
@@ -47,66 +52,66 @@ pub(crate) async fn play(
     ensure!(status.success(), "the daemon was told to stop and ended with {status}");
 
     account::step(now, &format!("vacancy.opened vacancy/{REFERENCE}"));
-    let openings = all_openings(&ground.pool).await?;
-    let opening = openings.values().find(|opening| opening.reference() == REFERENCE);
-    let opening = opening.context("the new vacancy has led to no opening")?;
-    paragraph(4, &describe(&opening.posting.facts));
-    let matched = expected.matched(opening, now);
-    tell_matched(&matched, expected.people(), now);
+    let openings = all_openings(&scene.pool).await?;
+    let fresh = about(&openings, REFERENCE).context("the new vacancy has led to no opening")?;
+    paragraph(4, &describe(&fresh.opening.truth.facts));
+    let matched = expected.matched(fresh, now);
+    tell_matched(&matched, expected.people());
     let due = expected.due(&openings, now);
-    let mut seen = before;
-    tell_outcome(ground, &openings, &due, expected, &mut seen);
-    if revision_of(ground, CHANGED).await? != as_it_was {
+    tell_outcome(scene, &openings, due, expected, &mut seen).await?;
+    if revision_of(scene, CHANGED).await? != as_it_was {
         expected.problem(format!("a late event has changed {CHANGED}"));
     }
-    tell_the_rest(ground, expected, garbage, samples.len()).await
+    tell_the_rest(scene, expected, garbage, samples.len()).await
 }
 
 /// Publishes everything again, an event that is late, garbage, and one new vacancy. Returns how much was garbage.
-async fn feed(ground: &Ground, samples: &[Sample], now: DateTime<Utc>) -> anyhow::Result<usize> {
-    let about = |reference| {
+async fn feed(scene: &Scene, samples: &[Sample], now: DateTime<Utc>) -> anyhow::Result<usize> {
+    let sample = |reference| {
         let sample = samples.iter().find(|sample| sample.reference() == reference);
         sample.with_context(|| format!("no sample is about {reference}"))
     };
     paragraph(0, "`jobalerts run` is started. Into its queue go, in this order:");
     let files: Vec<String> = samples.iter().map(|sample| sample.path.display().to_string()).collect();
-    publish(ground, &[], &files).await?;
+    scene.publish(&[], &files).await?;
     row(2, &["-", "all events of the rehearsal once more, as a feed does that is restarted;"], &[1]);
 
-    let late = written(ground, "late.json", &about(CHANGED)?.said_again().to_string())?;
-    publish(ground, &[], &[late]).await?;
+    let late = scene.write("late.json", &sample(CHANGED)?.said_again().to_string())?;
+    scene.publish(&[], &[late]).await?;
     let what = format!("the first event of {CHANGED} under a new id: version 1, when 3 is known;");
     row(2, &["-", &what], &[1]);
 
-    let garbage = garbage(ground, about(MODEL)?, now)?;
-    publish(ground, &["--unchecked"], &garbage).await?;
+    let garbage = garbage(scene, sample(MODEL)?, now)?;
+    scene.publish(&["--unchecked"], &garbage).await?;
     row(2, &["-", &format!("{} messages that are no good;", garbage.len())], &[1]);
 
-    let fresh = written(ground, "fresh.json", &about(MODEL)?.made_anew(REFERENCE, now).to_string())?;
-    publish(ground, &[], &[fresh]).await?;
-    row(2, &["-", &format!("a new vacancy {REFERENCE}, made from the sample of {MODEL}.")], &[1]);
+    let fresh = scene.write("fresh.json", &sample(MODEL)?.made_anew(REFERENCE, now - SETTLED).to_string())?;
+    scene.publish(&[], &[fresh]).await?;
+    row(
+        2,
+        &["-", &format!("a new vacancy {REFERENCE}, made from the sample of {MODEL}, open for 3 minutes.")],
+        &[1],
+    );
     Ok(garbage.len())
 }
 
-async fn publish(ground: &Ground, options: &[&str], files: &[String]) -> anyhow::Result<()> {
-    let mut arguments = vec!["publish"];
-    arguments.extend(options);
-    arguments.extend(files.iter().map(String::as_str));
-    ground.program.run(&arguments).await.map(drop)
+async fn revision_of(scene: &Scene, reference: &str) -> anyhow::Result<Option<i32>> {
+    let openings = all_openings(&scene.pool).await?;
+    Ok(about(&openings, reference).map(|kept| kept.revision))
 }
 
-async fn revision_of(ground: &Ground, reference: &str) -> anyhow::Result<Option<i32>> {
-    let openings = all_openings(&ground.pool).await?;
-    Ok(openings.values().find(|opening| opening.reference() == reference).map(|opening| opening.revision))
+/// The opening of a vacancy that was opened once.
+fn about<'o>(openings: &'o BTreeMap<i64, Kept>, reference: &str) -> Option<&'o Kept> {
+    openings.values().find(|kept| kept.subject.reference == reference)
 }
 
 async fn tell_the_rest(
-    ground: &Ground,
+    scene: &Scene,
     expected: &mut Expected<'_>,
     garbage: usize,
     replayed: usize,
 ) -> anyhow::Result<()> {
-    let status = ground.program.run(&["status"]).await?;
+    let status = scene.program.run(&["status"]).await?;
     account::command(
         "The daemon was told to stop (SIGTERM) and ended with exit code 0. What it left",
         &["status"],
@@ -121,8 +126,7 @@ async fn tell_the_rest(
              in the dead-letter queue, each with the reason in its header:"
         ),
     );
-    let standing: serde_json::Value =
-        serde_json::from_str(&ground.program.run(&["status", "--json"]).await?)?;
+    let standing: serde_json::Value = serde_json::from_str(&scene.program.run(&["status", "--json"]).await?)?;
     for (what, right) in [
         ("alertsDue", 0),
         ("mailsInHand", 0),
@@ -134,7 +138,7 @@ async fn tell_the_rest(
             expected.problem(format!("status says {what} = {}, not {right}", standing["standing"][what]));
         }
     }
-    let letters = ground.dead_letters().await?;
+    let letters = scene.dead_letters().await?;
     for letter in &letters {
         row(2, &[&letter.reason, &letter.about, &letter.detail], &[20, 20]);
     }
@@ -145,29 +149,22 @@ async fn tell_the_rest(
 }
 
 /// How many people must hear of the new vacancy at once, before it is there: those who heard of its model at once.
-async fn at_once(expected: &Expected<'_>, ground: &Ground) -> anyhow::Result<usize> {
-    let openings = all_openings(&ground.pool).await?;
-    let model = openings.values().find(|opening| opening.reference() == MODEL);
-    Ok(model.map_or(0, |model| expected.asking_at_once(model)))
+async fn at_once(expected: &Expected<'_>, scene: &Scene) -> anyhow::Result<usize> {
+    let openings = all_openings(&scene.pool).await?;
+    Ok(about(&openings, MODEL).map_or(0, |model| expected.asking_at_once(model)))
 }
 
 /// Files with messages that no good feed sends.
-fn garbage(ground: &Ground, model: &Sample, now: DateTime<Utc>) -> anyhow::Result<Vec<String>> {
+fn garbage(scene: &Scene, model: &Sample, now: DateTime<Utc>) -> anyhow::Result<Vec<String>> {
     let mut elsewhere = model.made_anew("260000XX", now);
     elsewhere["deploymentenv"] = json!("staging");
     let mut strange_link = model.made_anew("260000YY", now);
     strange_link["data"]["posting"]["url"] = json!("https://jobs.example.net/260000YY");
     let trial = model.made_anew("TEST0002", now);
     Ok(vec![
-        written(ground, "garbage.bin", "this is not an event")?,
-        written(ground, "elsewhere.json", &elsewhere.to_string())?,
-        written(ground, "strange-link.json", &strange_link.to_string())?,
-        written(ground, "trial.json", &trial.to_string())?,
+        scene.write("garbage.bin", "this is not an event")?,
+        scene.write("elsewhere.json", &elsewhere.to_string())?,
+        scene.write("strange-link.json", &strange_link.to_string())?,
+        scene.write("trial.json", &trial.to_string())?,
     ])
-}
-
-fn written(ground: &Ground, name: &str, text: &str) -> anyhow::Result<String> {
-    let path = ground.file(name);
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path.display().to_string())
 }

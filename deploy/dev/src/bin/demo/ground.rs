@@ -1,4 +1,4 @@
-//! The ground the demo stands on: a folder, a catcher, and a database and queues of its own on servers that may be
+//! The ground the demo stands on: a folder, a catcher, and databases and queues of its own on servers that may be
 //! anybody's.
 
 use std::fs::{self, File, TryLockError};
@@ -10,36 +10,33 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use jobalerts_dev::inbox::Inbox;
 use jobalerts_dev::smtp::{Folder, SmtpServer, Storage};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use url::Url;
 
-use crate::broker::{self, Names};
+use crate::broker::Names;
+use crate::outage::Outage;
 use crate::program::Program;
+use crate::scene::Scene;
 
 /// Everything that the demo uses.
 pub(crate) struct Ground {
-    /// The catcher.
-    pub(crate) smtp: SmtpServer,
-    /// What it caught.
+    /// What the catcher caught.
     pub(crate) inbox: Arc<Inbox>,
-    /// The program, set up for all of this.
-    pub(crate) program: Program,
-    /// The demo's database.
-    pub(crate) pool: PgPool,
-    /// The program's configuration.
-    pub(crate) config: PathBuf,
+    /// When the catcher takes nothing, and for whom.
+    pub(crate) outage: Outage,
+    smtp: Arc<SmtpServer>,
+    kind: &'static str,
     folder: PathBuf,
-    names: Names,
     amqp_url: String,
     server_url: String,
-    database: String,
+    scenes: Vec<Scene>,
     // Held for as long as the folder is used.
     _lock: File,
 }
 
 impl Ground {
-    /// Makes all of it; `kind` is the folder's name.
-    pub(crate) async fn prepare(kind: &str) -> anyhow::Result<Self> {
+    /// Makes all of it, with a scene of each of these names; `kind` is the folder's name.
+    pub(crate) async fn prepare(kind: &'static str, scenes: &[&'static str]) -> anyhow::Result<Self> {
         ensure!(
             Path::new("config/jobalerts.toml").is_file(),
             "run it in the checkout, as `make demo` and `make dev` do"
@@ -47,43 +44,27 @@ impl Ground {
         let server_url = given("DATABASE_URL")?;
         let amqp_url = given("AMQP_URL")?;
         let (folder, lock) = own_folder(kind)?;
-        let database = format!("jobalerts_{kind}_{}", std::process::id());
-        let names = Names {
-            exchange: format!("{database}.events"),
-            queue: format!("{database}.queue"),
-            dead_letters: format!("{database}.dead-letters"),
-            outcomes: format!("{database}.outcomes"),
-        };
         let inbox = Arc::new(Inbox::new(Folder::open(folder.join("mails"))?));
-        let smtp = SmtpServer::builder().storage(Storage::Sink(inbox.clone())).start().await?;
-        let mut url = Url::parse(&server_url).context("DATABASE_URL is not a URL")?;
-        url.set_path(&database);
-        let config = folder.join("jobalerts.toml");
-        write_config(&config, kind == "demo", url.as_str(), &amqp_url, &names, &smtp.url())?;
-        let program = Program::new(&config, &folder.join("jobalerts.log"))?;
+        let outage = Outage::default();
+        let smtp = SmtpServer::builder().storage(Storage::Sink(inbox.clone())).script([outage.rule()]);
+        let smtp = Arc::new(smtp.start().await?);
+        let mut ground =
+            Self { inbox, outage, smtp, kind, folder, amqp_url, server_url, scenes: vec![], _lock: lock };
+        for name in scenes {
+            match ground.make(name).await {
+                Ok(scene) => ground.scenes.push(scene),
+                Err(error) => {
+                    ground.clear().await?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ground)
+    }
 
-        let mut server = PgConnection::connect(&server_url)
-            .await
-            .context("cannot connect to the PostgreSQL server of DATABASE_URL")?;
-        sqlx::query(AssertSqlSafe(format!("create database {database}")))
-            .execute(&mut server)
-            .await
-            .context("cannot make a database on the server of DATABASE_URL; its user needs CREATEDB")?;
-        server.close().await?;
-        let pool = PgPool::connect_lazy(url.as_str())?;
-        Ok(Self {
-            smtp,
-            inbox,
-            program,
-            pool,
-            config,
-            folder,
-            names,
-            amqp_url,
-            server_url,
-            database,
-            _lock: lock,
-        })
+    /// The scene of this name.
+    pub(crate) fn scene(&self, name: &str) -> anyhow::Result<&Scene> {
+        self.scenes.iter().find(|scene| scene.name == name).context("there is no such scene")
     }
 
     /// Where the mails are.
@@ -91,27 +72,40 @@ impl Ground {
         self.folder.join("mails")
     }
 
-    /// A file of the demo's own.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// What was set aside.
-    pub(crate) async fn dead_letters(&self) -> anyhow::Result<Vec<broker::DeadLetter>> {
-        broker::dead_letters(&self.amqp_url, &self.names).await
-    }
-
-    /// Removes the database and the queues; the folder with the mails stays.
+    /// Removes the databases and the queues; the folder with the mails stays.
     pub(crate) async fn clear(self) -> anyhow::Result<()> {
-        self.pool.close().await;
-        let queues = broker::remove(&self.amqp_url, &self.names).await;
         let mut server = PgConnection::connect(&self.server_url).await?;
-        sqlx::query(AssertSqlSafe(format!("drop database {} with (force)", self.database)))
-            .execute(&mut server)
+        for scene in self.scenes {
+            scene.clear(&mut server).await?;
+        }
+        Ok(server.close().await?)
+    }
+
+    async fn make(&self, name: &'static str) -> anyhow::Result<Scene> {
+        let database = format!("jobalerts_{}_{}_{name}", self.kind, std::process::id());
+        let mut url = Url::parse(&self.server_url).context("DATABASE_URL is not a URL")?;
+        url.set_path(&database);
+        let config = self.folder.join(format!("{name}.toml"));
+        let names = Names::below(&database);
+        write_config(&config, self.kind == "demo", url.as_str(), &self.amqp_url, &names, &self.smtp.url())?;
+        let scene = Scene {
+            smtp: Arc::clone(&self.smtp),
+            inbox: Arc::clone(&self.inbox),
+            program: Program::new(&config, &self.folder.join("jobalerts.log"))?,
+            pool: PgPool::connect_lazy(url.as_str())?,
+            config,
+            name,
+            folder: self.folder.clone(),
+            names,
+            amqp_url: self.amqp_url.clone(),
+            database,
+        };
+        let mut server = PgConnection::connect(&self.server_url)
             .await
-            .with_context(|| format!("cannot remove the database {}", self.database))?;
+            .context("cannot connect to the PostgreSQL server of DATABASE_URL")?;
+        scene.make_database(&mut server).await?;
         server.close().await?;
-        queues
+        Ok(scene)
     }
 }
 

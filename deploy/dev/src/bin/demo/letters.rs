@@ -1,13 +1,14 @@
 //! The mails that came, read the way their reader does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jobalerts_dev::inbox::Entry;
 
 const WHY: &str = "Why you got this: it matches ";
+const ROUTE: &str = "Route: ";
 
 /// What a mail says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Letter {
     /// The number its files begin with.
     pub(crate) number: usize,
@@ -15,27 +16,45 @@ pub(crate) struct Letter {
     pub(crate) to: String,
     /// The subject.
     pub(crate) subject: String,
-    /// Per reference, the sentence that says why the reader got it.
+    /// The kind that the program has on record.
+    pub(crate) kind: String,
+    /// Its Message-ID.
+    pub(crate) id: String,
+    /// The Message-ID of the mail that it answers, if it answers one.
+    pub(crate) answers: Option<String>,
+    /// Per reference of a vacancy, the sentence that says why the reader got it.
     pub(crate) reasons: BTreeMap<String, String>,
+    /// The slugs of the routes that it tells of.
+    pub(crate) routes: BTreeSet<String>,
+    /// Its text, in single spaces.
+    pub(crate) text: String,
 }
 
 impl Letter {
-    /// Reads one.
-    pub(crate) fn read(entry: &Entry) -> Self {
+    /// Reads one; `kinds` are those on record, by Message-ID.
+    pub(crate) fn read(entry: &Entry, kinds: &BTreeMap<String, String>) -> Self {
+        let written = entry.mail.text().unwrap_or_default();
+        let text = written.split_whitespace().collect::<Vec<_>>().join(" ");
+        let id = entry.message_id.clone().unwrap_or_default();
+        let answers = entry.mail.header("In-Reply-To");
         Self {
             number: entry.number,
             to: entry.to.join(", "),
             subject: entry.subject.clone(),
-            reasons: reasons(&entry.mail.text().unwrap_or_default()),
+            kind: kinds.get(&id).cloned().unwrap_or_default(),
+            answers: answers.map(|id| id.trim().trim_matches(['<', '>']).to_owned()),
+            reasons: reasons(&text),
+            routes: routes(&written),
+            id,
+            text,
         }
     }
 }
 
 /// Each vacancy says its reference, and after it why the reader is told.
 fn reasons(text: &str) -> BTreeMap<String, String> {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut reasons = BTreeMap::new();
-    for part in words.split("Reference: ").skip(1) {
+    for part in text.split("Reference: ").skip(1) {
         let reference = part.split(' ').next().unwrap_or_default();
         let why = part.split_once(WHY).map_or("", |(_, why)| why);
         let end = why.find("\".").map_or(why.len(), |quote| quote + 1);
@@ -44,16 +63,29 @@ fn reasons(text: &str) -> BTreeMap<String, String> {
     reasons
 }
 
+/// Each route says its slug in brackets.
+fn routes(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| line.starts_with(ROUTE));
+    let slugs = lines.filter_map(|line| line.trim_end().strip_suffix(')')?.rsplit_once('('));
+    slugs.map(|(_, slug)| slug.to_owned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::reasons;
+    use super::{reasons, routes};
 
     #[test]
     fn each_vacancy_has_its_own_reasons() {
-        let text = "1. Clerk\n\nReference: A1\n\nWhy you got this: it matches your search \"a. b\".\n\nRead it\n\n\
-                    2. Cook\n\nReference: B2\n\nWhy you got this: it matches your searches \"c\" and\n\"d\".\n";
+        let text = "1. Clerk Reference: A1 Why you got this: it matches your search \"a. b\". Read it \
+                    2. Cook Reference: B2 Why you got this: it matches your searches \"c\" and \"d\".";
         let reasons = reasons(text);
         assert_eq!(reasons["A1"], "your search \"a. b\"");
         assert_eq!(reasons["B2"], "your searches \"c\" and \"d\"");
+    }
+
+    #[test]
+    fn each_route_has_its_slug() {
+        let text = "Two routes\nRoute: Degree-holder entry (pc-dhep)\nRoute: A (b) c (pc-pcda)\nSlug (d)\n";
+        assert!(routes(text).iter().eq(["pc-dhep", "pc-pcda"]));
     }
 }

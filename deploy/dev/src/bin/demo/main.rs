@@ -1,8 +1,9 @@
 //! The demo: the real program on real servers, with mails that go to a catcher in this process.
 //!
-//! It plays a few weeks of vacancies as a rehearsal, with the clock set, then starts the daemon with the machine's
-//! clock and feeds it the same events again, new ones and garbage. It tells what happened and why, holds every mail
-//! against what it worked out by itself, and fails if there is a difference. `make demo` runs it.
+//! In the first act it plays a few weeks of vacancies as a rehearsal, with the clock set, then starts the daemon with
+//! the machine's clock and feeds it the same events again, new ones and garbage. In the second, two routes get a date,
+//! open and shut, and 300 people were promised to hear of it. It tells what happened and why, holds every mail and
+//! every promise against what it worked out by itself, and fails if there is a difference. `make demo` runs it.
 //!
 //! With `--stay` it is a playground in place of a story: the daemon, invented people and a web inbox, until Ctrl-C.
 //! `make dev` runs that.
@@ -13,11 +14,15 @@ mod daemon;
 mod expected;
 mod ground;
 mod letters;
+mod news;
+mod outage;
 mod people;
 mod program;
+mod promise;
 mod reasons;
 mod rehearsal;
 mod samples;
+mod scene;
 mod stay;
 
 use std::process::ExitCode;
@@ -31,9 +36,12 @@ use crate::account::say;
 use crate::expected::Expected;
 use crate::ground::Ground;
 
-/// Plays vacancies to invented people, on the servers of `DATABASE_URL` and `AMQP_URL`, and tells what happened.
+/// When something is wrong, so much of it is shown.
+const PROBLEMS_SHOWN: usize = 40;
+
+/// Plays vacancies and routes to invented people, on the servers of `DATABASE_URL` and `AMQP_URL`, and tells what happened.
 ///
-/// It makes a database and queues of its own there and removes them at the end.
+/// It makes databases and queues of its own there and removes them at the end.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -62,9 +70,11 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             _ = interrupted.recv() => {}
         }
     };
-    let ground = Ground::prepare(if arguments.stay { "inbox" } else { "demo" }).await?;
+    let (kind, scenes) =
+        if arguments.stay { ("inbox", &["jobalerts"][..]) } else { ("demo", &["vacancies", "promises"][..]) };
+    let ground = Ground::prepare(kind, scenes).await?;
     let outcome = if arguments.stay {
-        stay::stay(&ground, stopped).await
+        stay::stay(ground.scene("jobalerts")?, stopped).await
     } else {
         tokio::select! {
             told = tell(&ground) => told,
@@ -79,42 +89,47 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 async fn tell(ground: &Ground) -> anyhow::Result<()> {
     let taxonomy = Taxonomy::shipped();
     let people = people::read(&taxonomy)?;
-    account::title("jobalerts, from a vacancy to a mail");
+    account::title("jobalerts, from an event to a mail");
     say(
         "Every line below is what the real program did: it took events from RabbitMQ, kept them in PostgreSQL, and \
          handed its mails over SMTP to a catcher in this process. The people are invented.",
     );
+    let scene = ground.scene("vacancies")?;
     for (what, arguments) in [
         ("The tables are made", &["migrate"][..]),
         ("Configuration and servers are checked", &["check", "--connect"]),
         ("People are imported", &["import", people::FILE]),
     ] {
-        account::command(what, arguments, &ground.program.run(arguments).await?);
+        account::command(what, arguments, &scene.program.run(arguments).await?);
     }
     let mut expected = Expected::new(&people, &taxonomy)?;
     let samples = samples::read()?;
-    rehearsal::play(ground, &samples, &mut expected).await?;
-    daemon::play(ground, &samples, &mut expected).await?;
+    rehearsal::play(scene, &samples, &mut expected).await?;
+    daemon::play(scene, &samples, &mut expected).await?;
+    let promised = promise::play(ground.scene("promises")?, &ground.outage, expected.mails()).await?;
 
     account::part("In the end");
-    let problems = expected.problems();
     say(&format!(
-        "{} mails left, for {} people, {} of whom heard more than once; nobody was told the same thing twice. The mails \
+        "{} mails left. In the first act {}, for {} people, {} of whom heard more than once; in the second {}. The mails \
          are in {}: each as .eml, its text as .txt, and its page as .html, to open in a browser.",
+        expected.mails() + promised.mails,
         expected.mails(),
         expected.people_told(),
         expected.people_told_more_than_once(),
+        promised.mails,
         ground.mails().display()
     ));
+    let problems: Vec<&String> = expected.problems().iter().chain(&promised.problems).collect();
     if !problems.is_empty() {
-        for problem in problems {
+        for problem in problems.iter().take(PROBLEMS_SHOWN) {
             account::row(2, &["WRONG:", problem], &[]);
         }
-        bail!("{} of the things above are not as they should be", problems.len());
+        bail!("{} things above are not as they should be", problems.len());
     }
     say(
         "Every mail was held against what the demo worked out by itself from people and events: right people, right \
-         moments, right vacancies, and all reasons of each person.",
+         moments, right vacancies and routes, all reasons of each person, and corrections in the thread of what they \
+         correct. So was the ledger, after each step.",
     );
     Ok(())
 }

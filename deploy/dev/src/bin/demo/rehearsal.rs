@@ -1,4 +1,4 @@
-//! The first half of the story: weeks of vacancies with the clock set.
+//! The first act: weeks of vacancies with the clock set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,13 @@ use chrono::{DateTime, Duration, Utc};
 use jobalerts::domain::facts::{Closing, Facts};
 use jobalerts::domain::taxonomy::{Dimension, Taxonomy};
 use jobalerts::domain::truth::State;
-use jobalerts::store::openings::{self, Opening};
+use jobalerts::store::openings::{self, Kept};
 use sqlx::PgPool;
 
 use crate::account::{self, counted, moment, paragraph, quoted, row};
-use crate::expected::{Due, Expected, Matched};
-use crate::ground::Ground;
-use crate::letters::Letter;
+use crate::expected::{Asking, Changed, Due, Expected, Matched};
 use crate::samples::Sample;
+use crate::scene::Scene;
 
 /// From an event to the moment at which the program looks at it.
 const LATER: Duration = Duration::seconds(5);
@@ -23,34 +22,36 @@ const NEAR_SHOWN: usize = 6;
 
 /// Plays the samples at the times at which they happened, and every moment between at which somebody is due.
 pub(crate) async fn play(
-    ground: &Ground,
+    scene: &Scene,
     samples: &[Sample],
     expected: &mut Expected<'_>,
 ) -> anyhow::Result<()> {
     account::part("First a rehearsal: what happened in 2023, by a clock that is set");
     account::say(
         "For each event: `jobalerts publish FILE`, then `jobalerts drain --now TIME`, a few seconds after the event's \
-         own time. People who asked for a mail a day hear at 8am, those who asked for one a week on Monday at 8am.",
+         own time, and once more whenever somebody is due. Feeds blink, so a door that opens or shuts settles for 2 \
+         minutes before anybody hears of it. People who asked for a mail a day hear at 8am, those who asked for one a \
+         week on Monday at 8am. Who was told of a vacancy is told again when that is no longer so.",
     );
     let mut seen = 0;
     for sample in samples {
         let now = sample.time + LATER;
-        while let Some(tick) = next_due(&ground.pool).await?.filter(|tick| *tick <= now) {
-            moment_comes(ground, tick, expected, &mut seen).await?;
+        while let Some(tick) = next(scene, expected).await?.filter(|tick| *tick <= now) {
+            moment_comes(scene, tick, expected, &mut seen).await?;
         }
-        event_comes(ground, sample, now, expected, &mut seen).await?;
+        event_comes(scene, sample, now, expected, &mut seen).await?;
     }
     let mut last = None;
-    while let Some(tick) = next_due(&ground.pool).await? {
+    while let Some(tick) = next(scene, expected).await? {
         ensure!(last < Some(tick), "somebody is still due after the mails of {}", moment(tick));
         last = Some(tick);
-        moment_comes(ground, tick, expected, &mut seen).await?;
+        moment_comes(scene, tick, expected, &mut seen).await?;
     }
     Ok(())
 }
 
 async fn event_comes(
-    ground: &Ground,
+    scene: &Scene,
     sample: &Sample,
     now: DateTime<Utc>,
     expected: &mut Expected<'_>,
@@ -59,46 +60,58 @@ async fn event_comes(
     let path = sample.path.display().to_string();
     account::step(now, &format!("{} {}", sample.text("type"), sample.text("subject")));
     paragraph(4, &format!("event: {path}"));
-    let before = revision(&ground.pool, sample.text("subject")).await?;
-    ground.program.run(&["publish", &path]).await?;
-    let drained = drain(ground, now).await?;
-    let openings = all_openings(&ground.pool).await?;
-    let opening = openings.values().rfind(|opening| opening.reference() == sample.reference());
-    let Some(opening) = opening else {
+    let before = revision(&scene.pool, sample.text("subject")).await?;
+    scene.publish(&[], std::slice::from_ref(&path)).await?;
+    let drained = scene.drain(now).await?;
+    let openings = all_openings(&scene.pool).await?;
+    let opening = openings.values().rfind(|kept| kept.subject.reference == sample.reference());
+    let Some(kept) = opening else {
         expected.problem(format!("{path} has led to no opening"));
         return Ok(());
     };
     if sample.text("type") == "vacancy.opened" {
-        paragraph(4, &describe(&opening.posting.facts));
+        paragraph(4, &describe(&kept.opening.truth.facts));
         paragraph(4, &drained);
-        let matched = expected.matched(opening, now);
-        tell_matched(&matched, expected.people(), now);
+        let matched = expected.matched(kept, now);
+        tell_matched(&matched, expected.people());
     } else {
         paragraph(4, &sample.in_words());
         paragraph(4, &drained);
-        tell_changed(opening, before, expected);
+        tell_changed(kept, before, &expected.changed(kept, now), now);
     }
     let due = expected.due(&openings, now);
-    tell_outcome(ground, &openings, &due, expected, seen);
-    Ok(())
+    tell_outcome(scene, &openings, due, expected, seen).await
 }
 
 /// What a change means to those who were told, and to those who are still to hear.
-fn tell_changed(opening: &Opening, before: Option<i32>, expected: &Expected<'_>) {
-    let (told, waiting) = expected.standing(opening.id);
-    if before == Some(opening.revision) {
-        paragraph(4, &format!("Nothing that we know has changed: it stays revision {}.", opening.revision));
+fn tell_changed(kept: &Kept, before: Option<i32>, changed: &Changed, now: DateTime<Utc>) {
+    let Kept { revision, .. } = kept;
+    if before == Some(*revision) {
+        paragraph(4, &format!("Nothing that we know has changed: it stays revision {revision}."));
     } else {
-        let told = match told {
+        let told = match changed.told {
             0 => "Nobody was told of it before.".to_owned(),
-            1 => "1 person was told of it before, and is not written to again:".to_owned(),
-            told => format!("{told} people were told of it before, and are not written to again:"),
+            1 => "1 person was told of it before.".to_owned(),
+            told => format!("{told} people were told of it before."),
         };
-        let why = if told.ends_with(':') { " this version tells of new vacancies only." } else { "" };
-        paragraph(4, &format!("It is now revision {}. {told}{why}", opening.revision));
+        paragraph(4, &format!("It is now revision {revision}. {told}"));
+        if !changed.again.is_empty() {
+            let hears = changed.again.iter().map(|(due, people)| {
+                let when = if *due <= now { "now".to_owned() } else { format!("on {}", moment(*due)) };
+                format!("{people} hear of it {when}")
+            });
+            let hears = hears.collect::<Vec<_>>().join(", ");
+            paragraph(4, &format!("What they were told is no longer so: {hears}."));
+        }
+        if changed.told > 0 && changed.again.is_empty() {
+            paragraph(4, "What they were told is still so: there is nothing to write.");
+        }
     }
-    if waiting > 0 {
-        paragraph(4, &format!("{} for their day; what is true by then counts.", waiting_people(waiting)));
+    if changed.waiting > 0 {
+        paragraph(
+            4,
+            &format!("{} for their day; what is true by then counts.", waiting_people(changed.waiting)),
+        );
     }
 }
 
@@ -107,29 +120,23 @@ fn waiting_people(count: usize) -> String {
 }
 
 async fn moment_comes(
-    ground: &Ground,
+    scene: &Scene,
     now: DateTime<Utc>,
     expected: &mut Expected<'_>,
     seen: &mut usize,
 ) -> anyhow::Result<()> {
     account::step(now, "mails are due");
-    paragraph(4, &drain(ground, now).await?);
-    let openings = all_openings(&ground.pool).await?;
+    paragraph(4, &scene.drain(now).await?);
+    let openings = all_openings(&scene.pool).await?;
     let due = expected.due(&openings, now);
-    tell_outcome(ground, &openings, &due, expected, seen);
-    Ok(())
+    tell_outcome(scene, &openings, due, expected, seen).await
 }
 
-/// Lets the program do all it can at a moment; returns what it says of that.
-async fn drain(ground: &Ground, now: DateTime<Utc>) -> anyhow::Result<String> {
-    let now = now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let printed = ground.program.run(&["drain", "--now", &now]).await?;
-    Ok(format!("drain: {}", printed.trim()))
-}
-
-/// The next moment at which somebody is due.
-async fn next_due(pool: &PgPool) -> anyhow::Result<Option<DateTime<Utc>>> {
-    Ok(sqlx::query_scalar("select min(due_at) from alerts").fetch_one(pool).await?)
+/// The next moment at which somebody is due, by what the demo worked out or by the tables.
+async fn next(scene: &Scene, expected: &Expected<'_>) -> anyhow::Result<Option<DateTime<Utc>>> {
+    let by_tables: Option<DateTime<Utc>> =
+        sqlx::query_scalar("select min(due_at) from alerts").fetch_one(&scene.pool).await?;
+    Ok([by_tables, expected.next()].into_iter().flatten().min())
 }
 
 /// The revision of the newest posting about a subject.
@@ -140,22 +147,24 @@ async fn revision(pool: &PgPool, subject: &str) -> anyhow::Result<Option<i32>> {
 }
 
 /// All openings as they are now, by key.
-pub(crate) async fn all_openings(pool: &PgPool) -> anyhow::Result<BTreeMap<i64, Opening>> {
+pub(crate) async fn all_openings(pool: &PgPool) -> anyhow::Result<BTreeMap<i64, Kept>> {
     let mut connection = pool.acquire().await?;
     let ids: Vec<i64> =
         sqlx::query_scalar("select id from openings order by id").fetch_all(&mut *connection).await?;
     let openings = openings::by_id(&mut connection, &ids).await?;
-    Ok(openings.into_iter().map(|opening| (opening.id, opening)).collect())
+    Ok(openings.into_iter().map(|kept| (kept.id, kept)).collect())
 }
 
 /// Who asks for a new vacancy, when they hear of it, and who is left alone.
-pub(crate) fn tell_matched(matched: &Matched, people: usize, now: DateTime<Utc>) {
-    let at_once = matched.asking.iter().filter(|(_, due, _)| *due <= now).count();
+pub(crate) fn tell_matched(matched: &Matched, people: usize) {
+    let Matched { asking, settled, .. } = matched;
+    let at_once = asking.iter().filter(|asking| asking.due <= *settled).count();
     paragraph(
         4,
         &format!(
-            "{} of {people} people asked for it, {at_once} of them to hear at once.",
-            matched.asking.len()
+            "{} of {people} people asked for it, {at_once} of them to hear at once: at {}.",
+            asking.len(),
+            moment(*settled)
         ),
     );
     for (address, slug) in &matched.unknown {
@@ -164,11 +173,11 @@ pub(crate) fn tell_matched(matched: &Matched, people: usize, now: DateTime<Utc>)
             &format!("{address} named \"{slug}\", which the taxonomy does not know: it limits nothing."),
         );
     }
-    let mut later: Vec<_> = matched.asking.iter().filter(|(_, due, _)| *due > now).collect();
+    let mut later: Vec<&Asking> = asking.iter().filter(|asking| asking.due > *settled).collect();
     if !later.is_empty() {
-        later.sort_by_key(|(_, due, _)| *due);
+        later.sort_by_key(|asking| asking.due);
         paragraph(4, "To hear later:");
-        for (address, due, names) in later {
+        for Asking { address, due, names } in later {
             let names = quoted(names.iter().map(String::as_str));
             row(6, &[address, &moment(*due), &names], &[24, 21]);
         }
@@ -185,17 +194,16 @@ pub(crate) fn tell_matched(matched: &Matched, people: usize, now: DateTime<Utc>)
 }
 
 /// Which mails left, who was told nothing and why; and whether that is right.
-pub(crate) fn tell_outcome(
-    ground: &Ground,
-    openings: &BTreeMap<i64, Opening>,
-    due: &Due,
+pub(crate) async fn tell_outcome(
+    scene: &Scene,
+    openings: &BTreeMap<i64, Kept>,
+    due: Due,
     expected: &mut Expected<'_>,
     seen: &mut usize,
-) {
-    let mut letters: Vec<Letter> =
-        ground.inbox.entries().iter().skip(*seen).map(|entry| Letter::read(entry)).collect();
+) -> anyhow::Result<()> {
+    let mut letters = scene.letters(*seen).await?;
     *seen += letters.len();
-    expected.hold_against(&due.owed, &letters);
+    expected.hold_against(due.owed, &letters);
     letters.sort_by(|a, b| a.to.cmp(&b.to));
     if letters.is_empty() {
         paragraph(4, "No mail left.");
@@ -208,27 +216,31 @@ pub(crate) fn tell_outcome(
         for (reference, why) in &letter.reasons {
             row(36, &[&format!("{reference} matches {why}")], &[]);
         }
+        if let Some(earlier) = letter.answers.as_ref().and_then(|id| expected.number_of(id)) {
+            row(36, &[&format!("in the thread of mail {earlier:04}")], &[]);
+        }
     }
     let mut over: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
     for (address, id) in &due.over {
         over.entry(*id).or_default().push(address);
     }
     for (id, addresses) in over {
-        let Some(opening) = openings.get(&id) else { continue };
-        let why = match opening.posting.state {
+        let Some(kept) = openings.get(&id) else { continue };
+        let why = match kept.opening.truth.state {
             State::Withdrawn => "was withdrawn",
             State::Closed => "was closed",
-            State::Posted => "had closed",
+            _ => "had closed",
         };
         paragraph(
             4,
             &format!(
                 "Left out, because {} {why} before their day came: {}.",
-                account::named(opening),
+                account::named(kept),
                 addresses.join(", ")
             ),
         );
     }
+    Ok(())
 }
 
 /// What an advert says, in one sentence.

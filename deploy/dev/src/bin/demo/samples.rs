@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 const FOLDER: &str = "tests/golden/events";
 const VACANCIES: std::ops::RangeInclusive<u8> = 1..=7;
-/// One more, because the samples say nothing of pay.
-const WITH_PAY: &str = "deploy/dev/demo/contact-handler.json";
+/// Two more: the samples say nothing of pay, and of no closing that moves to a later day.
+const MORE: [&str; 2] =
+    ["deploy/dev/demo/contact-handler.json", "deploy/dev/demo/contact-handler-closes-later.json"];
 
 /// An event as a file holds it.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub(crate) struct Sample {
     pub(crate) event: Value,
 }
 
-/// The vacancy samples and one more, in the order in which they happened.
+/// The vacancy samples and some more, in the order in which they happened.
 pub(crate) fn read() -> anyhow::Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for entry in std::fs::read_dir(FOLDER).with_context(|| format!("cannot read {FOLDER}"))? {
@@ -33,8 +34,9 @@ pub(crate) fn read() -> anyhow::Result<Vec<Sample>> {
             samples.push(Sample::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
         }
     }
-    let with_pay = Path::new(WITH_PAY);
-    samples.push(Sample::read(with_pay).with_context(|| format!("cannot read {WITH_PAY}"))?);
+    for more in MORE {
+        samples.push(Sample::read(Path::new(more)).with_context(|| format!("cannot read {more}"))?);
+    }
     samples.sort_by_key(|sample| sample.time);
     Ok(samples)
 }

@@ -7,26 +7,31 @@ use jobalerts_dev::inbox::router;
 use tokio::net::TcpListener;
 
 use crate::account;
-use crate::ground::Ground;
 use crate::people;
+use crate::scene::Scene;
 
 const VACANCY: &str = "tests/golden/events/03-vacancy-opened-230000IR.json";
+/// What it is about...
+const SUBJECT: &str = "vacancy/230000IR";
+/// ...and somebody who hears of it.
+const PERSON: &str = "alder@example.org";
 
 /// Runs until `stopped`.
-pub(crate) async fn stay(ground: &Ground, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let program = &ground.program;
+pub(crate) async fn stay(scene: &Scene, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let program = &scene.program;
     program.run(&["migrate"]).await?;
     let imported = program.run(&["import", people::FILE]).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let page = listener.local_addr()?;
-    let pages = axum::serve(listener, router(Arc::clone(&ground.inbox)));
+    let pages = axum::serve(listener, router(Arc::clone(&scene.inbox)));
     let mut daemon = program.start_daemon(false)?;
     account::title("jobalerts, to play with");
     account::say(&format!("People: {}", imported.trim()));
-    let shell = format!("{} --config {}", program.binary().display(), ground.config.display());
+    let shell = format!("{} --config {}", program.binary().display(), scene.config.display());
     println!("\nTheir mails:  http://{page}\n");
     println!("In another shell, in this directory:\n");
     println!("  {shell} publish {VACANCY}");
+    println!("  {shell} explain {PERSON} {SUBJECT}");
     println!("  {shell} status\n");
     println!("Ctrl-C ends it all. The daemon's log follows.\n");
     tokio::select! {
