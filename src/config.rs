@@ -30,6 +30,7 @@ mod written;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use reader::{Reader, variable};
 use show::Shown;
@@ -42,8 +43,8 @@ use sections::span;
 
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    Amqp, CronExpression, Database, Delays, Guards, Intake, Links, Log, LogFormat, Schedules, Sender, Smtp,
-    SmtpTimeouts, Taxonomy, Testing, Time, Web,
+    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Intake, Links, Log, LogFormat, Schedules,
+    Sender, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -76,7 +77,7 @@ pub struct Config {
     pub web: Web,
     /// Which links in events are let into mails.
     pub links: Links,
-    /// The zone that times are meant in.
+    /// The zone that times are meant in, and the working days.
     pub time: Time,
     /// When mails are due that are not sent at once.
     pub schedules: Schedules,
@@ -158,9 +159,14 @@ impl Config {
     /// The schedules, on the clocks of the configured zone.
     #[must_use]
     pub fn rhythm(&self) -> Rhythm {
-        let daily = self.schedules.daily.schedule().clone();
-        self.schedules.iter().fold(Rhythm::new(self.time.zone, daily), |rhythm, (name, expression)| {
-            rhythm.with(name, expression.schedule().clone())
+        let daily = self.schedules.daily.cron.schedule().clone();
+        self.schedules.iter().fold(Rhythm::new(self.time.zone, daily), |rhythm, (name, times)| {
+            let rhythm = rhythm.with(name, times.cron.schedule().clone());
+            if times.working_days {
+                rhythm.on_working_days(name, Arc::clone(&self.time.calendar.calendar))
+            } else {
+                rhythm
+            }
         })
     }
 

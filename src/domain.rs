@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod cadence;
+pub mod calendar;
 pub mod criteria;
 pub mod difference;
 pub mod email;

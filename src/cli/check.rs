@@ -67,8 +67,14 @@ pub(super) async fn check(
     }
     say(format_args!("Configuration, taxonomy and templates are good."));
     if let Some(config) = &config {
-        for line in schedules(config, Clock::System.now()) {
+        let now = Clock::System.now();
+        for line in schedules(config, now) {
             say(line);
+        }
+        for warning in
+            config.time.calendar.calendar.warnings(now.with_timezone(&config.time.zone).date_naive())
+        {
+            say(format_args!("Warning: time.calendar: {warning}."));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -79,8 +85,9 @@ pub(super) async fn check(
 fn schedules(config: &Config, now: DateTime<Utc>) -> Vec<String> {
     let rhythm = config.rhythm();
     let mut lines = Vec::new();
-    for (name, expression) in config.schedules.iter() {
-        lines.push(format!("schedules.{name} = {:?}; the next three times:", expression.as_str()));
+    for (name, times) in config.schedules.iter() {
+        let days = if times.working_days { " on working days" } else { "" };
+        lines.push(format!("schedules.{name} = {:?}{days}; the next three times:", times.cron.as_str()));
         let after = |then: &DateTime<Utc>| rhythm.due(Cadence::Scheduled(name), *then);
         for tick in std::iter::successors(Some(now), after).skip(1).take(3) {
             let local = tick.with_timezone(&config.time.zone).format("%a %d %b %Y %H:%M:%S %Z");

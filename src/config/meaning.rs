@@ -1,9 +1,11 @@
 //! What is meant: one function for each kind of setting, from [`Written`] to a typed value.
 
 use std::fmt::Display;
+use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -15,7 +17,8 @@ use url::Url;
 use super::reader::nearest;
 use super::urls::is_loopback;
 use super::written::{Written, Wrong};
-use super::{CronExpression, LogFormat};
+use super::{CalendarFile, CronExpression, LogFormat, Timing};
+use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
 
 pub(super) type Meant<T> = Result<T, Wrong>;
@@ -193,6 +196,40 @@ pub(super) fn cron(written: &Written) -> Meant<CronExpression> {
         return Err("expected a schedule that comes round; there is no such day".into());
     }
     Ok(CronExpression(schedule))
+}
+
+/// A cron expression, or a table with one and what else there is to say.
+pub(super) fn timing(written: &Written) -> Meant<Timing> {
+    let Some(mut keys) = written.table() else {
+        return cron(written).map(|cron| Timing { cron, working_days: false });
+    };
+    let inside = |key: &str, written: &Written, wrong: Wrong| {
+        Wrong::unquoted(format!("{key}: {}", wrong.about(written)))
+    };
+    let expression = keys.remove("cron").ok_or_else(|| {
+        Wrong::unquoted(r#"expected the times, as in { cron = "0 0 8 * * *", working_days = true }"#)
+    })?;
+    let working_days = keys.remove("working_days");
+    if let Some(unknown) = keys.keys().next() {
+        return Err(Wrong::unquoted(format!(
+            "{unknown}: there is no such key; known are cron, working_days"
+        )));
+    }
+    Ok(Timing {
+        cron: cron(&expression).map_err(|wrong| inside("cron", &expression, wrong))?,
+        working_days: working_days
+            .map(|on| switch(&on).map_err(|wrong| inside("working_days", &on, wrong)))
+            .transpose()?
+            .unwrap_or(false),
+    })
+}
+
+/// The calendar in a file.
+pub(super) fn calendar(path: &Path) -> Meant<CalendarFile> {
+    let wrong = |what: String| Wrong::unquoted(format!("the calendar {}: {what}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read ({error})")))?;
+    let calendar = Calendar::parse(&text).map_err(|error| wrong(error.to_string()))?;
+    Ok(CalendarFile { path: Some(path.to_owned()), calendar: Arc::new(calendar) })
 }
 
 pub(super) fn log_format(written: &Written) -> Meant<LogFormat> {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -12,13 +13,14 @@ use cron::Schedule;
 use url::Url;
 
 use super::meaning::{
-    base_url, broker_name, cron, discreet, duration, duration_or_none, email, host_name, list, log_format,
-    log_level, mailbox, some, text, web_url, within, zone,
+    base_url, broker_name, calendar, discreet, duration, duration_or_none, email, host_name, list,
+    log_format, log_level, mailbox, some, text, timing, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{SecretUrl, SmtpUrl};
-use super::written::Wrong;
+use super::written::{Written, Wrong};
 use crate::domain::cadence::ScheduleName;
+use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 
@@ -287,16 +289,38 @@ impl Links {
     }
 }
 
-/// `[time]`: the zone that times are meant in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A calendar, and the file that it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalendarFile {
+    /// None for the one that is built into the program.
+    pub path: Option<PathBuf>,
+    /// What it says.
+    pub calendar: Arc<Calendar>,
+}
+
+impl CalendarFile {
+    fn shipped() -> Self {
+        Self { path: None, calendar: Arc::new(Calendar::shipped()) }
+    }
+}
+
+/// `[time]`: the zone that times are meant in, and the working days.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Time {
     /// Of closings, quiet hours and schedules.
     pub zone: Tz,
+    /// Which days are working days.
+    pub calendar: CalendarFile,
 }
 
 impl Time {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
-        Self { zone: s.get("zone", "Europe/London", zone) }
+        let paths = s.paths();
+        let read = move |written: &Written| calendar(&paths(written)?);
+        Self {
+            zone: s.get("zone", "Europe/London", zone),
+            calendar: s.optional("calendar", read).unwrap_or_else(CalendarFile::shipped),
+        }
     }
 }
 
@@ -304,31 +328,40 @@ impl Time {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedules {
     /// Of digests, and of whoever asked for a schedule that is gone.
-    pub daily: CronExpression,
+    pub daily: Timing,
     /// `weekly`, and those with names of the operator's own.
-    pub others: BTreeMap<ScheduleName, CronExpression>,
+    pub others: BTreeMap<ScheduleName, Timing>,
 }
 
 impl Schedules {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
-        let daily = s.get("daily", "0 0 8 * * *", cron);
-        let mut others = BTreeMap::from([(ScheduleName::WEEKLY, s.get("weekly", "0 0 8 * * Mon", cron))]);
+        let daily = s.get("daily", "0 0 8 * * *", timing);
+        let mut others = BTreeMap::from([(ScheduleName::WEEKLY, s.get("weekly", "0 0 8 * * Mon", timing))]);
         for key in s.further_keys() {
             let name = key.parse::<ScheduleName>();
-            let expression = s.optional(&key, |written| {
+            let times = s.optional(&key, |written| {
                 name.map_err(|wrong| Wrong::unquoted(wrong.to_string()))?;
-                cron(written)
+                timing(written)
             });
-            others.extend(name.ok().zip(expression));
+            others.extend(name.ok().zip(times));
         }
         Self { daily, others }
     }
 
     /// All of them, `daily` first.
-    pub fn iter(&self) -> impl Iterator<Item = (ScheduleName, &CronExpression)> {
-        let others = self.others.iter().map(|(name, expression)| (*name, expression));
+    pub fn iter(&self) -> impl Iterator<Item = (ScheduleName, &Timing)> {
+        let others = self.others.iter().map(|(name, times)| (*name, times));
         std::iter::once((ScheduleName::DAILY, &self.daily)).chain(others)
     }
+}
+
+/// When a schedule runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// At these times...
+    pub cron: CronExpression,
+    /// ...on working days only: those of other days run on the next working day.
+    pub working_days: bool,
 }
 
 /// A cron expression of six fields, with weekdays by name, that comes round.

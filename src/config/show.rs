@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::Place;
-use super::{CronExpression, LogFormat, SecretUrl, SmtpUrl};
+use super::{CalendarFile, LogFormat, SecretUrl, SmtpUrl, Timing};
 use crate::domain::email::{EmailAddress, Mailbox};
 
 /// One setting in effect.
@@ -65,8 +65,13 @@ show! {
     PathBuf: path => quoted(path.display().to_string());
     Duration: duration => quoted(humantime::format_duration(*duration).to_string());
     Url: url => quoted(url.as_str());
+    CalendarFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
     Tz: zone => quoted(zone.name());
-    CronExpression: schedule => quoted(schedule.as_str());
+    Timing: times => if times.working_days {
+        format!("{{ cron = {}, working_days = true }}", quoted(times.cron.as_str()))
+    } else {
+        quoted(times.cron.as_str())
+    };
     LogFormat: format => quoted(format!("{format:?}").to_lowercase());
     SecretUrl: url => quoted(url.redacted());
     SmtpUrl: url => quoted(url.redacted());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::*;
-use crate::domain::cadence::ScheduleName;
+use crate::domain::cadence::{Cadence, ScheduleName};
 
 type Variables = BTreeMap<String, String>;
 
@@ -326,7 +326,7 @@ fn schedules_must_come_round() {
     let message = refused("[schedules]\ndaily = '0 0 8 30 Feb *'\nweekly = '0 0 25 * * Mon'", &[]);
     assert!(message.contains("there is no such day") && message.contains("as cron has them"), "{message}");
     let config = read("[schedules]\nweekly = '0 30 7 * * Mon-Fri'", &[]).unwrap();
-    assert_eq!(config.schedules.others[&ScheduleName::WEEKLY].as_str(), "0 30 7 * * Mon-Fri");
+    assert_eq!(config.schedules.others[&ScheduleName::WEEKLY].cron.as_str(), "0 30 7 * * Mon-Fri");
 }
 
 #[test]
@@ -341,11 +341,8 @@ fn operators_name_schedules_of_their_own() {
         ("JOBALERTS_SCHEDULES__NOT_SET", ""),
     ];
     let config = read(&file, &environment).unwrap();
-    let said: Vec<String> = config
-        .schedules
-        .iter()
-        .map(|(name, expression)| format!("{name}: {}", expression.as_str()))
-        .collect();
+    let said: Vec<String> =
+        config.schedules.iter().map(|(name, times)| format!("{name}: {}", times.cron.as_str())).collect();
     assert_eq!(
         said,
         [
@@ -359,6 +356,63 @@ fn operators_name_schedules_of_their_own() {
     assert!(config.show().contains("early-shift = \"0 0 5 * * *\""), "{}", config.show());
     let names: Vec<String> = config.rhythm().names().map(|name| name.to_string()).collect();
     assert_eq!(names, ["daily", "early-shift", "lunchtime", "mid-morning2", "weekly"]);
+}
+
+#[test]
+fn schedules_may_run_on_working_days_only() {
+    // As the manual has it.
+    let example = SHIPPED.lines().find_map(|line| line.strip_prefix("#   ").filter(|l| l.contains("office")));
+    let file = format!("[schedules]\n{}\n[schedules.weekly]\ncron = '0 0 8 * * Mon'", example.unwrap());
+    let environment = [("JOBALERTS_SCHEDULES__LATE", "{ cron = '0 0 20 * * *', working_days = true }")];
+    let config = read(&file, &environment).unwrap();
+    let working: Vec<(String, bool)> =
+        config.schedules.iter().map(|(name, times)| (name.to_string(), times.working_days)).collect();
+    let expected = [("daily", false), ("late", true), ("office", true), ("weekly", false)];
+    assert_eq!(working, expected.map(|(name, working)| (name.to_owned(), working)));
+    let shown = config.show();
+    assert!(shown.contains(r#"office = { cron = "0 0 9 * * *", working_days = true }"#), "{shown}");
+    let office = Cadence::Scheduled("office".parse().unwrap());
+    let due = config.rhythm().due(office, "2024-03-28T12:00:00Z".parse().unwrap()).unwrap();
+    assert_eq!(due.to_string(), "2024-04-02 08:00:00 UTC");
+
+    for (times, message) in [
+        ("{ working_days = true }", "expected the times, as in {"),
+        ("{ cron = '0 8 * * *' }", "cron: expected six fields"),
+        ("{ cron = '0 0 8 * * *', working_days = 1 }", "working_days: expected true or false, found 1"),
+        (
+            "{ cron = '0 0 8 * * *', workdays = true }",
+            "workdays: there is no such key; known are cron, working_days",
+        ),
+    ] {
+        let said = refused(&format!("[schedules]\ndaily = {times}"), &[]);
+        let expected = format!("config/jobalerts.toml:2: schedules.daily: {message}");
+        assert!(said.starts_with(&expected), "{said}");
+    }
+}
+
+#[test]
+fn a_calendar_of_ones_own_is_read_with_the_configuration() {
+    let directory = Directory::new();
+    let list = "reviewed = '2024-01-01'\nreview_by = '2025-01-01'\nuntil = '2024-12-31'\n[holidays]\n2024-07-12 = 'Fair'\n";
+    directory.write("fair.toml", list);
+    let file = directory.write("jobalerts.toml", "[time]\ncalendar = 'fair.toml'\n");
+    let config = Config::load(Some(&file), &Variables::new()).unwrap();
+    let calendar = &config.time.calendar.calendar;
+    assert!(!calendar.is_working_day("2024-07-12".parse().unwrap()));
+    assert!(calendar.is_working_day("2024-12-25".parse().unwrap()));
+    assert!(config.show().contains("fair.toml\""), "{}", config.show());
+
+    let at = file.display();
+    for (text, message) in [(Some("reviewed = 1"), "line 1: "), (None, "cannot be read (")] {
+        match text {
+            Some(text) => drop(directory.write("fair.toml", text)),
+            None => fs::remove_file(directory.0.join("fair.toml")).unwrap(),
+        }
+        let said = Config::load(Some(&file), &Variables::new()).unwrap_err().to_string();
+        let path = directory.0.join("fair.toml");
+        let expected = format!("{at}:2: time.calendar: the calendar {}: {message}", path.display());
+        assert!(said.starts_with(&expected), "{said}");
+    }
 }
 
 #[test]

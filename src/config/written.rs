@@ -1,5 +1,6 @@
 //! What was written, before anybody asks what it means.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use toml::de::DeValue;
@@ -17,7 +18,9 @@ pub(super) enum Written {
     Switch(bool),
     /// `[..]`.
     List(Vec<Written>),
-    /// Something that no setting is: a table, a date, a fraction.
+    /// `{..}`, or a section.
+    Table(BTreeMap<String, Written>),
+    /// Something that no setting is: a date, a fraction.
     Other(&'static str),
 }
 
@@ -68,6 +71,22 @@ impl Written {
     }
 }
 
+impl Written {
+    /// The keys of a table. A bare text is TOML's `{ a = 1 }`.
+    pub(super) fn table(&self) -> Option<BTreeMap<String, Self>> {
+        match self {
+            Self::Table(keys) => Some(keys.clone()),
+            Self::Bare(text) if text.trim_start().starts_with('{') => {
+                match DeValue::parse(text.trim()).ok()?.get_ref().into() {
+                    Self::Table(keys) => Some(keys),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
 impl From<&DeValue<'_>> for Written {
     fn from(value: &DeValue<'_>) -> Self {
         match value {
@@ -78,7 +97,9 @@ impl From<&DeValue<'_>> for Written {
             DeValue::Array(items) => Self::List(items.iter().map(|item| item.get_ref().into()).collect()),
             DeValue::Float(_) => Self::Other("a fraction"),
             DeValue::Datetime(_) => Self::Other("a date or time"),
-            DeValue::Table(_) => Self::Other("a section"),
+            DeValue::Table(keys) => Self::Table(
+                keys.iter().map(|(key, value)| (key.get_ref().to_string(), value.get_ref().into())).collect(),
+            ),
         }
     }
 }
@@ -95,6 +116,7 @@ impl fmt::Display for Written {
             Self::Number(number) => write!(f, "{number}"),
             Self::Switch(on) => write!(f, "{on}"),
             Self::List(_) => f.write_str("a list"),
+            Self::Table(_) => f.write_str("a section"),
             Self::Other(kind) => f.write_str(kind),
         }
     }

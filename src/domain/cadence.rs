@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use cron::Schedule;
 
+use crate::domain::calendar::Calendar;
 use crate::domain::local_time::first_moment;
 use crate::domain::suggest::nearest;
 
@@ -136,13 +138,15 @@ pub struct Rhythm {
     daily: Schedule,
     /// All but `daily`.
     others: BTreeMap<ScheduleName, Schedule>,
+    /// Those that run on working days only, and whose.
+    working_days: BTreeMap<ScheduleName, Arc<Calendar>>,
 }
 
 impl Rhythm {
     /// With the schedule that there always is, [`ScheduleName::DAILY`].
     #[must_use]
     pub fn new(zone: Tz, daily: Schedule) -> Self {
-        Self { zone, daily, others: BTreeMap::new() }
+        Self { zone, daily, others: BTreeMap::new(), working_days: BTreeMap::new() }
     }
 
     /// With one more schedule, or with another one of that name.
@@ -153,6 +157,13 @@ impl Rhythm {
         } else {
             self.others.insert(name, schedule);
         }
+        self
+    }
+
+    /// With a schedule running on working days only, see [`next_working_tick`].
+    #[must_use]
+    pub fn on_working_days(mut self, name: ScheduleName, calendar: Arc<Calendar>) -> Self {
+        self.working_days.insert(name, calendar);
         self
     }
 
@@ -186,11 +197,17 @@ impl Rhythm {
         if self.others.contains_key(&name) { name } else { ScheduleName::DAILY }
     }
 
-    /// All schedules and their zone, in short: differs whenever one does.
+    /// All schedules, their zone and their working days, in short: differs
+    /// whenever one does.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let others = self.others.iter().map(|(name, schedule)| format!("; {name} = {schedule}"));
-        format!("{}; daily = {}{}", self.zone.name(), self.daily, others.collect::<String>())
+        let mut parts = vec![self.zone.name().to_owned(), format!("daily = {}", self.daily)];
+        parts.extend(self.others.iter().map(|(name, schedule)| format!("{name} = {schedule}")));
+        for (name, calendar) in &self.working_days {
+            let holidays: Vec<String> = calendar.holidays().map(|day| day.to_string()).collect();
+            parts.push(format!("{name} not on {}", holidays.join(" ")));
+        }
+        parts.join("; ")
     }
 
     /// When the next word at this cadence is due, if one is ever.
@@ -199,7 +216,12 @@ impl Rhythm {
         match cadence {
             Cadence::Immediate => Some(now),
             Cadence::Scheduled(name) => {
-                next_tick(self.others.get(&name).unwrap_or(&self.daily), self.zone, now)
+                let name = self.in_effect(name);
+                let schedule = self.others.get(&name).unwrap_or(&self.daily);
+                match self.working_days.get(&name) {
+                    Some(calendar) => next_working_tick(schedule, calendar, self.zone, now),
+                    None => next_tick(schedule, self.zone, now),
+                }
             }
             Cadence::Paused => None,
         }
@@ -221,9 +243,39 @@ pub fn next_tick(schedule: &Schedule, zone: Tz, now: DateTime<Utc>) -> Option<Da
         .find(|&tick| tick > now)
 }
 
+/// As [`next_tick`], where a tick on a day on which nobody works runs at the
+/// same time of the next day on which people do.
+#[must_use]
+pub fn next_working_tick(
+    schedule: &Schedule,
+    calendar: &Calendar,
+    zone: Tz,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let today = now.with_timezone(&zone).date_naive();
+    // Ticks of the days off before today may run today, or later still.
+    let days_off = today.pred_opt()?.iter_days().rev().take_while(|day| !calendar.is_working_day(*day));
+    let from = days_off.last().unwrap_or(today).and_time(NaiveTime::MIN) - Duration::seconds(1);
+    let mut next: Option<NaiveDateTime> = None;
+    for tick in schedule.after(&Utc.from_utc_datetime(&from)).map(|tick| tick.naive_utc()) {
+        let moved = calendar.working_day_from(tick.date()).and_time(tick.time());
+        if next.is_some_and(|next| next.date() < moved.date()) {
+            break;
+        }
+        if first_moment(zone, moved) > now {
+            next = Some(next.map_or(moved, |next| next.min(moved)));
+            // Those that are moved to a day come before the day's own, and these in their order.
+            if moved == tick {
+                break;
+            }
+        }
+    }
+    next.map(|next| first_moment(zone, next))
+}
+
 #[cfg(test)]
 mod tests {
-    use chrono::{Datelike, Duration, NaiveDateTime, Offset, Timelike, Weekday};
+    use chrono::{Datelike, Offset, Timelike, Weekday};
     use proptest::prelude::*;
 
     use super::*;
@@ -403,6 +455,64 @@ mod tests {
         assert_eq!(longest.parse::<ScheduleName>().unwrap().as_str(), longest);
         assert_eq!(format!("{longest}x").parse::<ScheduleName>(), Err(NotAName::Malformed));
         assert_eq!("paused".parse::<Cadence>(), Ok(Cadence::Paused));
+    }
+
+    #[test]
+    fn a_tick_on_a_day_off_runs_on_the_next_working_day() {
+        let calendar = Calendar::shipped();
+        let next = |schedule: &str, now: &str| {
+            let schedule = schedule.parse().unwrap();
+            let now = now.parse().unwrap();
+            let tick = next_working_tick(&schedule, &calendar, chrono_tz::Europe::London, now).unwrap();
+            tick.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        };
+        for (schedule, now, expected) in [
+            ("0 0 8 * * *", "2024-01-10T07:59:59Z", "2024-01-10T08:00:00Z"),
+            ("0 0 8 * * *", "2024-01-12T08:00:00Z", "2024-01-15T08:00:00Z"),
+            // Easter 2024, with the change of the clocks in it.
+            ("0 0 8 * * *", "2024-03-28T08:00:00Z", "2024-04-02T07:00:00Z"),
+            ("0 0 8 * * *", "2024-03-31T12:00:00Z", "2024-04-02T07:00:00Z"),
+            ("0 0 8 * * *", "2024-04-02T07:00:00Z", "2024-04-03T07:00:00Z"),
+            ("0 0 8 * * Mon", "2024-03-25T08:00:00Z", "2024-04-02T07:00:00Z"),
+            ("0 0 8 * * Mon", "2024-04-02T07:00:00Z", "2024-04-08T07:00:00Z"),
+            ("0 0 10 * * Sat", "2024-01-13T12:00:00Z", "2024-01-15T10:00:00Z"),
+            ("0 0 10 * * Sat", "2024-01-15T10:00:00Z", "2024-01-22T10:00:00Z"),
+            // Moved ticks come in the order of their times, not of their days.
+            ("0 0 8,18 * * *", "2024-01-13T12:00:00Z", "2024-01-15T08:00:00Z"),
+            ("0 0 8,18 * * *", "2024-01-15T08:00:00Z", "2024-01-15T18:00:00Z"),
+            ("0 0 8,18 * * *", "2024-01-15T18:00:00Z", "2024-01-16T08:00:00Z"),
+        ] {
+            assert_eq!(next(schedule, now), expected, "{schedule} after {now}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Ticks on working days are those of the schedule, with the times of the days off before; and
+        /// however often one looks, the same ones come.
+        #[test]
+        fn working_days_have_all_ticks_and_others_have_none(plain in any_plain(), year in 2023..2029, day in 1_u32..=28) {
+            let zone = chrono_tz::Europe::London;
+            let calendar = Calendar::shipped();
+            let schedule = plain.schedule();
+            let (from, until) = (midnight(year, 12, day), midnight(year, 12, day) + Duration::days(21));
+            let long_before = from - Duration::days(14);
+            let next = |now: &DateTime<Utc>| next_working_tick(&schedule, &calendar, zone, *now);
+            let found: Vec<_> = std::iter::successors(next(&from), next).take_while(|tick| *tick <= until).collect();
+            prop_assert!(found.is_sorted_by(|a, b| a < b));
+            let mut expected: Vec<_> = ticked(&plain, zone, long_before, until)
+                .into_iter()
+                .map(|tick| {
+                    let local = local(zone, tick);
+                    first_moment(zone, calendar.working_day_from(local.date()).and_time(local.time()))
+                })
+                .filter(|tick| *tick > from && *tick <= until)
+                .collect();
+            expected.sort();
+            expected.dedup();
+            prop_assert_eq!(found, expected);
+        }
     }
 
     #[test]
