@@ -247,8 +247,10 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
     let registered = wish.registration.is_some();
     let phase = truth.phase(now);
     let changes = || -> Option<Notice> {
-        let fields = differences(told.truth, truth, &policy.words, now);
-        (!fields.is_empty()).then(|| Notice::Corrected(fields.iter().map(|d| d.field).collect()))
+        let fields = differences(opening.kind, told.truth, truth, &policy.words, now);
+        // A date that has passed without an opening is not told: the opening will be.
+        let overdue = phase == Phase::Scheduled && truth.door_opens_at().is_some_and(|opens| opens <= now);
+        (!fields.is_empty() && !overdue).then(|| Notice::Corrected(fields.iter().map(|d| d.field).collect()))
     };
     let notice = match (told.phase, phase) {
         (Phase::Announced | Phase::Closed | Phase::Paused | Phase::Withdrawn, Phase::Scheduled) => {
@@ -293,14 +295,15 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
 /// What there is to say about a door that shut, to somebody who was told that
 /// it was open.
 fn closed(told: &Told<'_>, truth: &Truth, kind: Kind, now: DateTime<Utc>) -> Option<Notice> {
-    let shut = truth.shut_at.filter(|_| truth.state == State::Closed)?;
     match kind {
         Kind::EventDay => {
+            truth.shut_at.filter(|_| truth.state == State::Closed)?;
             let to_come = |truth: &Truth| truth.facts.day.as_ref().is_some_and(|day| now < day.starts_at);
             (to_come(told.truth) || to_come(truth)).then_some(Notice::CalledOff)
         }
         Kind::Vacancy | Kind::Programme => {
-            difference::shut_early(told.truth, shut).then_some(Notice::ClosedEarly)
+            // By an event, or by a closing that was moved and never told.
+            difference::shut_early(told.truth, truth.door_shuts_at()?).then_some(Notice::ClosedEarly)
         }
     }
 }
@@ -310,7 +313,9 @@ fn closed(told: &Told<'_>, truth: &Truth, kind: Kind, now: DateTime<Utc>) -> Opt
 pub fn guards(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Vec<(Guard, DateTime<Utc>)> {
     let Situation { opening, told, wish, now, .. } = *situation;
     let changed: Vec<Difference> = match (notice, &told) {
-        (Notice::Corrected(_), Some(told)) => differences(told.truth, &opening.truth, &policy.words, now),
+        (Notice::Corrected(_), Some(told)) => {
+            differences(opening.kind, told.truth, &opening.truth, &policy.words, now)
+        }
         _ => vec![],
     };
     let mut holding = Vec::new();

@@ -196,9 +196,13 @@ pub async fn promise(
              outcome_at = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
                  then excluded.outcome_at else a.outcome_at end
          where excluded.promise and not a.promise
-            or a.told_revision is not null and a.ended in ('no-longer-wanted', 'unreachable', 'not-before')
+            or a.told_revision is not null and a.ended in ('no-longer-wanted', 'not-before')
                and excluded.due_at is not null
             or a.told_revision is null and a.ended is distinct from 'refused'
+               -- Who cannot be written to stays as they are until they can.
+               and (a.ended is distinct from 'unreachable' or exists (
+                   select from subscribers p join consents c on c.subscriber_id = p.id
+                   where p.id = a.subscriber_id and p.state = 'active'))
                and (a.due_at is null and excluded.due_at is not null
                     or a.due_at is null and excluded.ended is distinct from a.ended
                     or excluded.due_at < a.due_at and not exists (

@@ -552,7 +552,7 @@ proptest! {
             let is = opening.truth.phase(end);
             if is == Phase::Open {
                 prop_assert_eq!(phase, Phase::Open);
-                prop_assert!(differences(&truth, &opening.truth, &policy.words, end).is_empty());
+                prop_assert!(differences(Kind::Programme, &truth, &opening.truth, &policy.words, end).is_empty());
             }
         }
     }
