@@ -50,6 +50,8 @@ pub enum Word {
 pub enum Reason {
     /// The door shut before the word was due.
     Expired,
+    /// It is over, and they were told what there was to tell.
+    Over,
     /// It was taken away before the word was due.
     Withdrawn,
     /// No search and no registration of the person asks for it any more.
@@ -68,6 +70,7 @@ impl Reason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Expired => "expired",
+            Self::Over => "over",
             Self::Withdrawn => "withdrawn",
             Self::NoLongerWanted => "no-longer-wanted",
             Self::NotBefore => "not-before",
@@ -282,11 +285,8 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
         Some(Notice::Open) => Word::Say(Notice::Open),
         Some(notice) if !opening.news.is_old_news(policy.max_age) => Word::Say(notice),
         // Nothing more will come of it, and nothing more is owed.
-        _ if registered && phase == Phase::Closed && told.phase != Phase::Closed => {
-            Word::End(Reason::Expired)
-        }
-        _ if registered && phase == Phase::Withdrawn && told.phase != Phase::Withdrawn => {
-            Word::End(Reason::Withdrawn)
+        _ if registered && told.phase != phase && matches!(phase, Phase::Closed | Phase::Withdrawn) => {
+            Word::End(Reason::Over)
         }
         _ => Word::Nothing,
     }

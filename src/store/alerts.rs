@@ -419,7 +419,7 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
         return Ok(());
     }
     let ended: Vec<Ended> = sqlx::query_as(
-        "update alerts a set due_at = null, ended = e.reason,
+        "update alerts a set due_at = null, ended = nullif(e.reason, 'over'),
              outcome = case when e.released is not null then 'released' else a.outcome end,
              outcome_reason = coalesce(e.released, a.outcome_reason),
              outcome_at = case when e.released is not null then $4 else a.outcome_at end
@@ -430,6 +430,7 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
                      when 'no-longer-wanted' then 'unregistered'
                      -- What never opened was not missed.
                      when 'expired' then case when o.opened_at is null then 'withdrawn' else 'expired' end
+                     when 'over' then case when o.opened_at is null then 'withdrawn' else 'expired' end
                      else e.reason end end as released
              from unnest($1::bigint[], $2::bigint[], $3::text[]) as e (subscriber_id, opening_id, reason)
              join alerts a using (subscriber_id, opening_id)
