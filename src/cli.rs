@@ -80,6 +80,9 @@ enum Command {
         /// The file; - is standard input.
         #[arg(value_name = "FILE|-")]
         file: PathBuf,
+        /// Import as if it were this time (only with `rehearsal = true`).
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        now: Option<DateTime<Utc>>,
     },
     /// Publish CloudEvents (JSON) to the exchange, and wait until the broker has them.
     Publish {
@@ -189,7 +192,10 @@ impl Cli {
                 block_on(async { store::migrate(config.database.url.expose()).await.context("migrate") })?;
                 eprintln!("The tables are at this program's version.");
             }
-            Command::Import { file } => return block_on(import::import(config, &file)),
+            Command::Import { file, now } => {
+                let clock = clock(&config, now.map(Clock::standing), "import --now")?;
+                return block_on(import::import(config, clock, &file));
+            }
             Command::Publish { files, unchecked } => block_on(publish::publish(config, &files, unchecked))?,
             Command::Status { json } => block_on(status::status(&config, json))?,
             Command::Ledger { subject, json, now } => {

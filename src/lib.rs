@@ -17,9 +17,10 @@
 //!
 //! To read it, go along the road:
 //!
-//! 1. [`domain`]: what we talk about, without any I/O. [`domain::posting`] is
+//! 1. [`domain`]: what we talk about, without any I/O. [`domain::history`] is
 //!    how events add up to the truth, [`domain::criteria`] what a search asks
-//!    for, [`domain::alert`] the comparison that decides what to say.
+//!    for, [`domain::alert`] the comparison of what was told with what is true,
+//!    [`domain::difference`] what counts as a change.
 //! 2. [`store`]: every line of SQL. The tables are explained in `migrations/`.
 //! 3. [`intake`]: from a message of the [`broker`] to the truth.
 //! 4. [`matching`]: from the truth to who wants to know.

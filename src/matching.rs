@@ -5,7 +5,6 @@
 //! Matching only finds candidates. Whether a person is really told, and why, is
 //! decided when the mail is claimed, from what is true then.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -218,29 +217,30 @@ async fn newcomers(
     now: DateTime<Utc>,
 ) -> store::Result<Option<u64>> {
     let new = subscribers::new_registrations(&mut *connection, NEW_REGISTRATIONS).await?;
-    let (Some(first), Some(last)) =
-        (new.iter().map(|(id, _)| *id).min(), new.iter().map(|(id, _)| *id).max())
-    else {
+    if new.is_empty() {
         return Ok(None);
-    };
-    let programmes: BTreeSet<&str> = new.iter().map(|(_, programme)| programme.as_str()).collect();
-    let mut people: Vec<i64> = new.iter().map(|(id, _)| *id).collect();
-    people.dedup();
+    }
     let mut made = 0;
     for kept in openings::live_cycles(&mut *connection, now).await? {
+        let answers = kept.opening.answers(&kept.subject.reference, &rules.taxonomy);
+        let mut people: Vec<i64> = new
+            .iter()
+            .filter(|new| answers.contains(new.programme.as_str()))
+            .map(|new| new.subscriber_id)
+            .collect();
+        people.sort_unstable();
+        people.dedup();
+        let (Some(first), Some(last)) = (people.first(), people.last()) else { continue };
         let Some(registrants) = rules.registrants(&kept, Some(&people), now) else { continue };
-        if registrants.within.iter().any(|slug| programmes.contains(slug.as_str())) {
-            let about = About::from(&kept);
-            let page = alerts::Page {
-                opening_id: kept.id,
-                after: first - 1,
-                up_to: last,
-                only: kept.opening.test.then_some(&rules.testers),
-            };
-            made +=
-                alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference, &about))
-                    .await?;
-        }
+        let about = About::from(&kept);
+        let page = alerts::Page {
+            opening_id: kept.id,
+            after: first - 1,
+            up_to: *last,
+            only: kept.opening.test.then_some(&rules.testers),
+        };
+        made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference, &about))
+            .await?;
     }
     tracing::info!(registrations = new.len(), alerts = made, "matched new registrations");
     Ok(Some(made))

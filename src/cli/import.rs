@@ -27,8 +27,8 @@ const LONGEST_LINE: u64 = 1024 * 1024;
 ///
 /// When the file cannot be read or PostgreSQL is away; what was imported up to
 /// then stays, and importing the file again changes nothing of it.
-pub(super) async fn import(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
-    let program = Program::new(config, Clock::System)?;
+pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow::Result<ExitCode> {
+    let program = Program::new(config, clock)?;
     program.prepare().await?;
     let standard_input = file.as_os_str() == "-";
     let opened: Box<dyn Read + Send> = if standard_input {

@@ -131,7 +131,7 @@ pub(super) fn changed_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
                     "This route will not open for now"
                 }
                 Notice::CalledOff => "This route will not open on the date we gave",
-                _ if only.truth.shut_at.is_some_and(|at| at > setting.now) => "This route is ending",
+                _ if only.truth.gone_at.is_some_and(|at| at > setting.now) => "This route is ending",
                 _ => "This route is no longer offered",
             };
             (format!("Change to a route you {asked}"), headline.to_owned())
@@ -182,7 +182,7 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
 
 fn ended(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
     let (truth, zone) = (item.truth, item.truth.facts.zone);
-    view.lead.push(match truth.shut_at {
+    view.lead.push(match truth.gone_at {
         Some(at) if at > setting.now => format!("This route ends at {}.", words::moment(at, zone)),
         Some(at) => format!("This route ended on {}.", words::day(words::end(at, zone).date())),
         None => "This route is no longer offered.".to_owned(),

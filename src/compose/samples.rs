@@ -78,7 +78,13 @@ impl Topic {
 
     /// Somebody was told what was so before a change.
     fn told(self, on: &str, change: impl FnOnce(&mut Truth)) -> Self {
-        let mut truth = Truth { state: State::Open, close_reason: None, shut_at: None, ..self.truth.clone() };
+        let mut truth = Truth {
+            state: State::Open,
+            close_reason: None,
+            shut_at: None,
+            gone_at: None,
+            ..self.truth.clone()
+        };
         change(&mut truth);
         Self { told: Some((truth, at(on))), ..self }
     }
@@ -121,6 +127,7 @@ fn truth(state: State, opened: Option<&str>, facts: Facts) -> Truth {
         close_reason: None,
         opened_at: opened.map(at),
         shut_at: None,
+        gone_at: None,
         explanation: None,
         replaced_by: None,
         earliest: None,
@@ -375,10 +382,10 @@ fn changed_routes() -> Vec<Sample> {
     ended.notice = Notice::Withdrawn;
     "pc-ipldp".clone_into(&mut ended.subject.reference);
     "Police constable: initial learning and development programme".clone_into(&mut ended.truth.facts.title);
-    ended.truth.shut_at = Some(at("2024-03-31T22:59:00Z"));
+    ended.truth.gone_at = Some(at("2024-03-31T22:59:00Z"));
     ended.truth.replaced_by = Some("pc-pcep".to_owned());
     let mut gone = ended.clone();
-    gone.truth.shut_at = Some(at("2024-03-06T22:59:00Z"));
+    gone.truth.gone_at = Some(at("2024-03-06T22:59:00Z"));
     gone.truth.replaced_by = None;
     gone.truth.explanation = Some("The national programme has ended.".to_owned());
     let searched = Topic { registered: None, searches: vec!["Constable routes"], ..told(gone.clone()) };

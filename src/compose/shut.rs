@@ -74,7 +74,12 @@ pub(super) fn missed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<
     stays(
         item,
         view,
-        "You are still registered. Next time you will get the date beforehand, if the force gives us one.",
+        // Who was told the date beforehand is not promised it as if that were something new.
+        if item.told.is_some() {
+            "You are still registered. We will write when it next opens."
+        } else {
+            "You are still registered. Next time you will get the date beforehand, if the force gives us one."
+        },
     );
 }
 

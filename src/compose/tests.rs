@@ -110,6 +110,7 @@ fn item(reference: &str, facts: &Facts, searches: &[&str]) -> Vacancy {
         close_reason: None,
         opened_at: None,
         shut_at: None,
+        gone_at: None,
         explanation: None,
         replaced_by: None,
         earliest: None,

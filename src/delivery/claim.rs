@@ -9,7 +9,9 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::compose::{MOST_ITEMS, MailKind, MessageId, Recipient};
 use crate::config::Config;
-use crate::domain::alert::{Notice, Policy, Registered, Situation, Standing, Told, Wish, Word, next_word};
+use crate::domain::alert::{
+    Notice, Policy, Reason, Registered, Situation, Standing, Told, Wish, Word, next_word,
+};
 use crate::domain::cadence::Cadence;
 use crate::domain::criteria::Criteria;
 use crate::domain::email::EmailAddress;
@@ -416,6 +418,7 @@ impl Decided {
             topics.extend(self.alert(rules, &asker, alert, goes_on, library, now));
         }
         self.wait_for_siblings(addressee.id, &mut topics, alerts, library, now);
+        self.gone_once(addressee.id, &mut topics);
         // A mail that was begun goes on with what it tells of, alone, so that
         // it stays the same mail; whatever else is due follows in the next.
         let kind_of = |topic: &Topic| MailKind::of(topic.kept.opening.kind, &topic.notice);
@@ -534,6 +537,26 @@ impl Decided {
                 None
             }
         }
+    }
+
+    /// That a programme is gone is told once, whichever of its cycles it was
+    /// told of: the others end with that.
+    fn gone_once(&mut self, person: i64, topics: &mut Vec<Topic>) {
+        let gone: Vec<(String, i32)> = topics
+            .iter()
+            .filter(|topic| topic.notice == Notice::Withdrawn)
+            .map(|topic| (topic.kept.subject.to_string(), topic.kept.number))
+            .collect();
+        topics.retain(|topic| {
+            let subject = topic.kept.subject.to_string();
+            let later = gone.iter().any(|(other, number)| *other == subject && *number > topic.kept.number);
+            let told = topic.notice == Notice::Withdrawn && later;
+            if told {
+                let reason = Some(Reason::Withdrawn.name());
+                self.endings.push(Ending { subscriber_id: person, opening_id: topic.kept.id, reason });
+            }
+            !told
+        });
     }
 
     /// Openings of one campaign are told together: what is due waits for a

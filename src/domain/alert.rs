@@ -50,6 +50,8 @@ pub enum Word {
 pub enum Reason {
     /// The door shut before the word was due.
     Expired,
+    /// It is over, and they were told what there was to tell.
+    Over,
     /// It was taken away before the word was due.
     Withdrawn,
     /// No search and no registration of the person asks for it any more.
@@ -68,6 +70,7 @@ impl Reason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Expired => "expired",
+            Self::Over => "over",
             Self::Withdrawn => "withdrawn",
             Self::NoLongerWanted => "no-longer-wanted",
             Self::NotBefore => "not-before",
@@ -247,8 +250,10 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
     let registered = wish.registration.is_some();
     let phase = truth.phase(now);
     let changes = || -> Option<Notice> {
-        let fields = differences(told.truth, truth, &policy.words, now);
-        (!fields.is_empty()).then(|| Notice::Corrected(fields.iter().map(|d| d.field).collect()))
+        let fields = differences(opening.kind, told.truth, truth, &policy.words, now);
+        // A date that has passed without an opening is not told: the opening will be.
+        let overdue = phase == Phase::Scheduled && truth.door_opens_at().is_some_and(|opens| opens <= now);
+        (!fields.is_empty() && !overdue).then(|| Notice::Corrected(fields.iter().map(|d| d.field).collect()))
     };
     let notice = match (told.phase, phase) {
         (Phase::Announced | Phase::Closed | Phase::Paused | Phase::Withdrawn, Phase::Scheduled) => {
@@ -280,11 +285,8 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
         Some(Notice::Open) => Word::Say(Notice::Open),
         Some(notice) if !opening.news.is_old_news(policy.max_age) => Word::Say(notice),
         // Nothing more will come of it, and nothing more is owed.
-        _ if registered && phase == Phase::Closed && told.phase != Phase::Closed => {
-            Word::End(Reason::Expired)
-        }
-        _ if registered && phase == Phase::Withdrawn && told.phase != Phase::Withdrawn => {
-            Word::End(Reason::Withdrawn)
+        _ if registered && told.phase != phase && matches!(phase, Phase::Closed | Phase::Withdrawn) => {
+            Word::End(Reason::Over)
         }
         _ => Word::Nothing,
     }
@@ -293,14 +295,15 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
 /// What there is to say about a door that shut, to somebody who was told that
 /// it was open.
 fn closed(told: &Told<'_>, truth: &Truth, kind: Kind, now: DateTime<Utc>) -> Option<Notice> {
-    let shut = truth.shut_at.filter(|_| truth.state == State::Closed)?;
     match kind {
         Kind::EventDay => {
+            truth.shut_at.filter(|_| truth.state == State::Closed)?;
             let to_come = |truth: &Truth| truth.facts.day.as_ref().is_some_and(|day| now < day.starts_at);
             (to_come(told.truth) || to_come(truth)).then_some(Notice::CalledOff)
         }
         Kind::Vacancy | Kind::Programme => {
-            difference::shut_early(told.truth, shut).then_some(Notice::ClosedEarly)
+            // By an event, or by a closing that was moved and never told.
+            difference::shut_early(told.truth, truth.door_shuts_at()?).then_some(Notice::ClosedEarly)
         }
     }
 }
@@ -310,7 +313,9 @@ fn closed(told: &Told<'_>, truth: &Truth, kind: Kind, now: DateTime<Utc>) -> Opt
 pub fn guards(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Vec<(Guard, DateTime<Utc>)> {
     let Situation { opening, told, wish, now, .. } = *situation;
     let changed: Vec<Difference> = match (notice, &told) {
-        (Notice::Corrected(_), Some(told)) => differences(told.truth, &opening.truth, &policy.words, now),
+        (Notice::Corrected(_), Some(told)) => {
+            differences(opening.kind, told.truth, &opening.truth, &policy.words, now)
+        }
         _ => vec![],
     };
     let mut holding = Vec::new();

@@ -11,6 +11,7 @@ use chrono_tz::Tz;
 
 use crate::domain::facts::{Closing, Facts, Pay, When};
 use crate::domain::keywords::Stems;
+use crate::domain::subject::Kind;
 use crate::domain::taxonomy::{Dimension, Taxonomy};
 use crate::domain::truth::{State, Truth};
 
@@ -88,7 +89,13 @@ const NEAR: Duration = Duration::hours(48);
 
 /// What is no longer as it was told, at the moment `now`.
 #[must_use]
-pub fn differences(told: &Truth, truth: &Truth, words: &TellingWords, now: DateTime<Utc>) -> Vec<Difference> {
+pub fn differences(
+    kind: Kind,
+    told: &Truth,
+    truth: &Truth,
+    words: &TellingWords,
+    now: DateTime<Utc>,
+) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut check = |field, differs: bool| {
         if differs {
@@ -123,7 +130,8 @@ pub fn differences(told: &Truth, truth: &Truth, words: &TellingWords, now: DateT
     check(Field::Audience, values_differ(old, new, Dimension::Audience));
     check(Field::Rank, values_differ(old, new, Dimension::Rank));
     check(Field::Eligibility, texts_differ(old.eligibility.as_ref(), new.eligibility.as_ref()));
-    check(Field::Title, title_differs(&old.title, &new.title, words));
+    // A programme is known by its slug; what it is called is nothing that was promised.
+    check(Field::Title, kind == Kind::Vacancy && title_differs(&old.title, &new.title, words));
     found.extend(closing_difference(told, truth, now));
     if let (Some(was), Some(is)) = (&old.day, &new.day)
         && was.full != is.full

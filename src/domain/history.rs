@@ -146,7 +146,11 @@ impl Fold {
             _ => false,
         };
         if let Some(name) = cycle {
-            let known = self.openings.iter().position(|opening| opening.cycle.as_ref() == Some(name));
+            let known = self
+                .openings
+                .iter()
+                .position(|opening| opening.cycle.as_ref() == Some(name))
+                .or_else(|| self.adopted(name, event));
             return known.or_else(|| begins.then(|| self.begin(event))).into_iter().collect();
         }
         let latest = |is: fn(State) -> bool| {
@@ -190,6 +194,18 @@ impl Fold {
         found.or_else(|| begins.then(|| self.begin(event))).into_iter().collect()
     }
 
+    /// The cycle without a name, still ahead or open, that a name comes for.
+    fn adopted(&mut self, name: &str, event: &Event) -> Option<usize> {
+        let announces = event.happening.door == Some(Door::Announce);
+        let index = self.openings.iter().rposition(|opening| {
+            let live = opening.shut_before(event.effective_at).is_none();
+            opening.unnamed && live && (!announces || opening.truth.state == State::Announced)
+        })?;
+        self.openings[index].cycle = Some(name.to_owned());
+        self.openings[index].unnamed = false;
+        Some(index)
+    }
+
     /// Whether an opening was shut so long before an event that it is no blink.
     fn is_over(&self, index: usize, event: &Event) -> bool {
         self.openings[index]
@@ -201,6 +217,7 @@ impl Fold {
         let cycle = (self.kind == Kind::Programme)
             .then(|| event.happening.cycle.clone().unwrap_or_else(|| event.position.name()));
         let mut opening = Opening::begin(self.kind, cycle, event);
+        opening.unnamed = self.kind == Kind::Programme && event.happening.cycle.is_none();
         opening.begun_by.push(event.id);
         self.openings.push(opening);
         self.openings.len() - 1

@@ -52,6 +52,8 @@ pub struct Opening {
     /// The name of a programme's cycle, as the producer gave it or as it
     /// follows from the event that began it.
     pub cycle: Option<String>,
+    /// No event has named the cycle so far.
+    pub unnamed: bool,
     /// What is so.
     pub truth: Truth,
     /// The last moves of the door.
@@ -87,11 +89,13 @@ impl Opening {
         Self {
             kind,
             cycle,
+            unnamed: false,
             truth: Truth {
                 state: State::Announced,
                 close_reason: None,
                 opened_at: None,
                 shut_at: None,
+                gone_at: None,
                 explanation: None,
                 replaced_by: None,
                 earliest: None,
@@ -120,7 +124,8 @@ impl Opening {
         let before = self.truth.state;
         if state != before && !(before.is_ahead() && state.is_ahead()) {
             // What is said beforehand has settled by the time it is true.
-            self.moves.moved(if state == State::Open { at } else { at.min(said) });
+            let beforehand = matches!(state, State::Closed | State::Withdrawn);
+            self.moves.moved(if beforehand { at.min(said) } else { at });
         }
         self.truth.state = state;
         self.truth.close_reason = reason;
@@ -132,6 +137,7 @@ impl Opening {
                 self.truth.opened_at = Some(opened_at);
                 self.moves.last = Some(opened_at);
                 self.truth.shut_at = None;
+                self.truth.gone_at = None;
                 self.truth.explanation = None;
                 self.truth.replaced_by = None;
                 self.truth.earliest = None;
@@ -140,8 +146,15 @@ impl Opening {
             State::Announced | State::Scheduled => {
                 self.truth.opened_at = None;
                 self.truth.shut_at = None;
+                self.truth.gone_at = None;
             }
-            State::Closed | State::Withdrawn => self.truth.shut_at = Some(at),
+            State::Closed => self.truth.shut_at = Some(at),
+            State::Withdrawn => {
+                // What was shut before stays shut since then.
+                let before = self.truth.shut_at.filter(|shut| before == State::Closed && *shut <= at);
+                self.truth.shut_at = Some(before.unwrap_or(at));
+                self.truth.gone_at = Some(at);
+            }
             State::Paused => {}
         }
     }

@@ -96,8 +96,11 @@ pub struct Truth {
     pub close_reason: Option<CloseReason>,
     /// From when it is open, once somebody has opened it.
     pub opened_at: Option<DateTime<Utc>>,
-    /// When an event shut it, or from when it is gone.
+    /// When an event shut it.
     pub shut_at: Option<DateTime<Utc>>,
+    /// From when it is gone, if it is taken away.
+    #[serde(default)]
+    pub gone_at: Option<DateTime<Utc>>,
     /// Why, in the source's words for everybody.
     pub explanation: Option<String>,
     /// What takes its place: a requisition number, or a programme's slug.

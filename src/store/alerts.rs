@@ -201,9 +201,13 @@ pub async fn promise(
              outcome_at = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
                  then excluded.outcome_at else a.outcome_at end
          where excluded.promise and not a.promise
-            or a.told_revision is not null and a.ended in ('no-longer-wanted', 'unreachable', 'not-before')
+            or a.told_revision is not null and a.ended in ('no-longer-wanted', 'not-before')
                and excluded.due_at is not null
             or a.told_revision is null and a.ended is distinct from 'refused'
+               -- Who cannot be written to stays as they are until they can.
+               and (a.ended is distinct from 'unreachable' or exists (
+                   select from subscribers p join consents c on c.subscriber_id = p.id
+                   where p.id = a.subscriber_id and p.state = 'active'))
                and (a.due_at is null and excluded.due_at is not null
                     or a.due_at is null and excluded.ended is distinct from a.ended
                     or excluded.due_at < a.due_at and not exists (
@@ -439,7 +443,7 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
         return Ok(());
     }
     let ended: Vec<Ended> = sqlx::query_as(
-        "update alerts a set due_at = null, ended = e.reason,
+        "update alerts a set due_at = null, ended = nullif(e.reason, 'over'),
              outcome = case when e.released is not null then 'released' else a.outcome end,
              outcome_reason = coalesce(e.released, a.outcome_reason),
              outcome_at = case when e.released is not null then $4 else a.outcome_at end
@@ -450,6 +454,7 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
                      when 'no-longer-wanted' then 'unregistered'
                      -- What never opened was not missed.
                      when 'expired' then case when o.opened_at is null then 'withdrawn' else 'expired' end
+                     when 'over' then case when o.opened_at is null then 'withdrawn' else 'expired' end
                      else e.reason end end as released
              from unnest($1::bigint[], $2::bigint[], $3::text[]) as e (subscriber_id, opening_id, reason)
              join alerts a using (subscriber_id, opening_id)

@@ -101,6 +101,7 @@ impl Row {
         let opening = Opening {
             kind: subject.kind,
             cycle: self.cycle,
+            unnamed: false,
             truth: serde_json::from_value(self.truth).map_err(|error| unreadable(error.to_string()))?,
             moves: Moves { last: self.moved_at, before: self.moved_before_at },
             begun: Heard { time: self.posted_at, seen: self.seen_at },
@@ -399,8 +400,13 @@ pub async fn match_under(connection: &mut PgConnection, taxonomy: &str) -> Resul
     Ok(again.rows_affected())
 }
 
-/// The programmes' cycles that somebody who registers at `now` may have to be
-/// told of. One that cannot be read is missing, loudly.
+/// How long after a door has shut somebody who registered before may still
+/// have to be told of it: matching was away.
+const JUST_SHUT: Duration = Duration::days(7);
+
+/// The programmes' cycles that somebody who has registered just now may have
+/// to be told of: those that are announced, scheduled or open, and those that
+/// have just shut. One that cannot be read is missing, loudly.
 ///
 /// # Errors
 ///
@@ -408,12 +414,11 @@ pub async fn match_under(connection: &mut PgConnection, taxonomy: &str) -> Resul
 pub async fn live_cycles(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<Kept>> {
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from openings
-         where subject ~ '^(test-)?programme/' and not absorbed
-           and state in ('announced', 'scheduled', 'open', 'paused')
+         where subject ~ '^(test-)?programme/' and not absorbed and state <> 'withdrawn'
            and (door_shuts_at is null or door_shuts_at > $1)
          order by id"
     )))
-    .bind(now)
+    .bind(now - JUST_SHUT)
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().filter_map(Row::read_or_report).collect())

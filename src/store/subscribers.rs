@@ -324,14 +324,23 @@ pub async fn last(connection: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar("select coalesce(max(id), 0) from subscribers").fetch_one(connection).await?)
 }
 
+/// A registration that has not been held against what is announced or open.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct NewRegistration {
+    /// Whose it is.
+    pub subscriber_id: i64,
+    /// The slug of the programme, or of what it is part of.
+    pub programme: String,
+}
+
 /// Registrations that have not been held against what is announced or open
-/// already, as person and programme. They are held until the transaction ends,
-/// and count as matched then; others take the ones after them.
+/// already. They are held until the transaction ends, and count as matched
+/// then; others take the ones after them.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn new_registrations(connection: &mut PgConnection, limit: i64) -> Result<Vec<(i64, String)>> {
+pub async fn new_registrations(connection: &mut PgConnection, limit: i64) -> Result<Vec<NewRegistration>> {
     Ok(sqlx::query_as(
         "update registrations r set matched = true
          from (

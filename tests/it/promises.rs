@@ -639,3 +639,82 @@ async fn who_is_deferred_for_ever_is_settled_within_a_day() {
     assert_eq!(road.drain_at("2024-03-08T00:31:00Z").await, accepted(1));
     assert_eq!(road.six(PCDA).await, Six { explained: 1, ..Six::default() });
 }
+
+/// SUB-4, I1: who registers before the door shuts is owed it, whenever matching looks.
+#[tokio::test]
+async fn who_registers_just_before_it_shuts_is_owed_it() {
+    let road = road(&[]).await;
+    // That it closes is said beforehand; it is open until then.
+    let shut =
+        Event::sample("13").at("2024-03-06T10:00:00Z").with("/data/effectiveAt", "2024-03-08T12:00:00Z");
+    happens(&road, "2024-03-06T10:00:00Z", &[Event::sample("11"), shut]).await;
+    road.match_all().await;
+    road.at("2024-03-07T09:00:00Z");
+    road.import(&[person(ANN).registered("pc-pcda").agreed_at("2024-03-07T09:00:00Z")]).await;
+    assert_eq!(road.drain().await, accepted(1));
+    assert_eq!(road.kinds_to(ANN).await, ["open-now"]);
+    // And this one matching sees only when the door has shut.
+    road.at("2024-03-08T11:00:00Z");
+    road.import(&[person(BOB).registered("pc-any").agreed_at("2024-03-08T11:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-03-08T12:05:00Z").await.accepted, 1);
+    assert_eq!(road.kinds_to(BOB).await, ["missed"]);
+    assert_eq!(road.six(PCDA).await, Six { kept: 1, explained: 1, ..Six::default() });
+}
+
+/// I2: gone with two cycles that were told, told once.
+#[tokio::test]
+async fn a_route_that_goes_with_two_cycles_goes_once() {
+    let road = road(&[person(ANN).registered("pc-dhep")]).await;
+    let autumn = Event::like("09").version(17).cycle(Some("2024-autumn")).at("2024-03-06T10:00:00Z");
+    let autumn = autumn.with("/data/opensAt", "2024-09-05T10:00:00Z").shuts("2024-09-19T12:00:00Z");
+    happens(&road, "2024-03-05T10:00:00Z", &[Event::sample("10")]).await;
+    assert_eq!(road.drain_at("2024-03-05T10:02:00Z").await, accepted(1));
+    happens(&road, "2024-03-06T10:00:00Z", &[autumn]).await;
+    assert_eq!(road.drain().await, accepted(1));
+    let gone = Event::like("13").of(DHEP).with("/type", "programme.withdrawn").version(18).cycle(None);
+    happens(&road, "2024-03-07T10:00:00Z", &[gone.at("2024-03-07T10:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-03-07T10:02:00Z").await.accepted, 1);
+    assert_eq!(road.drain_at("2024-03-09T10:02:00Z").await.accepted, 0);
+    assert_eq!(road.kinds_to(ANN).await, ["open-now", "opening-date", "programme-changed"]);
+    assert_eq!(road.six(DHEP).await, Six { kept: 1, released: 1, ..Six::default() });
+}
+
+/// A cycle that gets its name later is the same cycle.
+#[tokio::test]
+async fn a_cycle_may_be_named_later() {
+    let road = road(&[person(ANN).registered("pc-dhep")]).await;
+    happens(&road, "2024-02-19T10:00:00Z", &[Event::like("09").cycle(None)]).await;
+    assert_eq!(road.drain().await, accepted(1));
+    happens(&road, "2024-03-05T10:00:00Z", &[Event::sample("10")]).await;
+    assert_eq!(road.drain_at("2024-03-05T10:02:00Z").await, accepted(1));
+    let shut = Event::like("13").of(DHEP).version(17).with("/data/reason", "deadline");
+    happens(&road, "2024-03-19T12:00:00Z", &[shut.at("2024-03-19T12:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-03-20T13:00:00Z").await.accepted, 0);
+    assert_eq!(road.six(DHEP).await, Six { kept: 1, ..Six::default() });
+}
+
+/// I6: a closing that moved earlier and passed before anybody was told of it.
+#[tokio::test]
+async fn a_closing_that_moved_and_passed_is_told_as_closed_early() {
+    let road = road(&[person(ANN).registered("pc-dhep")]).await;
+    happens(&road, "2024-03-05T10:00:00Z", &[Event::sample("10")]).await;
+    assert_eq!(road.drain_at("2024-03-05T10:02:00Z").await, accepted(1));
+    let moved = Event::like("14").of(DHEP).version(17).cycle(Some("2024-spring")).at("2024-03-12T09:50:00Z");
+    let closing = json!({"closing": {"value": "2024-03-12T12:00:00Z", "precision": "instant"}});
+    happens(&road, "2024-03-12T15:00:00Z", &[moved.with("/data/to", closing)]).await;
+    assert_eq!(road.drain().await, accepted(1));
+    assert_eq!(road.kinds_to(ANN).await, ["open-now", "closed-early"]);
+    let text = road.mails()[1].text().unwrap();
+    assert!(text.contains("noon on Tuesday 12 March 2024"), "{text}");
+}
+
+/// What a programme is called is no promise: a name that comes later corrects nothing.
+#[tokio::test]
+async fn a_name_that_comes_later_corrects_nothing() {
+    let road = road(&[person(ANN).registered("pc-dhep")]).await;
+    let unnamed = Event::like("09").with("/data/program", json!({"@type": "WorkBasedProgram"}));
+    happens(&road, "2024-02-19T10:00:00Z", &[unnamed]).await;
+    assert_eq!(road.drain().await, accepted(1));
+    happens(&road, "2024-02-20T10:00:00Z", &[Event::like("09").version(16).at("2024-02-20T10:00:00Z")]).await;
+    assert_eq!(road.drain().await.accepted, 0);
+}

@@ -79,6 +79,7 @@ const fn field(field: Field) -> &'static str {
 pub(super) const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Expired => "the door shut before the word was due",
+        Reason::Over => "it is over, and there is nothing more to tell",
         Reason::Withdrawn => "it was taken away before the word was due",
         Reason::NoLongerWanted => "none of their searches and registrations asks for it",
         Reason::NotBefore => "they registered and want to hear nothing before a later month",

@@ -134,7 +134,9 @@ fn sentences_are_short() {
 #[test]
 fn templates_name_no_money_and_no_date() {
     let months = ["january", "february", "march", "april", "june", "july", "august", "september"];
-    for (name, text) in SHIPPED.iter().filter(|(name, _)| name.ends_with(".txt")) {
+    for (name, text) in
+        SHIPPED.iter().filter(|(name, _)| name.rsplit_once('.').is_some_and(|(_, part)| part == "txt"))
+    {
         let lower = text.to_lowercase();
         assert!(!text.contains(|c: char| c.is_ascii_digit() || c == '£'), "{name}");
         assert!(!months.iter().any(|month| lower.contains(month)), "{name}");

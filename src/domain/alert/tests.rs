@@ -141,7 +141,7 @@ fn somebody_who_was_told_of_a_route() {
         (&open, (&moved, Phase::Scheduled), "2024-03-06T10:02:00Z", say(Notice::Open)),
         (&open, (&open, Phase::Open), "2024-03-06T10:02:00Z", Word::Nothing),
         // The deadline that was told passes.
-        (&open, (&open, Phase::Open), "2024-03-19T12:00:00Z", Word::End(Reason::Expired)),
+        (&open, (&open, Phase::Open), "2024-03-19T12:00:00Z", Word::End(Reason::Over)),
         (&shut, (&moved, Phase::Scheduled), "2024-03-07T17:32:00Z", say(Notice::Missed)),
         (&shut, (&open, Phase::Open), "2024-03-07T17:30:00Z", Word::Wait(at("2024-03-07T17:32:00Z"))),
         (&shut, (&open, Phase::Open), "2024-03-07T17:32:00Z", say(Notice::ClosedEarly)),
@@ -156,7 +156,7 @@ fn somebody_who_was_told_of_a_route() {
         assert_eq!(word(opening, Some(told), registered(), now), expected, "{told:?} {now}");
     }
     let told = Some((&shut, Phase::Closed));
-    assert_eq!(word(&gone, told, within(), "2024-03-08T09:02:00Z"), Word::End(Reason::Withdrawn));
+    assert_eq!(word(&gone, told, within(), "2024-03-08T09:02:00Z"), Word::End(Reason::Over));
 }
 
 #[test]
@@ -397,9 +397,9 @@ fn old_news_is_no_news_unless_the_door_is_open() {
     for (opening, told, now, expected) in [
         (&late(open.clone()), None, "2024-03-07T10:02:00Z", say(Notice::Open)),
         (&late(shut.clone()), None, "2024-03-08T18:00:00Z", Word::End(Reason::Expired)),
-        (&late(shut.clone()), Some((&open, Phase::Open)), "2024-03-08T18:00:00Z", Word::End(Reason::Expired)),
-        (&late(shut), Some((&moved, Phase::Scheduled)), "2024-03-08T18:00:00Z", Word::End(Reason::Expired)),
-        (&late(gone), Some((&open, Phase::Open)), "2024-03-09T18:00:00Z", Word::End(Reason::Withdrawn)),
+        (&late(shut.clone()), Some((&open, Phase::Open)), "2024-03-08T18:00:00Z", Word::End(Reason::Over)),
+        (&late(shut), Some((&moved, Phase::Scheduled)), "2024-03-08T18:00:00Z", Word::End(Reason::Over)),
+        (&late(gone), Some((&open, Phase::Open)), "2024-03-09T18:00:00Z", Word::End(Reason::Over)),
         (&late(open.clone()), Some((&moved, Phase::Scheduled)), "2024-03-07T12:00:00Z", say(Notice::Open)),
     ] {
         assert_eq!(word(opening, told, registered(), now), expected, "{told:?}");
@@ -553,7 +553,7 @@ proptest! {
             let is = opening.truth.phase(end);
             if is == Phase::Open {
                 prop_assert_eq!(phase, Phase::Open);
-                prop_assert!(differences(&truth, &opening.truth, &policy.words, end).is_empty());
+                prop_assert!(differences(Kind::Programme, &truth, &opening.truth, &policy.words, end).is_empty());
             }
         }
     }
