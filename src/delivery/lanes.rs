@@ -179,8 +179,8 @@ impl Shared {
             || self.worker.load(Ordering::Relaxed) != mail.worker
     }
 
-    /// A line could not be opened. If no other is open, the server is away;
-    /// else it wants no more of them, and this lane rests.
+    /// A line could not be opened. If no other is open or being opened, the
+    /// server is away; else it wants no more of them, and this lane rests.
     async fn no_line(&self, refused: &mut u32) {
         if self.relay.open_lines() == 0 {
             self.server_away.store(true, Ordering::Relaxed);

@@ -96,7 +96,7 @@ impl Relay {
         self.settings.connections.into()
     }
 
-    /// How many lines are open now.
+    /// How many lines are open, or being opened, now.
     #[must_use]
     pub fn open_lines(&self) -> usize {
         self.open_lines.load(Ordering::Relaxed)
@@ -115,6 +115,7 @@ impl Relay {
     }
 
     async fn open(&self) -> Result<Line, String> {
+        let open = Open::count(&self.open_lines);
         let url = &self.settings.url;
         let timeouts = &self.settings.timeouts;
         let connecting = TcpStream::connect((url.host.as_str(), url.port));
@@ -153,7 +154,7 @@ impl Relay {
             within(timeouts.command, "AUTH", auth).await?.map_err(|e| format!("AUTH: {}", said(&e)))?;
         }
         Ok(Line {
-            _open: Open::count(&self.open_lines),
+            _open: open,
             connection,
             timeouts: *timeouts,
             mails: 0,

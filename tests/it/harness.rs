@@ -126,6 +126,7 @@ impl Setup {
             _database: database,
         };
         road.configure();
+        road.program().prepare().await.expect("the tables are made");
         road
     }
 }
