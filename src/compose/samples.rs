@@ -122,19 +122,7 @@ fn instant(moment: &str) -> Closing {
 }
 
 fn truth(state: State, opened: Option<&str>, facts: Facts) -> Truth {
-    Truth {
-        state,
-        close_reason: None,
-        opened_at: opened.map(at),
-        shut_at: None,
-        gone_at: None,
-        explanation: None,
-        replaced_by: None,
-        earliest: None,
-        next_expected: None,
-        registration_stays_open: true,
-        facts,
-    }
+    Truth { opened_at: opened.map(at), ..Truth::new(state, facts) }
 }
 
 fn titled(title: &str) -> Facts {

@@ -105,19 +105,7 @@ struct Vacancy {
 }
 
 fn item(reference: &str, facts: &Facts, searches: &[&str]) -> Vacancy {
-    let truth = Truth {
-        state: State::Open,
-        close_reason: None,
-        opened_at: None,
-        shut_at: None,
-        gone_at: None,
-        explanation: None,
-        replaced_by: None,
-        earliest: None,
-        next_expected: None,
-        registration_stays_open: true,
-        facts: facts.clone(),
-    };
+    let truth = Truth::new(State::Open, facts.clone());
     let subject = Subject { kind: Kind::Vacancy, reference: reference.to_owned(), test: false };
     Vacancy { subject, truth, searches: slugs(searches), test: false }
 }

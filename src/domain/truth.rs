@@ -116,6 +116,24 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// A door in this state with these facts, of which nothing else is known.
+    #[must_use]
+    pub const fn new(state: State, facts: Facts) -> Self {
+        Self {
+            state,
+            close_reason: None,
+            opened_at: None,
+            shut_at: None,
+            gone_at: None,
+            explanation: None,
+            replaced_by: None,
+            earliest: None,
+            next_expected: None,
+            registration_stays_open: true,
+            facts,
+        }
+    }
+
     /// What people see at `now`.
     #[must_use]
     pub fn phase(&self, now: DateTime<Utc>) -> Phase {
