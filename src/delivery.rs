@@ -7,7 +7,9 @@
 //! claimed again), or handed over and not recorded (and is sent again with the
 //! same Message-ID): at most one of these for each line to the mail server.
 
+pub(crate) mod asking;
 pub mod claim;
+mod deciding;
 mod lanes;
 pub mod smtp;
 mod told;

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
@@ -21,9 +21,9 @@ use crate::domain::taxonomy::Taxonomy;
 use crate::domain::terms::Terms;
 use crate::domain::truth::Phase;
 use crate::stage::{Bell, Stage};
-use crate::store::alerts::Prospect;
 use crate::store::openings::Kept;
 use crate::store::outcomes::{self, About, OutcomeEvent};
+use crate::store::promises::{self, Prospect, Registrants};
 use crate::store::{self, alerts, criteria, openings, subscribers, value_of};
 
 /// How many keys of subscribers one transaction covers. A page of a million
@@ -68,12 +68,6 @@ impl Rules {
             taxonomy,
         }
     }
-
-    /// The taxonomy's programmes, in short: differs whenever they do.
-    #[must_use]
-    pub fn programmes(&self) -> &str {
-        &self.programmes
-    }
 }
 
 /// What one step did.
@@ -103,9 +97,9 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
     let Some(next) = openings::next_to_match(&mut transaction).await? else {
         let alerts = match newcomers(&mut transaction, rules, now).await? {
             Some(alerts) => Some(alerts),
-            None => openings::settle(&mut transaction, now).await?,
+            None => promises::settle(&mut transaction, now).await?,
         };
-        openings::give_up(&mut transaction, now).await?;
+        promises::give_up(&mut transaction, now).await?;
         if alerts.is_some_and(|alerts| alerts > 0) {
             store::announce_work(&mut transaction, "delivery").await?;
         }
@@ -152,15 +146,13 @@ async fn page(
         only: kept.opening.test.then_some(&rules.testers),
     };
     let mut made = tell_again(&mut *connection, &page, &kept.opening, rules, now).await?;
-    if let Some(registrants) = rules.registrants(kept, None, now) {
-        made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference, &about))
-            .await?;
+    if let Some(registrants) = rules.registrants(kept, &about, None, now) {
+        made += promises::promise(&mut *connection, &page, &registrants).await?;
     }
-    if let Some(Searched { due, otherwise, ended }) = rules.searched(&kept.opening, now) {
+    if let Some(searched) = rules.searched(&kept.opening, now) {
         let criteria = criteria::matching(&mut *connection, &terms).await?;
         if !criteria.is_empty() {
-            let searched = alerts::Searched { criteria: &criteria, due: &due, otherwise, ended };
-            made += alerts::make(&mut *connection, &page, &searched).await?;
+            made += alerts::make(&mut *connection, &page, &criteria, &searched).await?;
         }
     }
     if up_to >= last {
@@ -231,16 +223,15 @@ async fn newcomers(
         people.sort_unstable();
         people.dedup();
         let (Some(first), Some(last)) = (people.first(), people.last()) else { continue };
-        let Some(registrants) = rules.registrants(&kept, Some(&people), now) else { continue };
         let about = About::from(&kept);
+        let Some(registrants) = rules.registrants(&kept, &about, Some(&people), now) else { continue };
         let page = alerts::Page {
             opening_id: kept.id,
             after: first - 1,
             up_to: *last,
             only: kept.opening.test.then_some(&rules.testers),
         };
-        made += alerts::promise(&mut *connection, &page, &registrants.of(&kept.subject.reference, &about))
-            .await?;
+        made += promises::promise(&mut *connection, &page, &registrants).await?;
     }
     tracing::info!(registrations = new.len(), alerts = made, "matched new registrations");
     Ok(Some(made))
@@ -251,52 +242,15 @@ fn anybody(registered: Registered) -> Wish {
     Wish { registration: Some(registered), search: Some(Cadence::Immediate), not_before: false }
 }
 
-/// What [`alerts::Registrants`] are made from.
-struct Prospects<'a> {
-    within: Vec<String>,
-    people: Option<&'a [i64]>,
-    exactly: Prospect,
-    part_of: Prospect,
-    promise: bool,
-    registered_before: Option<DateTime<Utc>>,
-    only_promises: bool,
-    today: NaiveDate,
-    now: DateTime<Utc>,
-}
-
-impl<'a> Prospects<'a> {
-    fn of(&'a self, programme: &'a str, about: &'a About) -> alerts::Registrants<'a> {
-        alerts::Registrants {
-            about,
-            programme,
-            within: &self.within,
-            people: self.people,
-            exactly: self.exactly,
-            part_of: self.part_of,
-            promise: self.promise,
-            registered_before: self.registered_before,
-            only_promises: self.only_promises,
-            today: self.today,
-            now: self.now,
-        }
-    }
-}
-
-/// What [`alerts::Searched`] is made from.
-struct Searched {
-    due: Vec<(Cadence, DateTime<Utc>)>,
-    otherwise: DateTime<Utc>,
-    ended: Option<&'static str>,
-}
-
 impl Rules {
     /// What becomes of those who registered, if it concerns them at all.
     fn registrants<'a>(
         &self,
-        kept: &Kept,
+        kept: &'a Kept,
+        about: &'a About,
         people: Option<&'a [i64]>,
         now: DateTime<Utc>,
-    ) -> Option<Prospects<'a>> {
+    ) -> Option<Registrants<'a>> {
         let opening = &kept.opening;
         if opening.kind != Kind::Programme {
             return None;
@@ -305,7 +259,9 @@ impl Rules {
         let phase = truth.phase(now);
         let is_shut = matches!(phase, Phase::Closed | Phase::Withdrawn);
         let dated = truth.opened_at.is_some() || truth.facts.opens.is_some();
-        Some(Prospects {
+        Some(Registrants {
+            about,
+            programme: &kept.subject.reference,
             within: opening
                 .answers(&kept.subject.reference, &self.taxonomy)
                 .into_iter()
@@ -343,7 +299,7 @@ impl Rules {
     /// For those with a search that asks for it, when the next word is due at
     /// each cadence, never before it is true; or why there is none. `None` if
     /// nothing is to be recorded.
-    fn searched(&self, opening: &Opening, now: DateTime<Utc>) -> Option<Searched> {
+    fn searched(&self, opening: &Opening, now: DateTime<Utc>) -> Option<alerts::Searched> {
         let situation = Situation {
             opening,
             told: None,
@@ -362,7 +318,7 @@ impl Rules {
         let due =
             rhythm.cadences().filter_map(|cadence| Some((cadence, rhythm.due(cadence, from)?))).collect();
         let otherwise = rhythm.due(Cadence::Scheduled(ScheduleName::DAILY), from)?;
-        Some(Searched { due, otherwise, ended })
+        Some(alerts::Searched { due, otherwise, ended })
     }
 }
 

@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod mails;
 pub mod openings;
 pub mod outcomes;
+pub mod promises;
 pub mod settings;
 pub mod status;
 pub mod subscribers;

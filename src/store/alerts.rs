@@ -1,11 +1,12 @@
 //! Who is to be told of what, and what they were last told.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 
 use crate::domain::cadence::Cadence;
 use crate::store::Result;
-use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome};
+use crate::store::outcomes::{self, About, OutcomeEvent};
+use crate::store::promises::Released;
 
 /// Which part of the subscribers one statement of matching takes.
 #[derive(Debug, Clone, Copy)]
@@ -21,20 +22,18 @@ pub struct Page<'a> {
 }
 
 /// What the people of a page get who have a search that asks for the opening.
-#[derive(Debug, Clone, Copy)]
-pub struct Searched<'a> {
-    /// The keys of the criteria that it answers.
-    pub criteria: &'a [i64],
+#[derive(Debug, Clone)]
+pub struct Searched {
     /// For each cadence when its next word is due; who has several searches
     /// gets the soonest.
-    pub due: &'a [(Cadence, DateTime<Utc>)],
+    pub due: Vec<(Cadence, DateTime<Utc>)>,
     /// When the next word is due at a cadence whose schedule is gone.
     pub otherwise: DateTime<Utc>,
     /// Why there is nothing to tell any more, if so.
-    pub ended: Option<&'a str>,
+    pub ended: Option<&'static str>,
 }
 
-/// Makes the alerts of one page: one for each person, due at the soonest of
+/// Makes the alerts of one page, for the criteria with these keys: one for each person, due at the soonest of
 /// their searches' cadences, also if it was due later until now (but a retry
 /// keeps its time). Who has been told is left alone; who was not told,
 /// and was not to be any more, is due again, unless the mail server refused
@@ -43,7 +42,12 @@ pub struct Searched<'a> {
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn make(connection: &mut PgConnection, page: &Page<'_>, searched: &Searched<'_>) -> Result<u64> {
+pub async fn make(
+    connection: &mut PgConnection,
+    page: &Page<'_>,
+    criteria: &[i64],
+    searched: &Searched,
+) -> Result<u64> {
     let made = sqlx::query(
         "insert into alerts as a (subscriber_id, opening_id, due_at, ended)
          select wanted.subscriber_id, $1, case when $2::text is null then wanted.due_at end, $2
@@ -69,7 +73,7 @@ pub async fn make(connection: &mut PgConnection, page: &Page<'_>, searched: &Sea
     .bind(searched.ended)
     .bind(searched.due.iter().map(|(cadence, _)| cadence.name()).collect::<Vec<_>>())
     .bind(searched.due.iter().map(|(_, due)| *due).collect::<Vec<_>>())
-    .bind(searched.criteria)
+    .bind(criteria)
     .bind(page.after)
     .bind(page.up_to)
     .bind(page.only)
@@ -77,171 +81,6 @@ pub async fn make(connection: &mut PgConnection, page: &Page<'_>, searched: &Sea
     .execute(connection)
     .await?;
     Ok(made.rows_affected())
-}
-
-/// What happens with people who registered, before they are looked at one by
-/// one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prospect {
-    /// Their next word is due then.
-    Due(DateTime<Utc>),
-    /// There is nothing to say as things are.
-    Quiet,
-    /// There is nothing to say any more, for this reason.
-    Ended(&'static str),
-}
-
-impl Prospect {
-    fn due(self) -> Option<DateTime<Utc>> {
-        match self {
-            Self::Due(at) => Some(at),
-            Self::Quiet | Self::Ended(_) => None,
-        }
-    }
-
-    fn ended(self) -> Option<&'static str> {
-        match self {
-            Self::Ended(reason) => Some(reason),
-            Self::Due(_) | Self::Quiet => None,
-        }
-    }
-}
-
-/// A promise that ended without a word, if it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Released<'a>(Option<&'a str>);
-
-impl<'a> Released<'a> {
-    pub(super) fn because(reason: Option<&'a str>) -> Self {
-        Self(reason)
-    }
-
-    /// What others may follow of it.
-    pub(super) fn event(self, about: &About, at: DateTime<Utc>) -> Option<OutcomeEvent> {
-        let outcome =
-            PromiseOutcome { outcome: "released", reason: Some(self.0?), door_left: None, mail: None };
-        Some(OutcomeEvent::promise(about, outcome, at))
-    }
-}
-
-/// What the people of a page get who registered for a programme.
-#[derive(Debug, Clone, Copy)]
-pub struct Registrants<'a> {
-    /// The cycle.
-    pub about: &'a About,
-    /// The slug of the programme that opens.
-    pub programme: &'a str,
-    /// What it is part of; who registered for one of these is owed it, too.
-    pub within: &'a [String],
-    /// Only these registrants, if only these are new.
-    pub people: Option<&'a [i64]>,
-    /// What happens with who registered for this programme by name...
-    pub exactly: Prospect,
-    /// ...and with who registered for what it is part of.
-    pub part_of: Prospect,
-    /// Whether something is owed to them: the cycle has a date, or has opened.
-    pub promise: bool,
-    /// Who registered later than this is owed nothing of it...
-    pub registered_before: Option<DateTime<Utc>>,
-    /// ...and, if so, hears nothing of it.
-    pub only_promises: bool,
-    /// The local day, for registrations that begin later or have ended.
-    pub today: NaiveDate,
-    /// The moment, for what is settled at once.
-    pub now: DateTime<Utc>,
-}
-
-/// Makes the alerts of the registrants of one page, and says which of them are
-/// promises. Returns how many were made or made due again.
-///
-/// # Errors
-///
-/// When Postgres is away.
-pub async fn promise(
-    connection: &mut PgConnection,
-    page: &Page<'_>,
-    registrants: &Registrants<'_>,
-) -> Result<u64> {
-    let made: Vec<(Option<String>, i64)> = sqlx::query_as(
-        "with made as (insert into alerts as a
-             (subscriber_id, opening_id, due_at, ended, promise, outcome, outcome_reason, outcome_at)
-         select owed.subscriber_id, $1, owed.due_at, owed.ended, owed.promise,
-                case when owed.promise and owed.ended is not null then 'released' end,
-                case when owed.promise then owed.ended end,
-                case when owed.promise and owed.ended is not null then $16::timestamptz end
-         from (
-             select r.subscriber_id,
-                    bool_and(coalesce(r.not_before > $13, false)) as waits,
-                    case when bool_and(coalesce(r.not_before > $13, false)) then null
-                         when bool_or(r.programme = $5) then $7 else $8 end as due_at,
-                    case when bool_and(coalesce(r.not_before > $13, false)) then 'not-before'
-                         when bool_or(r.programme = $5) then $9 else $10 end as ended,
-                    $11 and ($12::timestamptz is null or min(r.registered_at) < $12) as promise
-             from registrations r
-             where r.programme = any($6) and r.subscriber_id > $2 and r.subscriber_id <= $3
-               and (r.valid_until is null or r.valid_until >= $13)
-               and ($14::bigint[] is null or r.subscriber_id = any($14))
-             group by r.subscriber_id
-             order by r.subscriber_id
-         ) owed
-         where (owed.promise or owed.due_at is not null and not $15)
-           and ($4::text[] is null or exists (
-               select from subscribers p where p.id = owed.subscriber_id and p.lookup = any($4)))
-         on conflict (subscriber_id, opening_id) do update set
-             promise = a.promise or excluded.promise,
-             -- Who was told, stopped asking and asks again is compared again.
-             due_at = case when a.told_revision is null or a.ended is not null
-                 then coalesce(excluded.due_at, a.due_at) else a.due_at end,
-             ended = case when a.told_revision is null or excluded.due_at is not null
-                 then excluded.ended else a.ended end,
-             outcome = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
-                 then excluded.outcome else a.outcome end,
-             outcome_reason = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
-                 then excluded.outcome_reason else a.outcome_reason end,
-             outcome_at = case when a.outcome is null or a.outcome = 'released' and a.told_revision is null
-                 then excluded.outcome_at else a.outcome_at end
-         where excluded.promise and not a.promise
-            or a.told_revision is not null and a.ended in ('no-longer-wanted', 'not-before')
-               and excluded.due_at is not null
-            or a.told_revision is null and a.ended is distinct from 'refused'
-               -- Who cannot be written to stays as they are until they can.
-               and (a.ended is distinct from 'unreachable' or exists (
-                   select from subscribers p join consents c on c.subscriber_id = p.id
-                   where p.id = a.subscriber_id and p.state = 'active'))
-               and (a.due_at is null and excluded.due_at is not null
-                    or a.due_at is null and excluded.ended is distinct from a.ended
-                    or excluded.due_at < a.due_at and not exists (
-                        select from mails m
-                        where m.subscriber_id = a.subscriber_id and m.outcome is null
-                          and $1 = any(m.openings)))
-         returning case when outcome = 'released' and outcome_at = $16 then outcome_reason end as released)
-         select released, count(*) from made group by released",
-    )
-    .bind(page.opening_id)
-    .bind(page.after)
-    .bind(page.up_to)
-    .bind(page.only)
-    .bind(registrants.programme)
-    .bind(registrants.within)
-    .bind(registrants.exactly.due())
-    .bind(registrants.part_of.due())
-    .bind(registrants.exactly.ended())
-    .bind(registrants.part_of.ended())
-    .bind(registrants.promise)
-    .bind(registrants.registered_before)
-    .bind(registrants.today)
-    .bind(registrants.people)
-    .bind(registrants.only_promises)
-    .bind(registrants.now)
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut events = Vec::new();
-    for (released, count) in &made {
-        let released = Released::because(released.as_deref());
-        events.extend((0..*count).filter_map(|_| released.event(registrants.about, registrants.now)));
-    }
-    outcomes::emit(connection, &events).await?;
-    Ok(made.iter().map(|(_, count)| count.unsigned_abs()).sum())
 }
 
 /// What some people of a page were last told of an opening.

@@ -11,8 +11,6 @@ use crate::domain::history::Position;
 use crate::domain::opening::{Heard, Moves, Opening};
 use crate::domain::subject::{NoSubject, Subject};
 use crate::domain::truth::Truth;
-use crate::store::alerts::Released;
-use crate::store::outcomes::{self, About, OutcomeEvent};
 use crate::store::{Result, StoreError, name_of};
 
 /// One opening as it stands in the tables.
@@ -130,7 +128,7 @@ pub async fn save(connection: &mut PgConnection, worked: &[Worked<'_>], now: Dat
     fn each<'a, T>(worked: &[Worked<'a>], get: impl Fn(&'a Opening) -> T) -> Vec<T> {
         worked.iter().map(|w| get(w.opening)).collect()
     }
-    let changed: Vec<(bool,)> = sqlx::query_as(
+    let changed: Vec<bool> = sqlx::query_scalar(
         "with given as (
              select * from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::jsonb[],
                  $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
@@ -422,100 +420,6 @@ pub async fn live_cycles(connection: &mut PgConnection, now: DateTime<Utc>) -> R
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().filter_map(Row::read_or_report).collect())
-}
-
-/// A promise whose door has shut, and why it is released, if nobody is to be looked at.
-#[derive(FromRow)]
-struct Settled {
-    #[sqlx(flatten)]
-    about: About,
-    released: Option<String>,
-}
-
-/// Has the people looked at to whom a promise is owed whose door has shut, by
-/// the clock or otherwise, and whom nothing else would wake. Returns how many
-/// alerts are due for it; `None` if no door was to be settled.
-///
-/// # Errors
-///
-/// When Postgres is away.
-pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Option<u64>> {
-    let shut: Vec<i64> = sqlx::query_scalar(
-        "select id from openings
-         where not settled and door_shuts_at <= $1 and matched_revision = revision
-         order by door_shuts_at limit 100 for update skip locked",
-    )
-    .bind(now)
-    .fetch_all(&mut *connection)
-    .await?;
-    if shut.is_empty() {
-        return Ok(None);
-    }
-    let settled: Vec<Settled> = sqlx::query_as(
-        "update alerts a set
-             due_at = case when a.ended is null then $2 end,
-             outcome = case when a.ended is not null then 'released' end,
-             outcome_reason = case when a.ended in ('refused', 'given-up') then 'undeliverable' else a.ended end,
-             outcome_at = case when a.ended is not null then $2 end
-         from openings o
-         where o.id = a.opening_id
-           and a.opening_id = any($1) and a.promise and a.outcome is null and a.due_at is null
-           -- A mail that our own checks hold back is for a person to look at.
-           and a.ended is distinct from 'held'
-           and not exists (
-               select from mails m
-               where m.subscriber_id = a.subscriber_id and m.outcome is null and a.opening_id = any(m.openings))
-         returning o.subject, o.posting, o.cycle, a.outcome_reason as released",
-    )
-    .bind(&shut)
-    .bind(now)
-    .fetch_all(&mut *connection)
-    .await?;
-    outcomes::emit(&mut *connection, &released(&settled, now)).await?;
-    sqlx::query("update openings set settled = true where id = any($1)")
-        .bind(&shut)
-        .execute(connection)
-        .await?;
-    Ok(Some(settled.len() as u64))
-}
-
-/// How long after its door has shut a promise may be without an outcome.
-const SETTLED_WITHIN: Duration = Duration::hours(24);
-
-/// For how long doors that have shut are looked at.
-const LOOKED_AT: Duration = Duration::days(30);
-
-/// Gives up promises whose door has shut a day ago and whose mail the mail
-/// server has deferred ever since. If it takes the mail after all, they are
-/// explained. Returns how many.
-///
-/// # Errors
-///
-/// When Postgres is away.
-pub async fn give_up(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<u64> {
-    let given_up: Vec<Settled> = sqlx::query_as(
-        "update alerts a set outcome = 'released', outcome_reason = 'undeliverable', outcome_at = $1
-         from openings o
-         where o.id = a.opening_id and o.door_shuts_at <= $2 and o.door_shuts_at > $3
-           and a.promise and a.outcome is null
-           and exists (
-               select from mails m
-               where m.subscriber_id = a.subscriber_id and m.outcome is null and m.attempts > 0
-                 and a.opening_id = any(m.openings))
-         returning o.subject, o.posting, o.cycle, a.outcome_reason as released",
-    )
-    .bind(now)
-    .bind(now - SETTLED_WITHIN)
-    .bind(now - LOOKED_AT)
-    .fetch_all(&mut *connection)
-    .await?;
-    outcomes::emit(connection, &released(&given_up, now)).await?;
-    Ok(given_up.len() as u64)
-}
-
-fn released(settled: &[Settled], now: DateTime<Utc>) -> Vec<OutcomeEvent> {
-    let event = |row: &Settled| Released::because(row.released.as_deref()).event(&row.about, now);
-    settled.iter().filter_map(event).collect()
 }
 
 /// Remembers up to which subscriber an opening is matched.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::harness::events::Event;
-use crate::harness::people::curious;
+use crate::harness::people::{curious, person};
 use crate::harness::{Delivered, MONDAY, Road};
 
 /// Two cycles of a programme, the first of which has shut, and one that never opened, each with promises.
@@ -140,4 +140,17 @@ async fn who_or_what_is_unknown_is_said_without_repeating_an_address() {
         assert_eq!(output.code, Some(1));
         assert!(output.stderr.contains(said) && !output.stderr.contains("bob@"), "{}", output.stderr);
     }
+}
+
+/// What holds a mail back is named, and until when.
+#[tokio::test]
+async fn an_explanation_names_the_guard_that_holds() {
+    let road = Road::setup().with_guards().at("2024-03-05T10:00:00Z").build().await;
+    road.import(&[person("ann@example.org").registered("pc-dhep")]).await;
+    road.hears(&[Event::sample("10")]).await;
+    road.match_all().await;
+    let output = road.run(&["explain", "ann@example.org", "pc-dhep", "--now", "2024-03-05T10:01:00Z"]).await;
+    let told = output.successful().stdout;
+    assert!(told.contains("settle time") && told.contains("2024-03-05 10:02Z"), "{told}");
+    assert!(!told.contains("ann@example.org"), "{told}");
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::explain::opening::Chain;
 use crate::cli::explain::words;
-use crate::delivery::claim::Asked;
+use crate::delivery::asking::Asked;
 use crate::domain::alert::{self, Reason, Situation, Word};
 use crate::domain::cadence::Cadence;
 use crate::store::explain::{Alert, Mail};

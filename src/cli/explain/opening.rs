@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::cli::explain::conclusion::Known;
 use crate::cli::explain::words;
-use crate::delivery::claim::{Asked, Asker, Library, Rules};
+use crate::delivery::asking::{Asked, Asker, Library};
+use crate::delivery::claim::Rules;
 use crate::domain::alert::{self, Guard, Word};
 use crate::domain::criteria::Criteria;
 use crate::domain::subject::Kind;

@@ -1,0 +1,200 @@
+//! What a person asks for and what they were told, as the comparison takes it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::PgConnection;
+
+use crate::delivery::claim::Rules;
+use crate::domain::alert::{Registered, Situation, Standing, Told, Wish};
+use crate::domain::cadence::Cadence;
+use crate::domain::criteria::Criteria;
+use crate::domain::subject::Kind;
+use crate::domain::taxonomy::Taxonomy;
+use crate::domain::terms::Terms;
+use crate::domain::truth::{Phase, Truth};
+use crate::store::alerts::Due;
+use crate::store::openings::{self, Kept};
+use crate::store::subscribers::{Addressee, KeptRegistration, SavedSearch};
+use crate::store::{self, value_of};
+
+/// What a person was told before, and in which mail.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// What was so, by what we told.
+    pub truth: Arc<Truth>,
+    /// How the door stood.
+    pub phase: Phase,
+    /// When the mail was accepted.
+    pub at: DateTime<Utc>,
+    /// The mails up to the one that told it, oldest first.
+    pub thread: Vec<String>,
+}
+
+impl Before {
+    /// In the words of the comparison.
+    #[must_use]
+    pub fn told(&self) -> Told<'_> {
+        Told { truth: &self.truth, phase: self.phase, at: self.at }
+    }
+}
+
+/// The openings that people are due for, as they are now and as they were told.
+#[derive(Default)]
+pub(crate) struct Library {
+    /// As they are now, by their keys.
+    pub(crate) kept: HashMap<i64, (Arc<Kept>, Terms)>,
+    told: HashMap<(i64, i32), (Arc<Truth>, Terms)>,
+}
+
+impl Library {
+    /// What these alerts are about.
+    pub(crate) async fn read(
+        connection: &mut PgConnection,
+        due: &[Due],
+        taxonomy: &Taxonomy,
+    ) -> store::Result<Self> {
+        let mut ids: Vec<i64> = due.iter().map(|alert| alert.opening_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let kept = openings::by_id(&mut *connection, &ids).await?;
+        let mut revisions: Vec<(i64, i32)> =
+            due.iter().filter_map(|alert| Some((alert.opening_id, alert.told_revision?))).collect();
+        revisions.sort_unstable();
+        revisions.dedup();
+        let told = openings::truths(connection, &revisions).await?;
+        Ok(Self {
+            kept: kept
+                .into_iter()
+                .map(|kept| {
+                    let terms = Terms::of(&kept.opening.truth.facts, taxonomy);
+                    (kept.id, (Arc::new(kept), terms))
+                })
+                .collect(),
+            told: told
+                .into_iter()
+                .map(|(key, truth)| {
+                    let terms = Terms::of(&truth.facts, taxonomy);
+                    (key, (Arc::new(truth), terms))
+                })
+                .collect(),
+        })
+    }
+
+    /// What was told by an alert, if anything was.
+    pub(crate) fn before(&self, alert: &Due) -> Option<(Before, &Terms)> {
+        let (truth, terms) = self.told.get(&(alert.opening_id, alert.told_revision?))?;
+        let phase = value_of(alert.told_phase.as_deref()?, || format!("alerts of {}", alert.subscriber_id));
+        let mut thread = alert.told_thread.clone().unwrap_or_default();
+        thread.extend(alert.told_message_id.clone());
+        Some((Before { truth: Arc::clone(truth), phase: phase.ok()?, at: alert.told_at?, thread }, terms))
+    }
+}
+
+/// A person, and what they ask for, as they are now.
+pub(crate) struct Asker<'a> {
+    /// Who they are.
+    pub(crate) addressee: &'a Addressee,
+    standing: Standing,
+    /// The searches that can be read.
+    pub(crate) searches: Vec<(&'a SavedSearch, Criteria)>,
+    /// The local day.
+    pub(crate) today: NaiveDate,
+}
+
+/// What a person asks of one opening.
+pub(crate) struct Asked<'a> {
+    /// The searches that ask for it, or for what was told.
+    pub(crate) wanting: Vec<&'a SavedSearch>,
+    /// Whether a search asks for it as it is now.
+    pub(crate) still: bool,
+    /// The registration that it answers.
+    pub(crate) registration: Option<&'a KeptRegistration>,
+    /// The same in the words of the comparison.
+    pub(crate) wish: Wish,
+}
+
+impl<'a> Asker<'a> {
+    pub(crate) fn new(addressee: &'a Addressee, rules: &Rules, now: DateTime<Utc>) -> Self {
+        let searches = addressee.searches.iter();
+        Self {
+            addressee,
+            standing: rules.standing(addressee),
+            searches: searches.filter_map(|search| Some((search, readable(search, rules)?))).collect(),
+            today: now.with_timezone(&rules.policy.rhythm.zone).date_naive(),
+        }
+    }
+
+    /// What the person asks of an opening, of which they were told what has
+    /// these terms.
+    pub(crate) fn asks(
+        &self,
+        kept: &Kept,
+        terms: &Terms,
+        told_terms: Option<&Terms>,
+        rules: &Rules,
+        now: DateTime<Utc>,
+    ) -> Asked<'a> {
+        let wants = |criteria: &Criteria| {
+            criteria.matches(terms) || told_terms.is_some_and(|terms| criteria.matches(terms))
+        };
+        let wanting: Vec<&SavedSearch> =
+            self.searches.iter().filter(|(_, criteria)| wants(criteria)).map(|(search, _)| *search).collect();
+        let (registration, registered) = self.registration(kept, &rules.taxonomy);
+        let soonest = |cadence: &Cadence| rules.policy.rhythm.due(*cadence, now);
+        let wish = Wish {
+            registration: registration.map(|registration| {
+                if registration.programme == kept.subject.reference {
+                    Registered::Exactly
+                } else {
+                    Registered::Within
+                }
+            }),
+            search: wanting.iter().map(|search| search.cadence).min_by_key(soonest),
+            not_before: registered && registration.is_none(),
+        };
+        let still = self.searches.iter().any(|(_, criteria)| criteria.matches(terms));
+        Asked { wanting, still, registration, wish }
+    }
+
+    /// Everything that bears on what to say to them.
+    pub(crate) fn situation<'s>(
+        &self,
+        kept: &'s Kept,
+        before: Option<&'s Before>,
+        wish: Wish,
+        now: DateTime<Utc>,
+    ) -> Situation<'s> {
+        let told = before.map(Before::told);
+        Situation { opening: &kept.opening, told, wish, standing: self.standing, now }
+    }
+
+    /// The registration that a programme answers: the one for it by name, else
+    /// the oldest; and whether there is one that wants to hear nothing yet.
+    fn registration(&self, kept: &Kept, taxonomy: &Taxonomy) -> (Option<&'a KeptRegistration>, bool) {
+        if kept.opening.kind != Kind::Programme {
+            return (None, false);
+        }
+        let owed = kept.opening.answers(&kept.subject.reference, taxonomy);
+        let mine = || {
+            self.addressee.registrations.iter().filter(|registration| {
+                owed.contains(registration.programme.as_str())
+                    && registration.valid_until.is_none_or(|last| self.today <= last)
+            })
+        };
+        let holds =
+            |registration: &&KeptRegistration| registration.not_before.is_none_or(|from| from <= self.today);
+        let found =
+            mine().filter(holds).min_by_key(|r| (r.programme != kept.subject.reference, r.registered_at));
+        (found, mine().next().is_some())
+    }
+}
+
+/// What a kept search asks for. One that cannot be read asks for nothing,
+/// loudly.
+fn readable(search: &SavedSearch, rules: &Rules) -> Option<Criteria> {
+    Criteria::read(&search.written, &rules.taxonomy)
+        .inspect_err(|error| tracing::error!(search = search.id, %error, "a kept search cannot be read"))
+        .ok()
+}
