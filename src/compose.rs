@@ -15,6 +15,7 @@
 mod calendar;
 mod correction;
 mod days;
+mod digest;
 mod email;
 mod kind;
 mod lint;
@@ -45,6 +46,7 @@ use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::Truth;
 use crate::templates::{Parts, TemplateProblem, Templates};
 
+pub use digest::Digest;
 pub use email::{Email, Headers, List};
 pub use kind::MailKind;
 use lint::Draft;
@@ -229,7 +231,7 @@ impl Composer {
         let taxonomy = &self.taxonomy;
         for sample in samples::all() {
             for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
-                let setting = Setting { sender, taxonomy, discreet: sample.discreet, now: sample.now };
+                let setting = sample.setting(sender, taxonomy);
                 let view = View::new(setting, sample.kind, &sample.items());
                 match view.render(&self.templates) {
                     Ok(rendered) => {
@@ -253,7 +255,7 @@ impl Composer {
         self.sender.from.address().domain()
     }
 
-    /// The mail of this kind that tells one person of these openings. Those that close soonest come
+    /// The mail of this kind, which is no digest, that tells one person of these openings. Those that close soonest come
     /// first, those without a closing last. A kind that follows up goes on with `thread`, the
     /// Message-IDs of earlier mails, oldest first.
     ///
@@ -269,11 +271,43 @@ impl Composer {
         message_id: &MessageId,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
+        let Self { sender, taxonomy, .. } = self;
+        let setting = Setting { sender, taxonomy, discreet: to.discreet, now, soon: now, rest: 0 };
+        self.made(setting, kind, to, items, thread, message_id)
+    }
+
+    /// The mail that tells one person what there is since the last digest: what closes soon, what
+    /// is new, what has changed, and what opened and closed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`mail`](Self::mail).
+    pub fn digest(
+        &self,
+        to: &Recipient,
+        digest: &Digest<'_>,
+        message_id: &MessageId,
+        now: DateTime<Utc>,
+    ) -> Result<Email, ComposeError> {
+        let Self { sender, taxonomy, .. } = self;
+        let Digest { items, soon, rest } = digest;
+        let setting = Setting { sender, taxonomy, discreet: to.discreet, now, soon: *soon, rest: *rest };
+        self.made(setting, MailKind::Digest, to, items, &[], message_id)
+    }
+
+    fn made(
+        &self,
+        setting: Setting<'_>,
+        kind: MailKind,
+        to: &Recipient,
+        items: &[Item<'_>],
+        thread: &[String],
+        message_id: &MessageId,
+    ) -> Result<Email, ComposeError> {
         if items.is_empty() || items.len() > MOST_ITEMS {
             return Err(ComposeError::Items(items.len()));
         }
-        let Self { sender, taxonomy, .. } = self;
-        let setting = Setting { sender, taxonomy, discreet: to.discreet, now };
+        let Setting { sender, now, .. } = setting;
         let mut findings: Vec<Finding> = items.iter().flat_map(|item| unfit(kind, item, now)).collect();
         if !findings.is_empty() {
             return Err(ComposeError::Lint(findings));
@@ -291,7 +325,7 @@ impl Composer {
             to: to.address.clone(),
             date: now.with_timezone(&sender.zone),
             message_id: message_id.clone(),
-            list: List::of(items[0].subject.kind),
+            list: List::of(items.iter().map(|item| item.subject.kind)),
             thread: if kind.follows_up() { thread.to_vec() } else { vec![] },
         };
         let calendar = (kind == MailKind::OpeningDate).then(|| self.calendar(setting, items, message_id));
@@ -356,7 +390,9 @@ fn unfit(kind: MailKind, item: &Item<'_>, now: DateTime<Utc>) -> Vec<Finding> {
             });
             lint::times(to_come, opens.map(|when| when.first_moment(zone)), shuts, now)
         }
-        MailKind::OpenNow | MailKind::VacancyAlert => lint::times(shuts, truth.opened_at, shuts, now),
+        MailKind::OpenNow | MailKind::ClosingSoon | MailKind::VacancyAlert => {
+            lint::times(shuts, truth.opened_at, shuts, now)
+        }
         MailKind::EventDay => lint::times(day, None, None, now),
         _ => vec![],
     });

@@ -170,12 +170,7 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
         view.link = None;
         return;
     }
-    view.wrong = corrections(setting, item);
-    let moved = moved(setting, item);
-    let of_the_day = fields(item.notice).iter().position(|field| *field == Field::Day);
-    if let (Some(moved), Some(wrong)) = (moved, of_the_day.and_then(|index| view.wrong.get_mut(index))) {
-        wrong.is = moved;
-    }
+    view.wrong = corrected(setting, item);
     let found = |field: Field| fields(item.notice).contains(&field);
     let again = found(Field::Full) && facts.day.as_ref().is_some_and(|day| !day.full);
     view.next.push(if again {
@@ -184,6 +179,17 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
         "If you booked, the booking team will write about your place.".to_owned()
     });
     view.rows = rows(setting, item);
+}
+
+/// What we wrote of a day and what is so.
+pub(super) fn corrected(setting: Setting<'_>, item: &Item<'_>) -> Vec<Wrong> {
+    let mut wrong = corrections(setting, item);
+    let moved = moved(setting, item);
+    let of_the_day = fields(item.notice).iter().position(|field| *field == Field::Day);
+    if let (Some(moved), Some(wrong)) = (moved, of_the_day.and_then(|index| wrong.get_mut(index))) {
+        wrong.is = moved;
+    }
+    wrong
 }
 
 /// `The day has moved from Saturday 17 February 2024 to Saturday 24 February 2024, same time and

@@ -42,7 +42,7 @@ pub struct Headers {
 /// is about more closely than by the kind of thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
-    /// Vacancies.
+    /// Vacancies, and several kinds of things.
     Alerts,
     /// Programmes.
     Doors,
@@ -51,13 +51,15 @@ pub enum List {
 }
 
 impl List {
-    /// The list of what is told of this kind of thing.
+    /// The list of what is told of these kinds of things: that of the kind, if there is only one.
     #[must_use]
-    pub const fn of(kind: Kind) -> Self {
-        match kind {
-            Kind::Vacancy => Self::Alerts,
-            Kind::Programme => Self::Doors,
-            Kind::EventDay => Self::Days,
+    pub fn of(kinds: impl IntoIterator<Item = Kind>) -> Self {
+        let mut kinds = kinds.into_iter();
+        let first = kinds.next();
+        match first.filter(|first| kinds.all(|kind| kind == *first)) {
+            Some(Kind::Programme) => Self::Doors,
+            Some(Kind::EventDay) => Self::Days,
+            Some(Kind::Vacancy) | None => Self::Alerts,
         }
     }
 

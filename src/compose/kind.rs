@@ -18,6 +18,8 @@ pub enum MailKind {
     Correction,
     /// One or several routes are open.
     OpenNow,
+    /// One or several routes close soon.
+    ClosingSoon,
     /// It opened and closed before we wrote.
     Missed,
     /// One or several routes have a date.
@@ -26,24 +28,28 @@ pub enum MailKind {
     VacancyAlert,
     /// An event day can be booked.
     EventDay,
+    /// What is new, has changed, or came and went since the last one.
+    Digest,
 }
 
 impl MailKind {
     /// All of them, the most urgent first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Withdrawn,
         Self::ProgrammeChanged,
         Self::EventDayChanged,
         Self::ClosedEarly,
         Self::Correction,
         Self::OpenNow,
+        Self::ClosingSoon,
         Self::Missed,
         Self::OpeningDate,
         Self::VacancyAlert,
         Self::EventDay,
+        Self::Digest,
     ];
 
-    /// The kind that tells `notice` of something of this `kind`.
+    /// The kind that tells `notice` of something of this `kind`, if it is not told in a digest.
     #[must_use]
     pub const fn of(kind: Kind, notice: &Notice) -> Self {
         match (notice, kind) {
@@ -51,6 +57,7 @@ impl MailKind {
             (Notice::Open, Kind::Vacancy) => Self::VacancyAlert,
             (Notice::Open, Kind::Programme) => Self::OpenNow,
             (Notice::Open, Kind::EventDay) => Self::EventDay,
+            (Notice::ClosingSoon, _) => Self::ClosingSoon,
             (Notice::Missed, _) => Self::Missed,
             (Notice::ClosedEarly, _) => Self::ClosedEarly,
             (Notice::CalledOff | Notice::Paused | Notice::Withdrawn, Kind::Programme) => {
@@ -75,10 +82,12 @@ impl MailKind {
             Self::ClosedEarly => "closed-early",
             Self::Correction => "correction",
             Self::OpenNow => "open-now",
+            Self::ClosingSoon => "closing-soon",
             Self::Missed => "missed",
             Self::OpeningDate => "opening-date",
             Self::VacancyAlert => "vacancy-alert",
             Self::EventDay => "event-day",
+            Self::Digest => "digest",
         }
     }
 
@@ -92,7 +101,13 @@ impl MailKind {
             | Self::EventDayChanged
             | Self::ClosedEarly
             | Self::Correction => true,
-            Self::OpenNow | Self::Missed | Self::OpeningDate | Self::VacancyAlert | Self::EventDay => false,
+            Self::OpenNow
+            | Self::ClosingSoon
+            | Self::Missed
+            | Self::OpeningDate
+            | Self::VacancyAlert
+            | Self::EventDay
+            | Self::Digest => false,
         }
     }
 }

@@ -120,6 +120,52 @@ pub(super) fn open(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
     view.rows = rows(setting, item);
 }
 
+pub(super) fn closing_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
+    let ends: Vec<String> = items.iter().filter_map(|item| ends(setting, item)).collect();
+    let (subject, headline) = match items {
+        [only] => {
+            let closes = format!("loses {}", ends.first().map_or("soon", String::as_str));
+            (
+                SubjectLine::of(&format!("C{closes}: "), short_name(setting.taxonomy, only)),
+                format!("This route c{closes}"),
+            )
+        }
+        several => {
+            let same = ends.len() == several.len() && ends.iter().all(|end| *end == ends[0]);
+            let close = format!("routes you asked about close {}", if same { &ends[0] } else { "soon" });
+            (
+                SubjectLine::fact(format!("{} {close}", several.len())),
+                format!("{} {close}", words::number(several.len())),
+            )
+        }
+    };
+    Head { subject, headline, summary: vec![] }
+}
+
+/// When a route closes, in a few words: `tomorrow at noon`, `on Friday 8 December`.
+fn ends(setting: Setting<'_>, item: &Item<'_>) -> Option<String> {
+    let (closing, zone) = (difference::closing(item.truth), item.truth.facts.zone);
+    let day = words::shuts_on(closing, zone)?;
+    Some(match (words::near(day, setting.now, zone), words::shuts_at(closing, zone)) {
+        (Some(near), Some(time)) => format!("{near} at {time}"),
+        (Some(near), None) => near.to_owned(),
+        (None, _) => format!("on {}", words::short_day(day)),
+    })
+}
+
+pub(super) fn closing(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
+    let (closing, zone) = (difference::closing(item.truth), item.truth.facts.zone);
+    if let (Some(day), Some(shuts)) = (words::shuts_on(closing, zone), words::shuts(closing, zone)) {
+        let date = words::day(day);
+        let shuts = match words::near(day, setting.now, zone) {
+            Some(near) => shuts.replace(&format!("on {date}"), &format!("{near}, {date}")),
+            None => shuts,
+        };
+        view.lead.push(format!("Applications close {shuts}. Allow an hour."));
+    }
+    view.rows = rows(setting, item);
+}
+
 pub(super) fn changed_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let registered = items.iter().all(|item| item.registration.is_some());
     let asked = if registered { "registered for" } else { "asked about" };

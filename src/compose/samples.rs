@@ -1,14 +1,16 @@
 //! Mails that, together, take every branch of the templates. Their words are harmless, so that
 //! whatever is wrong in what they render is wrong in the templates or in how they are filled.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Europe::London;
 
-use crate::compose::{Item, MailKind, Registration};
+use crate::compose::view::Setting;
+use crate::compose::{Item, MailKind, Registration, Sender};
 use crate::domain::alert::{Notice, Told};
 use crate::domain::difference::Field;
 use crate::domain::facts::{Attendance, Closing, Day, Facts, Pay, PayUnit, Programme, When};
 use crate::domain::subject::{Kind, Subject};
+use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::{CloseReason, State, Truth};
 
 /// One mail; those with a name are worth looking at as a whole.
@@ -19,6 +21,9 @@ pub(super) struct Sample {
     pub(super) kind: MailKind,
     pub(super) discreet: bool,
     pub(super) now: DateTime<Utc>,
+    /// For digests, as in [`Digest`](crate::compose::Digest).
+    pub(super) soon: DateTime<Utc>,
+    pub(super) rest: usize,
     topics: Vec<Topic>,
 }
 
@@ -39,6 +44,12 @@ struct Topic {
 impl Sample {
     pub(super) fn items(&self) -> Vec<Item<'_>> {
         self.topics.iter().map(Topic::item).collect()
+    }
+
+    /// What it is made by, in the name of this sender.
+    pub(super) fn setting<'a>(&self, sender: &'a Sender, taxonomy: &'a Taxonomy) -> Setting<'a> {
+        let Self { discreet, now, soon, rest, .. } = *self;
+        Setting { sender, taxonomy, discreet, now, soon, rest }
     }
 }
 
@@ -93,7 +104,7 @@ impl Topic {
 /// One mail for each way through the templates.
 pub(super) fn all() -> Vec<Sample> {
     let mut samples =
-        [vacancies(), routes_to_come(), open_routes(), changed_routes(), shut(), days()].concat();
+        [vacancies(), routes_to_come(), open_routes(), changed_routes(), shut(), days(), digests()].concat();
     // Each kind at first sight, for people who are discreet and for testers.
     for kind in MailKind::ALL {
         if let Some(sample) = samples.iter().find(|sample| sample.kind == kind).cloned() {
@@ -110,7 +121,13 @@ pub(super) fn all() -> Vec<Sample> {
 
 fn sample(name: &'static str, now: &str, topics: Vec<Topic>) -> Sample {
     let kind = MailKind::of(topics[0].subject.kind, &topics[0].notice);
-    Sample { name, kind, discreet: false, now: at(now), topics }
+    Sample { name, kind, discreet: false, now: at(now), soon: at(now), rest: 0, topics }
+}
+
+/// A digest that tells of two days as closing soon.
+fn digest(name: &'static str, now: &str, topics: Vec<Topic>) -> Sample {
+    let soon = at(now) + Duration::days(2);
+    Sample { kind: MailKind::Digest, soon, ..sample(name, now, topics) }
 }
 
 fn at(moment: &str) -> DateTime<Utc> {
@@ -317,6 +334,7 @@ fn routes_to_come() -> Vec<Sample> {
 
 fn open_routes() -> Vec<Sample> {
     let now = "2024-03-05T10:02:00Z";
+    let reminded = |topic: Topic| Topic { notice: Notice::ClosingSoon, ..topic.told(now, |_| {}) };
     let mut endless = dhep(State::Open);
     endless.truth.facts.closing = Closing::OpenUntilFilled;
     endless.truth.facts.url = None;
@@ -328,6 +346,7 @@ fn open_routes() -> Vec<Sample> {
     };
     vec![
         sample("open-now", now, vec![dhep(State::Open)]),
+        sample("closing-soon", "2024-03-18T09:00:00Z", vec![reminded(dhep(State::Open))]),
         sample("open-now-several", now, vec![dhep(State::Open), pcda(State::Open)]),
         sample("open-now-receipt", "2024-03-06T09:00:00Z", vec![both]),
         sample("", "2024-03-06T09:00:00Z", vec![endless.clone(), pcda(State::Open)]),
@@ -522,5 +541,27 @@ fn days() -> Vec<Sample> {
                 was(online(), vec![Field::Full], |day| day.full = false),
             ],
         ),
+    ]
+}
+
+fn digests() -> Vec<Sample> {
+    let gone = |topic: Topic, shut: &str| Topic {
+        notice: Notice::Missed,
+        truth: Truth { state: State::Closed, shut_at: Some(at(shut)), ..topic.truth.clone() },
+        ..topic
+    };
+    vec![
+        digest("", "2023-11-24T10:02:00Z", vec![assistant(), volunteer()]),
+        Sample {
+            rest: 3,
+            ..digest(
+                "",
+                "2024-03-07T08:00:00Z",
+                vec![
+                    gone(assistant(), "2023-12-01T12:00:00Z"),
+                    gone(pcda(State::Open), "2024-03-06T17:30:00Z"),
+                ],
+            )
+        },
     ]
 }

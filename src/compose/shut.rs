@@ -59,15 +59,8 @@ pub(super) fn missed_head(items: &[&Item<'_>]) -> Head {
 }
 
 pub(super) fn missed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
-    let (truth, zone) = (item.truth, item.truth.facts.zone);
-    let thing = thing(item.subject.kind);
-    let (shut, because) = (shut_when(truth), because(truth));
-    view.lead.push(match opening(truth) {
-        Some(opened) => {
-            format!("The {thing} opened {} and closed{shut}{because}.", words::begins(opened, zone))
-        }
-        None => format!("The {thing} opened, and closed{shut}{because}."),
-    });
+    let truth = item.truth;
+    view.lead.push(opened_and_closed(item));
     view.lead.push("You asked us to tell you and we did not manage it in time. We are sorry.".to_owned());
     view.rows = identity(setting.taxonomy, item);
     expected(truth, view);
@@ -81,6 +74,20 @@ pub(super) fn missed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<
             "You are still registered. Next time you will get the date beforehand, if the force gives us one."
         },
     );
+}
+
+/// When a door opened and when it shut, as one sentence.
+pub(super) fn opened_and_closed(item: &Item<'_>) -> String {
+    let truth = item.truth;
+    let thing = thing(item.subject.kind);
+    let (shut, because) = (shut_when(truth), because(truth));
+    match opening(truth) {
+        Some(opened) => {
+            let opened = words::begins(opened, truth.facts.zone);
+            format!("The {thing} opened {opened} and closed{shut}{because}.")
+        }
+        None => format!("The {thing} opened, and closed{shut}{because}."),
+    }
 }
 
 /// When a door shut, to be put behind a verb: ` at noon on Tuesday 19 March 2024`.

@@ -6,11 +6,12 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::compose::digest::{Gone, Section};
 use crate::compose::kind::MailKind;
 use crate::compose::lint::{Slot, Writer};
 use crate::compose::names::{label_of_programme, names, text, title};
 use crate::compose::subject_line::SubjectLine;
-use crate::compose::{Item, Sender, correction, days, routes, shut, vacancies, words};
+use crate::compose::{Item, Sender, correction, days, digest, routes, shut, vacancies, words};
 use crate::domain::alert::Notice;
 use crate::domain::difference;
 use crate::domain::subject::Kind;
@@ -28,6 +29,10 @@ pub(super) struct Setting<'a> {
     pub(super) taxonomy: &'a Taxonomy,
     pub(super) discreet: bool,
     pub(super) now: DateTime<Utc>,
+    /// What closes before this closes soon, in a digest.
+    pub(super) soon: DateTime<Utc>,
+    /// How many more there are than a digest tells of.
+    pub(super) rest: usize,
 }
 
 /// What a kind of mail says of all that it tells of.
@@ -55,6 +60,10 @@ pub(super) struct View<'a> {
     receipt: Option<String>,
     /// One of them opens at a known time, and there is a calendar file.
     calendar: bool,
+    /// Which kinds of things opened and closed since the last digest.
+    gone: Gone,
+    /// How many more there are than are told of.
+    rest: Option<String>,
     as_of: String,
     /// What to look at for later changes: "advert", or "page".
     source: &'static str,
@@ -73,6 +82,8 @@ pub(super) struct View<'a> {
 pub(super) struct ItemView<'a> {
     /// Counted from 1, if there are several.
     number: Option<usize>,
+    /// The part of a digest that begins with it.
+    section: Option<&'static str>,
     pub(super) title: String,
     /// What was told and is not so, beside what is.
     pub(super) wrong: Vec<Wrong>,
@@ -138,9 +149,10 @@ impl<'a> View<'a> {
     pub(super) fn new(setting: Setting<'a>, kind: MailKind, items: &[Item<'_>]) -> Self {
         let Setting { sender, discreet, now, .. } = setting;
         let mut order: Vec<&Item<'_>> = items.iter().collect();
+        let section = |item: &Item<'_>| (kind == MailKind::Digest).then(|| Section::of(item, setting.soon));
         order.sort_by_cached_key(|item| {
             let shuts = difference::closing(item.truth).door_shuts_at(item.truth.facts.zone);
-            (shuts.is_none(), shuts, item.subject.reference.as_str())
+            (section(item), shuts.is_none(), shuts, item.subject.reference.as_str())
         });
         let several = order.len() > 1;
         let (Head { subject, headline, summary }, tell): (Head, Teller) = match kind {
@@ -149,12 +161,15 @@ impl<'a> View<'a> {
             MailKind::OpeningDate => (routes::date_head(setting, &order), routes::date),
             MailKind::OpenNow => (routes::open_head(setting, &order), routes::open),
             MailKind::ProgrammeChanged => (routes::changed_head(setting, &order), routes::changed),
+            MailKind::ClosingSoon => (routes::closing_head(setting, &order), routes::closing),
             MailKind::Missed => (shut::missed_head(&order), shut::missed),
             MailKind::ClosedEarly => (shut::early_head(setting, &order), shut::early),
             MailKind::Correction => (correction::head(setting, &order), correction::told),
             MailKind::EventDay => (days::head(setting, &order), days::day),
             MailKind::EventDayChanged => (days::changed_head(setting, &order), days::changed),
+            MailKind::Digest => (digest::head(setting, &order), digest::told),
         };
+        let sections: Vec<Option<Section>> = order.iter().map(|item| section(item)).collect();
         let test = items.iter().any(|item| item.test);
         let vacancies_only = items.iter().all(|item| item.subject.kind == Kind::Vacancy);
         let mut view = Self {
@@ -170,11 +185,15 @@ impl<'a> View<'a> {
                 .map(|(index, item)| {
                     let mut view = ItemView::new(setting, kind, item);
                     view.number = several.then_some(index + 1);
+                    let begins = index == 0 || sections[index] != sections[index - 1];
+                    view.section = sections[index].filter(|_| begins).map(Section::heading);
                     tell(setting, item, &mut view);
                     view
                 })
                 .collect(),
             receipt: receipt(setting.taxonomy, &order),
+            gone: Gone::of(&order, &sections),
+            rest: digest::rest(setting, &order),
             calendar: kind == MailKind::OpeningDate
                 && items.iter().any(|item| routes::opening(item.truth).is_some()),
             as_of: words::moment(now, sender.zone),
@@ -273,11 +292,13 @@ const fn body(kind: MailKind) -> &'static str {
         MailKind::OpeningDate => "opening-date/body",
         MailKind::OpenNow => "open-now/body",
         MailKind::ProgrammeChanged => "programme-changed/body",
+        MailKind::ClosingSoon => "closing-soon/body",
         MailKind::Missed => "missed/body",
         MailKind::ClosedEarly => "closed-early/body",
         MailKind::Correction => "correction/body",
         MailKind::EventDay => "event-day/body",
         MailKind::EventDayChanged => "event-day-changed/body",
+        MailKind::Digest => "digest/body",
     }
 }
 
@@ -287,9 +308,11 @@ const fn says_as_of(kind: MailKind) -> bool {
         MailKind::VacancyAlert
         | MailKind::OpeningDate
         | MailKind::OpenNow
+        | MailKind::ClosingSoon
         | MailKind::Correction
         | MailKind::EventDay
-        | MailKind::EventDayChanged => true,
+        | MailKind::EventDayChanged
+        | MailKind::Digest => true,
         MailKind::Withdrawn | MailKind::ProgrammeChanged | MailKind::Missed | MailKind::ClosedEarly => false,
     }
 }
@@ -298,6 +321,7 @@ impl<'a> ItemView<'a> {
     fn new(setting: Setting<'a>, kind: MailKind, item: &Item<'_>) -> Self {
         Self {
             number: None,
+            section: None,
             title: title(setting.taxonomy, item),
             wrong: vec![],
             lead: vec![],
@@ -315,14 +339,22 @@ impl<'a> ItemView<'a> {
 /// The one link of an opening, in kinds that have one.
 fn link<'a>(sender: &'a Sender, kind: MailKind, item: &Item<'_>) -> Option<Link<'a>> {
     let does = match (kind, item.subject.kind) {
-        (MailKind::VacancyAlert, _) | (MailKind::Correction, Kind::Vacancy) => READ_AND_APPLY.0,
+        (MailKind::Digest, _) if *item.notice == Notice::Missed => return None,
+        (MailKind::VacancyAlert, _) | (MailKind::Correction | MailKind::Digest, Kind::Vacancy) => {
+            READ_AND_APPLY.0
+        }
         (MailKind::OpeningDate, _) => "Read what you will need",
-        (MailKind::OpenNow, _) => "Read about the route and apply",
-        (MailKind::Correction, _) => "Read about the route",
-        (MailKind::EventDay, _) if !item.truth.facts.day.as_ref().is_some_and(|day| day.full) => {
+        (MailKind::OpenNow | MailKind::ClosingSoon, _) => "Read about the route and apply",
+        (MailKind::Digest, Kind::Programme) if *item.notice == Notice::Open => {
+            "Read about the route and apply"
+        }
+        (MailKind::Correction, _) | (MailKind::Digest, Kind::Programme) => "Read about the route",
+        (MailKind::EventDay | MailKind::Digest, _)
+            if !item.truth.facts.day.as_ref().is_some_and(|day| day.full) =>
+        {
             "Book a place"
         }
-        (MailKind::EventDay | MailKind::EventDayChanged, _) => "Read about the day",
+        (MailKind::EventDay | MailKind::EventDayChanged | MailKind::Digest, _) => "Read about the day",
         _ => return None,
     };
     let url = item.truth.facts.url.as_deref().map(one_line).filter(|url| !url.is_empty());

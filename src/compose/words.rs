@@ -180,6 +180,15 @@ pub(super) fn shuts_on(closing: Closing, zone: Tz) -> Option<NaiveDate> {
     }
 }
 
+/// A day by its distance from now, if it is `today` or `tomorrow`.
+pub(super) fn near(day: NaiveDate, now: DateTime<Utc>, zone: Tz) -> Option<&'static str> {
+    match (day - now.with_timezone(&zone).date_naive()).num_days() {
+        0 => Some("today"),
+        1 => Some("tomorrow"),
+        _ => None,
+    }
+}
+
 /// The time of day at which the door shuts, if one is given.
 pub(super) fn shuts_at(closing: Closing, zone: Tz) -> Option<String> {
     match closing {

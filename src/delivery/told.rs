@@ -30,7 +30,9 @@ fn promise(topic: &Topic, useful_minimum: Duration, now: DateTime<Utc>) -> Promi
     let truth = &topic.kept.opening.truth;
     match topic.notice {
         Notice::Dated if truth.door_opens_at().is_some_and(|opens| now < opens) => Promise::DateTold,
-        Notice::Announced | Notice::Dated | Notice::Paused | Notice::Corrected(_) => Promise::AsBefore,
+        Notice::Announced | Notice::Dated | Notice::ClosingSoon | Notice::Paused | Notice::Corrected(_) => {
+            Promise::AsBefore
+        }
         Notice::Open => match Keeping::of(truth, useful_minimum, now) {
             Some(keeping) => Promise::Kept(keeping, truth.door_shuts_at().map(|shuts| shuts - now)),
             // The mail says when it shut, and that was a moment ago.

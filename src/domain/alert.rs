@@ -18,6 +18,8 @@ pub enum Notice {
     Dated,
     /// It is open.
     Open,
+    /// It closes soon; they asked to be reminded.
+    ClosingSoon,
     /// It opened and closed before we wrote.
     Missed,
     /// It shut before the time that was told.
@@ -353,7 +355,7 @@ fn cannot_wait(notice: &Notice, changed: &[Difference]) -> bool {
     match notice {
         Notice::ClosedEarly | Notice::CalledOff | Notice::Paused | Notice::Withdrawn => true,
         Notice::Corrected(_) => changed.iter().any(|change| change.earlier || change.field == Field::NotOpen),
-        Notice::Announced | Notice::Dated | Notice::Open | Notice::Missed => false,
+        Notice::Announced | Notice::Dated | Notice::Open | Notice::ClosingSoon | Notice::Missed => false,
     }
 }
 

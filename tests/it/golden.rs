@@ -71,7 +71,7 @@ async fn one_vacancy_for_a_person_who_is_discreet() {
 
 /// I13: each item says its closing, as precisely as it was given.
 #[tokio::test]
-async fn several_vacancies_for_a_digest() {
+async fn several_vacancies() {
     let road = Road::new().await;
     road.import(&[person("ann@example.org").wants("Everything in Birmingham", "daily")]).await;
     known_person(&road).await;
@@ -93,7 +93,7 @@ async fn several_vacancies_for_a_digest() {
     .await;
     assert_eq!(road.drain().await, Delivered::NOTHING);
     assert_eq!(road.drain_at("2023-11-14T08:00:00Z").await, Delivered::ONE_MAIL);
-    is_golden("digest", &road.only_mail());
+    is_golden("several-vacancies", &road.only_mail());
 }
 
 /// I9.

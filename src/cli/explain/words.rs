@@ -43,6 +43,7 @@ pub(super) fn notice(notice: &Notice) -> String {
         Notice::Announced => "that it will open, without a date".to_owned(),
         Notice::Dated => "the date on which it opens".to_owned(),
         Notice::Open => "that it is open".to_owned(),
+        Notice::ClosingSoon => "that it closes soon".to_owned(),
         Notice::Missed => "that it opened and shut before we wrote".to_owned(),
         Notice::ClosedEarly => "that it shut before the time that they were told".to_owned(),
         Notice::CalledOff => "that it will not be".to_owned(),

@@ -12,9 +12,14 @@ fn written(sample: &Sample, discreet: bool) -> Email {
     let told = items.iter().map(|item| (item.subject.reference.as_str(), 1));
     let id = MessageId::of(Uuid::from_u128(1), sample.kind.name(), told, "midshire.example");
     let thread = ["<first@midshire.example>".to_owned(), "<second@midshire.example>".to_owned()];
-    composer()
-        .mail(sample.kind, &reader(discreet), &items, &thread, &id, sample.now)
-        .unwrap_or_else(|error| panic!("{} {}: {error}", sample.kind.name(), sample.name))
+    let mail = match sample.kind {
+        MailKind::Digest => {
+            let digest = Digest { items, soon: sample.soon, rest: sample.rest };
+            composer().digest(&reader(discreet), &digest, &id, sample.now)
+        }
+        kind => composer().mail(kind, &reader(discreet), &items, &thread, &id, sample.now),
+    };
+    mail.unwrap_or_else(|error| panic!("{} {}: {error}", sample.kind.name(), sample.name))
 }
 
 fn named() -> Vec<Sample> {
@@ -64,6 +69,10 @@ fn each_kind_says_its_blocks_and_never_what_it_must_not() {
                 &[RECEIPT, "If you have applied already, you need do nothing", "You can apply from now"],
                 &["We recommend", "Pay"],
             ),
+            MailKind::ClosingSoon => {
+                (&["Allow an hour", "or decided against it, ignore this"], &["last chance", "You can apply"])
+            }
+            MailKind::Digest => (&[], &["null"]),
             MailKind::Missed => (
                 &["We are sorry", "opened", "To complain", "recruitment@midshire.example"],
                 &[APPLY[0], APPLY[1], APPLY[2], "careers.force.example", "high demand"],

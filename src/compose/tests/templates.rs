@@ -73,9 +73,7 @@ fn samples_take_every_branch() {
     let mut taken = String::new();
     let taxonomy = Taxonomy::shipped();
     for sample in samples::all() {
-        let setting =
-            Setting { sender: &sender, taxonomy: &taxonomy, discreet: sample.discreet, now: sample.now };
-        let view = View::new(setting, sample.kind, &sample.items());
+        let view = View::new(sample.setting(&sender, &taxonomy), sample.kind, &sample.items());
         let Rendered { subject, text, html } = view.render(&templates).unwrap();
         taken.push_str(&(subject + &text + &html));
     }

@@ -493,6 +493,7 @@ fn is_true(notice: &Notice, opening: &Opening, told: Option<&Told<'_>>, now: Dat
     match notice {
         Notice::Announced => phase == Phase::Announced,
         Notice::Dated => phase == Phase::Scheduled && truth.door_opens_at().is_some_and(|opens| now < opens),
+        Notice::ClosingSoon => phase == Phase::Open && told.is_some(),
         Notice::Open => phase == Phase::Open && truth.door_shuts_at().is_none_or(|shuts| now < shuts),
         Notice::Missed => {
             phase == Phase::Closed
