@@ -373,14 +373,23 @@ fn unfit(kind: MailKind, item: &Item<'_>, now: DateTime<Utc>) -> Vec<Finding> {
     if item.searches.is_empty() && item.registration.is_none() {
         findings.push(Finding { place: "searches", rule: Rule::Missing });
     }
-    let changed = matches!(item.notice, Notice::Corrected(fields) if !fields.is_empty());
-    if kind == MailKind::Correction && (item.told.is_none() || !changed) {
+    let changes = matches!(item.notice, Notice::Corrected(_));
+    let corrects = kind == MailKind::Correction || (kind == MailKind::Digest && changes);
+    let unchanged = matches!(item.notice, Notice::Corrected(fields) if fields.is_empty());
+    let follows = corrects || kind == MailKind::ClosingSoon;
+    if (follows && item.told.is_none()) || (corrects && (unchanged || !changes)) {
         findings.push(Finding { place: "what was told", rule: Rule::Missing });
     }
     let (truth, zone) = (item.truth, item.truth.facts.zone);
     let opens = routes::opening(truth);
     let shuts = truth.door_shuts_at();
     let day = truth.facts.day.as_ref().map(|day| day.starts_at);
+    if kind == MailKind::ClosingSoon && shuts.is_none() {
+        findings.push(Finding { place: "closing", rule: Rule::Missing });
+    }
+    if kind == MailKind::Digest && !digest::stands(item, now) {
+        findings.push(Finding { place: "times", rule: Rule::Door });
+    }
     findings.extend(match kind {
         MailKind::OpeningDate => {
             let to_come = opens.map(|when| match when {
@@ -394,6 +403,8 @@ fn unfit(kind: MailKind, item: &Item<'_>, now: DateTime<Utc>) -> Vec<Finding> {
             lint::times(shuts, truth.opened_at, shuts, now)
         }
         MailKind::EventDay => lint::times(day, None, None, now),
+        MailKind::Digest if *item.notice == Notice::Missed => lint::times(None, truth.opened_at, shuts, now),
+        MailKind::Digest => lint::times(day.or(shuts), truth.opened_at, shuts, now),
         _ => vec![],
     });
     findings

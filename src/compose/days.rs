@@ -146,7 +146,6 @@ fn told_day<'a>(item: &Item<'a>) -> Option<&'a Day> {
 }
 
 pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
-    let facts = &item.truth.facts;
     view.explanation = explanation(item.truth.explanation.as_deref());
     if !matches!(item.notice, Notice::Corrected(_)) {
         let is = match item.notice {
@@ -171,14 +170,42 @@ pub(super) fn changed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
         return;
     }
     view.wrong = corrected(setting, item);
+    view.next.push(booked(item));
+    view.rows = rows(setting, item);
+}
+
+/// What follows from a change for who booked, or could not.
+pub(super) fn booked(item: &Item<'_>) -> String {
     let found = |field: Field| fields(item.notice).contains(&field);
-    let again = found(Field::Full) && facts.day.as_ref().is_some_and(|day| !day.full);
-    view.next.push(if again {
-        "There are places again. Booking is on the page below.".to_owned()
+    let again = found(Field::Full) && item.truth.facts.day.as_ref().is_some_and(|day| !day.full);
+    if again {
+        "There are places again. Booking is on the page of the day.".to_owned()
     } else {
         "If you booked, the booking team will write about your place.".to_owned()
-    });
-    view.rows = rows(setting, item);
+    }
+}
+
+/// Whether people can book: it is a day that is not full, or no day.
+pub(super) fn has_places(setting: Setting<'_>, item: &Item<'_>) -> bool {
+    let facts = &item.truth.facts;
+    let can_be_booked =
+        |day: &Day| !day.full && item.truth.door_shuts_at().is_none_or(|shuts| setting.now < shuts);
+    facts.day.as_ref().is_none_or(can_be_booked)
+}
+
+/// Until when a day can be booked, as a sentence on its own.
+pub(super) fn booking(setting: Setting<'_>, item: &Item<'_>) -> String {
+    let (truth, zone) = (item.truth, item.truth.facts.zone);
+    let closing = difference::closing(truth);
+    let is_over = truth.door_shuts_at().is_some_and(|shuts| shuts <= setting.now);
+    match (words::until(closing, zone), words::shuts(closing, zone)) {
+        (_, Some(shut)) if is_over => format!("Bookings closed {shut}."),
+        _ if truth.facts.day.as_ref().is_some_and(|day| day.full) => {
+            "All places are taken at the moment.".to_owned()
+        }
+        (Some(until), _) => format!("Book by {until}."),
+        (None, _) => "No closing date is given for bookings.".to_owned(),
+    }
 }
 
 /// What we wrote of a day and what is so.

@@ -4,21 +4,23 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::compose::correction::corrections;
-use crate::compose::names::{thing, things};
+use crate::compose::lint::Writer;
+use crate::compose::names::{thing, things, title};
 use crate::compose::particulars::{identity, rows};
 use crate::compose::shut::opened_and_closed;
 use crate::compose::subject_line::SubjectLine;
-use crate::compose::view::{Head, ItemView, Setting};
+use crate::compose::view::{Head, ItemView, Row, Setting};
 use crate::compose::{Item, days, words};
 use crate::domain::alert::Notice;
 use crate::domain::difference;
 use crate::domain::facts::Closing;
 use crate::domain::subject::Kind;
+use crate::domain::truth::Phase;
 
 /// What a digest tells.
 #[derive(Debug, Clone)]
 pub struct Digest<'a> {
-    /// What is new, what has changed since it was told, and what opened and closed untold: from 1
+    /// What is open and new, what is not as it was told, and what opened and closed untold: from 1
     /// to [`MOST_ITEMS`](crate::compose::MOST_ITEMS).
     pub items: Vec<Item<'a>>,
     /// What closes before this moment closes soon.
@@ -37,14 +39,13 @@ pub(super) enum Section {
 }
 
 impl Section {
-    /// The part that tells of an opening. Only what can still be acted on closes soon.
-    pub(super) fn of(item: &Item<'_>, soon: DateTime<Utc>) -> Self {
+    /// The part that tells of an opening.
+    pub(super) fn of(setting: Setting<'_>, item: &Item<'_>) -> Self {
+        let shuts_soon = item.truth.door_shuts_at().is_some_and(|shuts| shuts < setting.soon);
         match item.notice {
             Notice::Missed => Self::OpenedAndClosed,
             Notice::Corrected(_) => Self::Changed,
-            _ if item.truth.door_shuts_at().is_some_and(|shuts| shuts < soon) && !is_full(item) => {
-                Self::ClosingSoon
-            }
+            _ if shuts_soon && days::has_places(setting, item) => Self::ClosingSoon,
             _ => Self::New,
         }
     }
@@ -59,10 +60,10 @@ impl Section {
     }
 }
 
-/// What opened and closed since the last digest, by how people hear of it sooner.
+/// What a digest tells as opened and closed, by how people hear of such a thing sooner.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Gone {
-    /// Something that a search finds.
+    /// Something that searches find.
     searched: bool,
     /// A route, for which people can register.
     routes: bool,
@@ -70,71 +71,226 @@ pub(super) struct Gone {
 
 impl Gone {
     pub(super) fn of(items: &[&Item<'_>], sections: &[Option<Section>]) -> Self {
-        let gone = || {
-            let told = items.iter().zip(sections);
-            told.filter(|(_, section)| **section == Some(Section::OpenedAndClosed)).map(|(item, _)| item)
-        };
-        let is_route = |item: &&&Item<'_>| item.subject.kind == Kind::Programme;
-        Self { searched: gone().any(|item| !is_route(&item)), routes: gone().any(|item| is_route(&item)) }
+        let told = items.iter().zip(sections);
+        let (routes, searched): (Vec<_>, Vec<_>) = told
+            .filter(|(_, section)| **section == Some(Section::OpenedAndClosed))
+            .partition(|(item, _)| item.subject.kind == Kind::Programme);
+        Self { searched: !searched.is_empty(), routes: !routes.is_empty() }
+    }
+}
+
+/// How many there are of what.
+struct Tally {
+    soon: usize,
+    new: usize,
+    changed: usize,
+    gone: usize,
+    rest: usize,
+    /// All that can still be acted on are event days.
+    days: bool,
+}
+
+/// Whether the door stands as a digest tells it. What has shut on the way to the mail server is
+/// told as open by a time that is said beside it.
+pub(super) fn stands(item: &Item<'_>, now: DateTime<Utc>) -> bool {
+    let phase = item.truth.phase(now);
+    match item.notice {
+        Notice::Open => matches!(phase, Phase::Open | Phase::Closed),
+        Notice::Corrected(_) => !matches!(phase, Phase::Paused | Phase::Withdrawn),
+        Notice::Missed => matches!(phase, Phase::Closed | Phase::Withdrawn),
+        _ => false,
     }
 }
 
 pub(super) fn head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
-    let within = |section| items.iter().filter(|item| Section::of(item, setting.soon) == section).count();
-    let [soon, new, changed, gone] =
-        [Section::ClosingSoon, Section::New, Section::Changed, Section::OpenedAndClosed].map(within);
-    let live: Vec<&Item<'_>> = items.iter().filter(|item| *item.notice != Notice::Missed).copied().collect();
-    let count = live.len() + setting.rest;
-    let subject = format!("{count} {} for you", noun(count, &live));
-    let summary = format!("{soon} {new} {changed} {gone}");
-    Head { subject: SubjectLine::fact(subject.clone()), headline: subject, summary: vec![summary] }
+    let within = |section| items.iter().filter(|item| Section::of(setting, item) == section).count();
+    let (gone, live): (Vec<&Item<'_>>, Vec<&Item<'_>>) =
+        items.iter().partition(|item| *item.notice == Notice::Missed);
+    let tally = Tally {
+        soon: within(Section::ClosingSoon),
+        new: within(Section::New),
+        changed: within(Section::Changed),
+        gone: gone.len(),
+        rest: setting.rest,
+        days: live.iter().all(|item| item.subject.kind == Kind::EventDay),
+    };
+    let (subject, headline) = if tally.soon + tally.new + tally.rest > 0 {
+        fresh(setting, &tally, if live.is_empty() { &gone } else { &live })
+    } else if let [first, ..] = live[..] {
+        changed(setting, &live, first)
+    } else {
+        opened_and_closed_only(setting, &gone)
+    };
+    Head { subject, headline, summary: tally.summary() }
+}
+
+/// The subject and the headline of a digest in which something is new: `6 roles for you, 2 close
+/// soon`.
+fn fresh(setting: Setting<'_>, tally: &Tally, live: &[&Item<'_>]) -> (SubjectLine, String) {
+    let Tally { soon, new, changed, rest, .. } = *tally;
+    let count = soon + new + changed + rest;
+    let noun = noun(count, live);
+    let yours = if noun == "things" { "you asked about" } else { "for you" };
+    if let (1, [only, ..]) = (count, live) {
+        let (fact, headline) = match (soon, tally.days) {
+            (0, _) => (format!("1 {noun} {yours}"), format!("One new {noun} {yours}")),
+            (_, true) => {
+                (format!("1 {noun} {yours}, bookings end soon"), format!("Bookings for one {noun} end soon"))
+            }
+            (_, false) => {
+                (format!("1 {noun} {yours} closes soon"), format!("One {noun} {yours} closes soon"))
+            }
+        };
+        return (SubjectLine::of(&format!("{fact}: "), title(setting.taxonomy, only)), headline);
+    }
+    let all = if count == 2 { "both" } else { "all" };
+    let ending = |which: &str| {
+        let verb = if which == "1" { "closes" } else { "close" };
+        if tally.days { format!("bookings for {which} end soon") } else { format!("{which} {verb} soon") }
+    };
+    let fact = match soon {
+        0 => format!("{count} {noun} {yours}"),
+        _ if soon == count => format!("{count} {noun} {yours}, {}", ending(all)),
+        some => format!("{count} {noun} {yours}, {}", ending(&some.to_string())),
+    };
+    let detail = match changed {
+        0 => String::new(),
+        1 => ", 1 has changed".to_owned(),
+        several => format!(", {several} have changed"),
+    };
+    let headline = match words::number(count) {
+        number if soon == count => format!("{number} {noun} {yours}, {}", ending(all)),
+        number if new == count => format!("{number} {noun} {yours}, {all} new"),
+        number => format!("{number} {noun} {yours}"),
+    };
+    (SubjectLine { detail, ..SubjectLine::fact(fact) }, headline)
+}
+
+/// The subject and the headline of a digest that tells of changes, and of nothing new.
+fn changed(setting: Setting<'_>, items: &[&Item<'_>], first: &Item<'_>) -> (SubjectLine, String) {
+    match items.len() {
+        1 => {
+            let thing = thing(first.subject.kind);
+            let subject = SubjectLine::of("Changed: ", title(setting.taxonomy, first));
+            (subject, format!("One {thing} you asked about has changed"))
+        }
+        count => {
+            let things = format!("{} you asked about", things(items));
+            let subject = SubjectLine::fact(format!("Changes to {count} {things}"));
+            (subject, format!("{} {things} have changed", words::number(count)))
+        }
+    }
+}
+
+/// The subject and the headline of a digest that has only missed openings to tell of.
+fn opened_and_closed_only(setting: Setting<'_>, items: &[&Item<'_>]) -> (SubjectLine, String) {
+    let noun = noun(items.len(), items);
+    let subject = match items {
+        [only] => SubjectLine::of("Opened and closed: ", title(setting.taxonomy, only)),
+        several => SubjectLine::fact(format!("{} {noun} opened and closed", several.len())),
+    };
+    (subject, format!("{} {noun} opened and closed before this email", words::number(items.len())))
+}
+
+impl Tally {
+    /// How much there is in each part, unless the headline says all of it.
+    fn summary(&self) -> Vec<String> {
+        let said = |count: usize, one: &str, several: &str| {
+            let number = words::number(count);
+            (count > 0).then(|| format!("{number} {}.", if count == 1 { one } else { several }))
+        };
+        let soon = if self.days && self.soon > 0 {
+            Some(format!("Bookings for {} end soon.", words::number(self.soon).to_lowercase()))
+        } else {
+            said(self.soon, "closes soon", "close soon")
+        };
+        let sentences: Vec<String> = [
+            soon,
+            said(self.new, "is new", "are new"),
+            said(self.changed, "has changed since we wrote", "have changed since we wrote"),
+            said(self.gone, "opened and closed before this email", "opened and closed before this email"),
+            said(self.rest, "more is on our pages", "more are on our pages"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if sentences.len() > 1 { vec![sentences.join(" ")] } else { vec![] }
+    }
 }
 
 /// What there are so many of.
 fn noun(count: usize, items: &[&Item<'_>]) -> &'static str {
     match items {
-        [first, ..] if count == 1 => thing(first.subject.kind),
+        [only] if count == 1 => thing(only.subject.kind),
         _ => things(items),
     }
 }
 
 /// How many more there are, as a sentence.
 pub(super) fn rest(setting: Setting<'_>, items: &[&Item<'_>]) -> Option<String> {
-    let things = noun(2, items);
     match setting.rest {
         0 => None,
-        1 => Some(format!("There is 1 more {} that matches.", noun(1, items))),
-        rest => Some(format!("There are {rest} more {things} that match.")),
+        1 => Some("There is 1 more that matches.".to_owned()),
+        rest => Some(format!("There are {rest} more {} that match.", things(items))),
     }
 }
 
 pub(super) fn told(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
-    let (facts, closing) = (&item.truth.facts, difference::closing(item.truth));
     match item.notice {
         Notice::Missed => {
             view.lead.push(opened_and_closed(item));
             view.rows = identity(setting.taxonomy, item);
-            return;
         }
         Notice::Corrected(_) => {
-            view.wrong = match item.subject.kind {
-                Kind::EventDay => days::corrected(setting, item),
-                Kind::Vacancy | Kind::Programme => corrections(setting, item),
-            };
+            if item.subject.kind == Kind::EventDay {
+                view.wrong = days::corrected(setting, item);
+                view.next.push(days::booked(item));
+            } else {
+                view.wrong = corrections(setting, item);
+            }
+            view.closing = closing(setting, item);
             view.rows = identity(setting.taxonomy, item);
         }
         _ => {
-            view.rows = rows(setting, item);
-            view.rows.retain(|row| DECIDING.contains(&row.name));
+            view.closing = closing(setting, item);
+            view.rows = deciding(rows(setting, item));
         }
     }
-    view.closing = Some(words::closing(closing, facts.zone)).filter(|_| closing != Closing::OpenUntilFilled);
+}
+
+/// What decides whether people look closer. What is missing is said in one place.
+fn deciding(rows: Vec<Row>) -> Vec<Row> {
+    let rows = rows.into_iter().filter(|row| DECIDING.contains(&row.name));
+    let (mut given, missing): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.value.is_some());
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(|row| row.name.to_lowercase()).collect();
+        given.push(Row { name: "Not given", value: Some(words::list(&names)), writer: Writer::Us });
+    }
+    given
 }
 
 /// The facts by which people decide whether to look closer.
-const DECIDING: [&str; 8] = ["When", "Where", "Length", "Place", "Hours", "Pay", "Route", "Reference"];
+const DECIDING: [&str; 11] = [
+    "When",
+    "Where",
+    "Length",
+    "Place",
+    "Contract",
+    "Hours",
+    "Pay",
+    "Who may apply",
+    "Who may come",
+    "Route",
+    "Reference",
+];
 
-/// Whether it is a day on which no place is left.
-fn is_full(item: &Item<'_>) -> bool {
-    item.truth.facts.day.as_ref().is_some_and(|day| day.full)
+/// Until when something can be done, as a sentence on its own. Where nothing can be done yet, an
+/// end that nobody has given is not spoken of.
+fn closing(setting: Setting<'_>, item: &Item<'_>) -> Option<String> {
+    let closing = difference::closing(item.truth);
+    if item.subject.kind == Kind::EventDay {
+        return Some(days::booking(setting, item));
+    }
+    let is_open = item.truth.phase(setting.now) == Phase::Open;
+    (is_open || closing != Closing::OpenUntilFilled).then(|| words::closing(closing, item.truth.facts.zone))
 }

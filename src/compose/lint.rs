@@ -102,6 +102,9 @@ pub enum Rule {
     /// Something that is told as to come, and was.
     #[error("what is told as to come is past")]
     Past,
+    /// Told as open and not open, or told as shut and not shut.
+    #[error("the door does not stand as is told")]
+    Door,
     /// A door that shuts before it opens.
     #[error("it closes before it opens")]
     ClosesFirst,

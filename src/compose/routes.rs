@@ -9,7 +9,7 @@ use crate::compose::view::{Head, ItemView, Setting, Wrong};
 use crate::compose::{Item, words};
 use crate::domain::alert::Notice;
 use crate::domain::difference;
-use crate::domain::facts::When;
+use crate::domain::facts::{Closing, When};
 use crate::domain::subject::Kind;
 use crate::domain::truth::Truth;
 
@@ -121,18 +121,20 @@ pub(super) fn open(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
 }
 
 pub(super) fn closing_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
-    let ends: Vec<String> = items.iter().filter_map(|item| ends(setting, item)).collect();
     let (subject, headline) = match items {
         [only] => {
-            let closes = format!("loses {}", ends.first().map_or("soon", String::as_str));
-            (
-                SubjectLine::of(&format!("C{closes}: "), short_name(setting.taxonomy, only)),
-                format!("This route c{closes}"),
-            )
+            let ends = ends(setting, only, true);
+            let subject = SubjectLine::of(&format!("Closes {ends}: "), short_name(setting.taxonomy, only));
+            (subject, format!("This route closes {ends}"))
         }
         several => {
-            let same = ends.len() == several.len() && ends.iter().all(|end| *end == ends[0]);
-            let close = format!("routes you asked about close {}", if same { &ends[0] } else { "soon" });
+            let common = |with_time| {
+                let mut ends = several.iter().map(|item| ends(setting, item, with_time));
+                let first = ends.next()?;
+                ends.all(|end| end == first).then_some(first)
+            };
+            let when = common(true).or_else(|| common(false)).unwrap_or_else(|| "soon".to_owned());
+            let close = format!("routes you asked about close {when}");
             (
                 SubjectLine::fact(format!("{} {close}", several.len())),
                 format!("{} {close}", words::number(several.len())),
@@ -143,26 +145,35 @@ pub(super) fn closing_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
 }
 
 /// When a route closes, in a few words: `tomorrow at noon`, `on Friday 8 December`.
-fn ends(setting: Setting<'_>, item: &Item<'_>) -> Option<String> {
+fn ends(setting: Setting<'_>, item: &Item<'_>, with_time: bool) -> String {
     let (closing, zone) = (difference::closing(item.truth), item.truth.facts.zone);
-    let day = words::shuts_on(closing, zone)?;
-    Some(match (words::near(day, setting.now, zone), words::shuts_at(closing, zone)) {
+    let Some(day) = words::shuts_on(closing, zone) else { return "soon".to_owned() };
+    let time = words::shuts_at(closing, zone).filter(|_| with_time);
+    match (words::near(day, setting.now, zone), time) {
         (Some(near), Some(time)) => format!("{near} at {time}"),
         (Some(near), None) => near.to_owned(),
         (None, _) => format!("on {}", words::short_day(day)),
-    })
+    }
 }
 
 pub(super) fn closing(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
-    let (closing, zone) = (difference::closing(item.truth), item.truth.facts.zone);
-    if let (Some(day), Some(shuts)) = (words::shuts_on(closing, zone), words::shuts(closing, zone)) {
-        let date = words::day(day);
-        let shuts = match words::near(day, setting.now, zone) {
-            Some(near) => shuts.replace(&format!("on {date}"), &format!("{near}, {date}")),
-            None => shuts,
+    let facts = &item.truth.facts;
+    let (closing, zone) = (difference::closing(item.truth), facts.zone);
+    if let Some(day) = words::shuts_on(closing, zone) {
+        let on = match words::near(day, setting.now, zone) {
+            Some(near) => format!("{near}, {}", words::day(day)),
+            None => format!("on {}", words::day(day)),
         };
-        view.lead.push(format!("Applications close {shuts}. Allow an hour."));
+        view.lead.push(match (words::shuts_at(closing, zone), closing) {
+            (Some(time), _) => format!("Applications close at {time} {on}."),
+            (None, Closing::CloseOfBusiness(_)) => {
+                format!("Applications close at the end of the working day {on}.")
+            }
+            (None, _) => format!("Applications close {on}."),
+        });
     }
+    view.lead.push("Allow an hour.".to_owned());
+    view.may_close_early = facts.programme.as_ref().is_some_and(|intake| intake.may_close_early);
     view.rows = rows(setting, item);
 }
 

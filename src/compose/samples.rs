@@ -545,23 +545,81 @@ fn days() -> Vec<Sample> {
 }
 
 fn digests() -> Vec<Sample> {
-    let gone = |topic: Topic, shut: &str| Topic {
+    let now = "2024-03-07T08:00:00Z";
+    let vacancy = |reference: &str, title: &str, closing| {
+        let mut topic = assistant();
+        reference.clone_into(&mut topic.subject.reference);
+        title.clone_into(&mut topic.truth.facts.title);
+        topic.truth.opened_at = Some(at("2024-03-06T09:00:00Z"));
+        topic.truth.facts.url = Some(format!("https://careers.force.example/jobs/{reference}"));
+        topic.truth.facts.closing = closing;
+        topic
+    };
+    let clerk = vacancy("240000C1", "Records clerk", instant("2024-03-08T12:00:00Z"));
+    let driver = vacancy("240000D1", "Van driver", Closing::CloseOfBusiness(day("2024-03-08")));
+    let archivist = vacancy("240000A1", "Archivist", Closing::Date(day("2024-03-22")));
+    let cook = vacancy("240000K1", "Cook", instant("2024-03-28T12:00:00Z"));
+    let gone = |topic: Topic, reason, shut: &str| Topic {
         notice: Notice::Missed,
-        truth: Truth { state: State::Closed, shut_at: Some(at(shut)), ..topic.truth.clone() },
+        truth: Truth {
+            state: State::Closed,
+            close_reason: Some(reason),
+            shut_at: Some(at(shut)),
+            ..topic.truth.clone()
+        },
         ..topic
     };
+    let filled = gone(
+        vacancy("240000G1", "Gardener", Closing::OpenUntilFilled),
+        CloseReason::Filled,
+        "2024-03-06T15:00:00Z",
+    );
+    let searched = |topic: Topic| Topic { registered: None, searches: vec!["Constable routes"], ..topic };
+    let full = searched(gone(pcda(State::Open), CloseReason::Oversubscribed, "2024-03-06T17:30:00Z"));
+    let moved = |topic: Topic, fields: Vec<Field>, change: fn(&mut Truth)| {
+        Topic { notice: Notice::Corrected(fields), ..topic }.told("2024-03-04T08:00:00Z", change)
+    };
+    let later = moved(cook.clone(), vec![Field::Closing, Field::Pay], |truth| {
+        truth.facts.closing = instant("2024-03-20T12:00:00Z");
+        truth.facts.pay_text = Some("To be agreed".to_owned());
+    });
+    let full_day = |mut topic: Topic| {
+        topic.truth.facts.closing = instant("2024-03-20T17:00:00Z");
+        if let Some(day) = &mut topic.truth.facts.day {
+            day.starts_at = at("2024-03-23T10:30:00Z");
+            day.ends_at = Some(at("2024-03-23T12:30:00Z"));
+        }
+        topic
+    };
+    let evening = moved(full_day(discovery_day()), vec![Field::Full], |truth| {
+        if let Some(day) = &mut truth.facts.day {
+            day.full = true;
+        }
+    });
+    let mut delayed = searched(dhep(State::Scheduled));
+    delayed.truth.facts.opens = Some(When::Instant(at("2024-03-14T10:00:00Z")));
+    let delayed = moved(delayed, vec![Field::Opens], |truth| {
+        truth.state = State::Scheduled;
+        truth.facts.opens = Some(When::Instant(at("2024-03-12T10:00:00Z")));
+    });
+    let volunteer = Topic { searches: vec!["Archives"], ..volunteer() };
     vec![
-        digest("", "2023-11-24T10:02:00Z", vec![assistant(), volunteer()]),
+        digest(
+            "digest",
+            now,
+            vec![filled.clone(), later.clone(), archivist.clone(), volunteer, clerk.clone(), driver.clone()],
+        ),
+        digest("digest-one", now, vec![archivist.clone()]),
+        digest("digest-changed", now, vec![later, delayed]),
+        digest("digest-opened-and-closed", now, vec![filled.clone(), full.clone()]),
         Sample {
-            rest: 3,
+            rest: 12,
             ..digest(
-                "",
-                "2024-03-07T08:00:00Z",
-                vec![
-                    gone(assistant(), "2023-12-01T12:00:00Z"),
-                    gone(pcda(State::Open), "2024-03-06T17:30:00Z"),
-                ],
+                "digest-mixed",
+                now,
+                vec![full_day(discovery_day()), searched(dhep(State::Open)), clerk, evening, full, archivist],
             )
         },
+        Sample { rest: 1, ..digest("", now, vec![driver]) },
     ]
 }

@@ -60,7 +60,7 @@ pub(super) struct View<'a> {
     receipt: Option<String>,
     /// One of them opens at a known time, and there is a calendar file.
     calendar: bool,
-    /// Which kinds of things opened and closed since the last digest.
+    /// Which kinds of things a digest tells as opened and closed.
     gone: Gone,
     /// How many more there are than are told of.
     rest: Option<String>,
@@ -149,7 +149,7 @@ impl<'a> View<'a> {
     pub(super) fn new(setting: Setting<'a>, kind: MailKind, items: &[Item<'_>]) -> Self {
         let Setting { sender, discreet, now, .. } = setting;
         let mut order: Vec<&Item<'_>> = items.iter().collect();
-        let section = |item: &Item<'_>| (kind == MailKind::Digest).then(|| Section::of(item, setting.soon));
+        let section = |item: &Item<'_>| (kind == MailKind::Digest).then(|| Section::of(setting, item));
         order.sort_by_cached_key(|item| {
             let shuts = difference::closing(item.truth).door_shuts_at(item.truth.facts.zone);
             (section(item), shuts.is_none(), shuts, item.subject.reference.as_str())
@@ -215,6 +215,10 @@ impl<'a> View<'a> {
         let titles: Vec<String> = self.items.iter().map(|item| item.title.clone()).collect();
         for (view, item) in self.items.iter_mut().zip(order) {
             let twins = titles.iter().filter(|title| **title == view.title).count();
+            if self.kind == MailKind::Digest && twins > 1 {
+                // There the title is the link.
+                view.title = format!("{} ({})", view.title, text(&item.subject.reference));
+            }
             let label = match twins {
                 _ if !self.several => None,
                 1 => Some(view.title.clone()),
@@ -330,14 +334,14 @@ impl<'a> ItemView<'a> {
             rows: vec![],
             next: vec![],
             may_close_early: false,
-            link: link(setting.sender, kind, item),
+            link: link(setting, kind, item),
             why: why(setting, kind, item),
         }
     }
 }
 
 /// The one link of an opening, in kinds that have one.
-fn link<'a>(sender: &'a Sender, kind: MailKind, item: &Item<'_>) -> Option<Link<'a>> {
+fn link<'a>(setting: Setting<'a>, kind: MailKind, item: &Item<'_>) -> Option<Link<'a>> {
     let does = match (kind, item.subject.kind) {
         (MailKind::Digest, _) if *item.notice == Notice::Missed => return None,
         (MailKind::VacancyAlert, _) | (MailKind::Correction | MailKind::Digest, Kind::Vacancy) => {
@@ -349,11 +353,7 @@ fn link<'a>(sender: &'a Sender, kind: MailKind, item: &Item<'_>) -> Option<Link<
             "Read about the route and apply"
         }
         (MailKind::Correction, _) | (MailKind::Digest, Kind::Programme) => "Read about the route",
-        (MailKind::EventDay | MailKind::Digest, _)
-            if !item.truth.facts.day.as_ref().is_some_and(|day| day.full) =>
-        {
-            "Book a place"
-        }
+        (MailKind::EventDay | MailKind::Digest, _) if days::has_places(setting, item) => "Book a place",
         (MailKind::EventDay | MailKind::EventDayChanged | MailKind::Digest, _) => "Read about the day",
         _ => return None,
     };
@@ -370,7 +370,7 @@ fn link<'a>(sender: &'a Sender, kind: MailKind, item: &Item<'_>) -> Option<Link<
         host: url.as_ref().and_then(host),
         url,
         look_for: name,
-        public_url: sender.public_url.as_str(),
+        public_url: setting.sender.public_url.as_str(),
     })
 }
 
@@ -390,7 +390,8 @@ fn why(setting: Setting<'_>, kind: MailKind, item: &Item<'_>) -> String {
     }
     if !item.searches.is_empty() {
         let names = names(&item.searches);
-        let matches = if item.no_longer_matches { "matched" } else { "matches" };
+        let is_gone = item.no_longer_matches || *item.notice == Notice::Missed;
+        let matches = if is_gone { "matched" } else { "matches" };
         let (it, also) = if why.is_empty() { ("it", "") } else { (" It", " also") };
         let searches = match &names[..] {
             [] => "one of your searches".to_owned(),
@@ -400,6 +401,9 @@ fn why(setting: Setting<'_>, kind: MailKind, item: &Item<'_>) -> String {
         for piece in [it, also, " ", matches, " ", &searches, "."] {
             why.push_str(piece);
         }
+    }
+    if *item.notice == Notice::ClosingSoon {
+        why.push_str(" You asked to be reminded before it closes.");
     }
     if item.no_longer_matches {
         why.push_str(" As it is now, it no longer matches what you asked for.");
