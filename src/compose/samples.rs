@@ -347,6 +347,11 @@ fn open_routes() -> Vec<Sample> {
     vec![
         sample("open-now", now, vec![dhep(State::Open)]),
         sample("closing-soon", "2024-03-18T09:00:00Z", vec![reminded(dhep(State::Open))]),
+        sample(
+            "closing-soon-several",
+            "2024-03-12T07:00:00Z",
+            vec![reminded(dhep(State::Open)), reminded(pcda(State::Open))],
+        ),
         sample("open-now-several", now, vec![dhep(State::Open), pcda(State::Open)]),
         sample("open-now-receipt", "2024-03-06T09:00:00Z", vec![both]),
         sample("", "2024-03-06T09:00:00Z", vec![endless.clone(), pcda(State::Open)]),
@@ -583,7 +588,7 @@ fn digests() -> Vec<Sample> {
         truth.facts.closing = instant("2024-03-20T12:00:00Z");
         truth.facts.pay_text = Some("To be agreed".to_owned());
     });
-    let full_day = |mut topic: Topic| {
+    let in_march = |mut topic: Topic| {
         topic.truth.facts.closing = instant("2024-03-20T17:00:00Z");
         if let Some(day) = &mut topic.truth.facts.day {
             day.starts_at = at("2024-03-23T10:30:00Z");
@@ -591,7 +596,11 @@ fn digests() -> Vec<Sample> {
         }
         topic
     };
-    let evening = moved(full_day(discovery_day()), vec![Field::Full], |truth| {
+    let mut evening = in_march(discovery_day());
+    "taster-2024-03".clone_into(&mut evening.subject.reference);
+    "Taster evening".clone_into(&mut evening.truth.facts.title);
+    evening.truth.facts.url = Some("https://careers.force.example/events/taster-2024-03".to_owned());
+    let evening = moved(evening, vec![Field::Full], |truth| {
         if let Some(day) = &mut truth.facts.day {
             day.full = true;
         }
@@ -617,7 +626,7 @@ fn digests() -> Vec<Sample> {
             ..digest(
                 "digest-mixed",
                 now,
-                vec![full_day(discovery_day()), searched(dhep(State::Open)), clerk, evening, full, archivist],
+                vec![in_march(discovery_day()), searched(dhep(State::Open)), clerk, evening, full, archivist],
             )
         },
         Sample { rest: 1, ..digest("", now, vec![driver]) },

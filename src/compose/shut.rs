@@ -83,7 +83,10 @@ pub(super) fn opened_and_closed(item: &Item<'_>) -> String {
     let (shut, because) = (shut_when(truth), because(truth));
     match opening(truth) {
         Some(opened) => {
-            let opened = words::begins(opened, truth.facts.zone);
+            let (begins, zone) = (words::begins(opened, truth.facts.zone), truth.facts.zone);
+            // A day is said once.
+            let on = format!(" on {}", words::day(words::begins_on(opened, zone)));
+            let opened = begins.strip_suffix(&on).filter(|_| shut.ends_with(&on)).unwrap_or(&begins);
             format!("The {thing} opened {opened} and closed{shut}{because}.")
         }
         None => format!("The {thing} opened, and closed{shut}{because}."),

@@ -215,15 +215,15 @@ impl<'a> View<'a> {
         let titles: Vec<String> = self.items.iter().map(|item| item.title.clone()).collect();
         for (view, item) in self.items.iter_mut().zip(order) {
             let twins = titles.iter().filter(|title| **title == view.title).count();
-            if self.kind == MailKind::Digest && twins > 1 {
-                // There the title is the link.
-                view.title = format!("{} ({})", view.title, text(&item.subject.reference));
-            }
             let label = match twins {
                 _ if !self.several => None,
                 1 => Some(view.title.clone()),
                 _ => Some(format!("{} ({})", view.title, text(&item.subject.reference))),
             };
+            // In a digest, titles are links themselves.
+            if let (MailKind::Digest, Some(label)) = (self.kind, &label) {
+                view.title.clone_from(label);
+            }
             if let Some(link) = &mut view.link {
                 link.text = match label {
                     Some(label) => format!("{}: {label}", link.does),
