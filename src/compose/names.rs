@@ -12,8 +12,6 @@ const LONGEST_TEXT: usize = 150;
 const LONGEST_EXPLANATION: usize = 600;
 /// The most characters shown of the name of a search.
 const LONGEST_NAME: usize = 60;
-/// The most searches that are named for one opening.
-const MOST_NAMES: usize = 10;
 /// More than these nobody reads in a mail; the advert has them all.
 const MOST_LABELS: usize = 8;
 
@@ -96,17 +94,17 @@ pub(super) fn things(items: &[&Item<'_>]) -> &'static str {
     }
 }
 
-/// The names of searches, in quotes; if there are very many, how many more there are.
-pub(super) fn names(searches: &[&str]) -> Vec<String> {
+/// The names of searches, in quotes; if there are more than `most`, how many more there are.
+pub(super) fn names(searches: &[&str], most: usize) -> Vec<String> {
     let mut names: Vec<String> = searches
         .iter()
         .map(|name| shorten(&one_line(name), LONGEST_NAME))
         .filter(|name| !name.is_empty())
         .map(|name| format!("\"{name}\""))
         .collect();
-    let unnamed = names.len().saturating_sub(MOST_NAMES);
+    let unnamed = names.len().saturating_sub(most);
     if unnamed > 0 {
-        names.truncate(MOST_NAMES);
+        names.truncate(most);
         names.push(format!("{unnamed} more"));
     }
     names

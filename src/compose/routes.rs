@@ -164,15 +164,13 @@ pub(super) fn closing(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView
             Some(near) => format!("{near}, {}", words::day(day)),
             None => format!("on {}", words::day(day)),
         };
-        view.lead.push(match (words::shuts_at(closing, zone), closing) {
-            (Some(time), _) => format!("Applications close at {time} {on}."),
-            (None, Closing::CloseOfBusiness(_)) => {
-                format!("Applications close at the end of the working day {on}.")
-            }
-            (None, _) => format!("Applications close {on}."),
-        });
+        let by = match (words::shuts_at(closing, zone), closing) {
+            (Some(time), _) => format!("at {time} {on}"),
+            (None, Closing::CloseOfBusiness(_)) => format!("at the end of the working day {on}"),
+            (None, _) => on,
+        };
+        view.lead.push(format!("Applications close {by}. Allow an hour."));
     }
-    view.lead.push("Allow an hour.".to_owned());
     view.may_close_early = facts.programme.as_ref().is_some_and(|intake| intake.may_close_early);
     view.rows = rows(setting, item);
 }

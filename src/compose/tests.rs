@@ -1,5 +1,6 @@
 //! Whole mails, as people read them.
 
+mod digests;
 mod kinds;
 mod octets;
 mod templates;

@@ -22,6 +22,11 @@ use crate::templates::{Parts, TemplateProblem, Templates};
 /// What the link to an advert does: beside its title, and alone.
 const READ_AND_APPLY: (&str, &str) = ("Read the advert", "Read the advert and apply");
 
+/// The most searches that are named for one opening.
+const MOST_NAMES: usize = 10;
+/// As many in a digest, which is to be short.
+const MOST_NAMES_IN_A_DIGEST: usize = 5;
+
 /// What a mail is made by, whatever its kind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting<'a> {
@@ -389,7 +394,8 @@ fn why(setting: Setting<'_>, kind: MailKind, item: &Item<'_>) -> String {
         why.push('.');
     }
     if !item.searches.is_empty() {
-        let names = names(&item.searches);
+        let most = if kind == MailKind::Digest { MOST_NAMES_IN_A_DIGEST } else { MOST_NAMES };
+        let names = names(&item.searches, most);
         let is_gone = item.no_longer_matches || *item.notice == Notice::Missed;
         let matches = if is_gone { "matched" } else { "matches" };
         let (it, also) = if why.is_empty() { ("it", "") } else { (" It", " also") };

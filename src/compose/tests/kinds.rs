@@ -9,7 +9,11 @@ use crate::domain::difference::Field;
 use crate::domain::facts::When;
 
 fn written(sample: &Sample, discreet: bool) -> Email {
-    let items = sample.items();
+    with_items(sample, discreet, sample.items())
+}
+
+/// The mail of a sample that tells of something else.
+fn with_items(sample: &Sample, discreet: bool, items: Vec<Item<'_>>) -> Email {
     let told = items.iter().map(|item| (item.subject.reference.as_str(), 1));
     let id = MessageId::of(Uuid::from_u128(1), sample.kind.name(), told, "midshire.example");
     let thread = ["<first@midshire.example>".to_owned(), "<second@midshire.example>".to_owned()];
@@ -73,7 +77,7 @@ fn each_kind_says_its_blocks_and_never_what_it_must_not() {
             MailKind::ClosingSoon => {
                 (&["Allow an hour", "or decided against it, ignore this"], &["last chance", "You can apply"])
             }
-            MailKind::Digest => (&[], &["null"]),
+            MailKind::Digest => (&["Correct when sent"], &["null", "sorry", "apply</a>", "Pay not given"]),
             MailKind::Missed => (
                 &["We are sorry", "opened", "To complain", "recruitment@midshire.example"],
                 &[APPLY[0], APPLY[1], APPLY[2], "careers.force.example", "high demand"],
@@ -188,8 +192,7 @@ fn a_hostile_title_adds_nothing() {
                 .collect();
             let items: Vec<Item<'_>> =
                 sample.items().into_iter().zip(&truths).map(|(item, truth)| Item { truth, ..item }).collect();
-            let mail =
-                composer().mail(sample.kind, &reader(false), &items, &[], &message_id(), sample.now).unwrap();
+            let mail = with_items(&sample, false, items);
             let octets = String::from_utf8(mail.to_bytes()).unwrap();
             assert!(!octets.contains("\nBcc"), "{octets}");
             assert!(!mail.html.contains("<script>") && !mail.html.contains("<img"));
