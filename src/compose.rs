@@ -27,20 +27,20 @@ mod routes;
 mod samples;
 mod shut;
 mod subject_line;
+mod unfit;
 mod vacancies;
 mod view;
 mod words;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use url::Url;
 
 use crate::config::Config;
 use crate::domain::alert::{Notice, Told};
 use crate::domain::email::{AddressError, EmailAddress, Mailbox};
-use crate::domain::facts::When;
 use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::Truth;
@@ -52,6 +52,7 @@ pub use kind::MailKind;
 use lint::Draft;
 pub use lint::{Finding, Rule};
 pub use message_id::MessageId;
+use unfit::unfit;
 use view::{Rendered, Setting, View};
 
 /// The block that every alert must contain.
@@ -365,49 +366,6 @@ impl Composer {
     fn from(&self, discreet: bool) -> &Mailbox {
         if discreet { &self.discreet_from } else { &self.sender.from }
     }
-}
-
-/// Why an opening cannot be told in a mail of this kind.
-fn unfit(kind: MailKind, item: &Item<'_>, now: DateTime<Utc>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if item.searches.is_empty() && item.registration.is_none() {
-        findings.push(Finding { place: "searches", rule: Rule::Missing });
-    }
-    let changes = matches!(item.notice, Notice::Corrected(_));
-    let corrects = kind == MailKind::Correction || (kind == MailKind::Digest && changes);
-    let unchanged = matches!(item.notice, Notice::Corrected(fields) if fields.is_empty());
-    let follows = corrects || kind == MailKind::ClosingSoon;
-    if (follows && item.told.is_none()) || (corrects && (unchanged || !changes)) {
-        findings.push(Finding { place: "what was told", rule: Rule::Missing });
-    }
-    let (truth, zone) = (item.truth, item.truth.facts.zone);
-    let opens = routes::opening(truth);
-    let shuts = truth.door_shuts_at();
-    let day = truth.facts.day.as_ref().map(|day| day.starts_at);
-    if kind == MailKind::ClosingSoon && shuts.is_none() {
-        findings.push(Finding { place: "closing", rule: Rule::Missing });
-    }
-    if kind == MailKind::Digest && !digest::stands(item, now) {
-        findings.push(Finding { place: "times", rule: Rule::Door });
-    }
-    findings.extend(match kind {
-        MailKind::OpeningDate => {
-            let to_come = opens.map(|when| match when {
-                When::Instant(at) => at,
-                // Some time on that day.
-                When::Date(_) => when.first_moment(zone) + Duration::days(1),
-            });
-            lint::times(to_come, opens.map(|when| when.first_moment(zone)), shuts, now)
-        }
-        MailKind::OpenNow | MailKind::ClosingSoon | MailKind::VacancyAlert => {
-            lint::times(shuts, truth.opened_at, shuts, now)
-        }
-        MailKind::EventDay => lint::times(day, None, None, now),
-        MailKind::Digest if *item.notice == Notice::Missed => lint::times(None, truth.opened_at, shuts, now),
-        MailKind::Digest => lint::times(day.or(shuts), truth.opened_at, shuts, now),
-        _ => vec![],
-    });
-    findings
 }
 
 fn without_name(mailbox: &Mailbox) -> Mailbox {

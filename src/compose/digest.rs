@@ -90,18 +90,6 @@ struct Tally {
     days: bool,
 }
 
-/// Whether the door stands as a digest tells it. What has shut on the way to the mail server is
-/// told as open by a time that is said beside it.
-pub(super) fn stands(item: &Item<'_>, now: DateTime<Utc>) -> bool {
-    let phase = item.truth.phase(now);
-    match item.notice {
-        Notice::Open => matches!(phase, Phase::Open | Phase::Closed),
-        Notice::Corrected(_) => !matches!(phase, Phase::Paused | Phase::Withdrawn),
-        Notice::Missed => matches!(phase, Phase::Closed | Phase::Withdrawn),
-        _ => false,
-    }
-}
-
 pub(super) fn head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let within = |section| items.iter().filter(|item| Section::of(setting, item) == section).count();
     let (gone, live): (Vec<&Item<'_>>, Vec<&Item<'_>>) =
@@ -115,7 +103,7 @@ pub(super) fn head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
         days: live.iter().all(|item| item.subject.kind == Kind::EventDay),
     };
     let (subject, headline) = if tally.soon + tally.new + tally.rest > 0 {
-        fresh(setting, &tally, if live.is_empty() { &gone } else { &live })
+        fresh(setting, &tally, &live, noun(tally.live(), if live.is_empty() { items } else { &live }))
     } else if let [first, ..] = live[..] {
         changed(setting, &live, first)
     } else {
@@ -126,13 +114,12 @@ pub(super) fn head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
 
 /// The subject and the headline of a digest in which something is new: `6 roles for you, 2 close
 /// soon`.
-fn fresh(setting: Setting<'_>, tally: &Tally, live: &[&Item<'_>]) -> (SubjectLine, String) {
-    let Tally { soon, new, changed, rest, .. } = *tally;
-    let count = soon + new + changed + rest;
-    let noun = noun(count, live);
-    let yours = if noun == "things" { "you asked about" } else { "for you" };
-    if let (1, [only, ..]) = (count, live) {
-        let (fact, headline) = match (soon, tally.days) {
+fn fresh(setting: Setting<'_>, tally: &Tally, live: &[&Item<'_>], noun: &str) -> (SubjectLine, String) {
+    let Tally { soon, new, changed, days, .. } = *tally;
+    let count = tally.live();
+    let yours = if noun.starts_with("thing") { "you asked about" } else { "for you" };
+    if let (1, [only]) = (count, live) {
+        let (fact, headline) = match (soon, days) {
             (0, _) => (format!("1 {noun} {yours}"), format!("One new {noun} {yours}")),
             (_, true) => {
                 (format!("1 {noun} {yours}, bookings end soon"), format!("Bookings for one {noun} end soon"))
@@ -144,14 +131,15 @@ fn fresh(setting: Setting<'_>, tally: &Tally, live: &[&Item<'_>]) -> (SubjectLin
         return (SubjectLine::of(&format!("{fact}: "), title(setting.taxonomy, only)), headline);
     }
     let all = if count == 2 { "both" } else { "all" };
-    let ending = |which: &str| {
-        let verb = if which == "1" { "closes" } else { "close" };
-        if tally.days { format!("bookings for {which} end soon") } else { format!("{which} {verb} soon") }
+    let ending = if soon == count { all.to_owned() } else { soon.to_string() };
+    let ending = match (days, soon) {
+        (true, _) => format!("bookings for {ending} end soon"),
+        (false, 1) => format!("{ending} closes soon"),
+        (false, _) => format!("{ending} close soon"),
     };
     let fact = match soon {
         0 => format!("{count} {noun} {yours}"),
-        _ if soon == count => format!("{count} {noun} {yours}, {}", ending(all)),
-        some => format!("{count} {noun} {yours}, {}", ending(&some.to_string())),
+        _ => format!("{count} {noun} {yours}, {ending}"),
     };
     let detail = match changed {
         0 => String::new(),
@@ -159,7 +147,7 @@ fn fresh(setting: Setting<'_>, tally: &Tally, live: &[&Item<'_>]) -> (SubjectLin
         several => format!(", {several} have changed"),
     };
     let headline = match words::number(count) {
-        number if soon == count => format!("{number} {noun} {yours}, {}", ending(all)),
+        number if soon == count => format!("{number} {noun} {yours}, {ending}"),
         number if new == count => format!("{number} {noun} {yours}, {all} new"),
         number => format!("{number} {noun} {yours}"),
     };
@@ -193,6 +181,11 @@ fn opened_and_closed_only(setting: Setting<'_>, items: &[&Item<'_>]) -> (Subject
 }
 
 impl Tally {
+    /// What can still be acted on.
+    const fn live(&self) -> usize {
+        self.soon + self.new + self.changed + self.rest
+    }
+
     /// How much there is in each part, unless the headline says all of it.
     fn summary(&self) -> Vec<String> {
         let said = |count: usize, one: &str, several: &str| {
@@ -220,9 +213,10 @@ impl Tally {
 
 /// What there are so many of.
 fn noun(count: usize, items: &[&Item<'_>]) -> &'static str {
-    match items {
-        [only] if count == 1 => thing(only.subject.kind),
-        _ => things(items),
+    match (things(items), items) {
+        (things, _) if count != 1 => things,
+        ("things", _) | (_, []) => "thing",
+        (_, [first, ..]) => thing(first.subject.kind),
     }
 }
 

@@ -81,7 +81,9 @@ pub(super) fn opened_and_closed(item: &Item<'_>) -> String {
     let truth = item.truth;
     let thing = thing(item.subject.kind);
     let (shut, because) = (shut_when(truth), because(truth));
+    let over = |opened| truth.door_shuts_at().is_some_and(|shut| shut <= opened);
     match opening(truth) {
+        _ if truth.opened_at.is_some_and(over) => format!("The {thing} was put up after its closing time."),
         Some(opened) => {
             let (begins, zone) = (words::begins(opened, truth.facts.zone), truth.facts.zone);
             // A day is said once.

@@ -1,5 +1,7 @@
 //! Digests: what they count, the order in which they tell, and what they never tell.
 
+use chrono::Duration;
+
 use super::*;
 use crate::compose::samples;
 use crate::domain::difference::Field;
@@ -106,108 +108,125 @@ fn digest(pieces: &[Piece], rest: usize) -> Email {
     try_digest(pieces, rest).unwrap()
 }
 
+/// The subject, the headline and the summary of a digest of these.
+fn first_words(pieces: &[&Piece], rest: usize) -> [String; 3] {
+    let pieces: Vec<Piece> = pieces.iter().map(|&piece| piece.clone()).collect();
+    let mail = digest(&pieces, rest);
+    let (headline, rest) = mail.text.split_once("\n\n").unwrap();
+    let next = rest.lines().next().unwrap();
+    let begins = ["Closing soon", "New", "Changed", "Opened and closed"].contains(&next);
+    [mail.subject, headline.to_owned(), if begins { String::new() } else { next.to_owned() }]
+}
+
 #[test]
-fn subject_and_first_words_count_what_there_is() {
-    let (urgent, lasting) = (urgent("1"), lasting("2"));
-    let (changed, gone) = (self::lasting("3").changed(), self::lasting("4").gone());
-    let day = event_day("5");
-    let later = |mut day: Piece| {
-        day.truth.facts.closing = Closing::OpenUntilFilled;
-        day
-    };
-    let all = |pieces: &[&Piece]| pieces.iter().map(|&piece| piece.clone()).collect::<Vec<_>>();
-    for (pieces, rest, subject, headline, summary) in [
+fn first_words_count_what_there_is() {
+    let (soon, new) = (urgent("1"), lasting("2"));
+    let (changed, gone) = (lasting("3").changed(), lasting("4").gone());
+    for (words, expected) in [
         (
-            all(&[&urgent, &urgent, &lasting, &lasting, &lasting, &lasting]),
-            0,
-            "6 roles for you, 2 close soon",
-            "Six roles for you",
-            "Two close soon. Four are new.",
+            first_words(&[&soon, &soon, &new, &new, &new, &new], 0),
+            ["6 roles for you, 2 close soon", "Six roles for you", "Two close soon. Four are new."],
         ),
         (
-            all(&[&urgent, &lasting, &changed, &gone]),
-            8,
-            "11 roles for you, 1 closes soon, 1 has changed",
-            "11 roles for you",
-            "One closes soon. One is new. One has changed since we wrote. \
-             One opened and closed before this email. Eight more are on our pages.",
+            first_words(&[&soon, &new, &changed, &gone], 8),
+            [
+                "11 roles for you, 1 closes soon, 1 has changed",
+                "11 roles for you",
+                "One closes soon. One is new. One has changed since we wrote. One opened and closed before this email. Eight more are on our pages.",
+            ],
         ),
         (
-            all(&[&lasting, &lasting, &changed]),
-            0,
-            "3 roles for you, 1 has changed",
-            "Three roles for you",
-            "Two are new. One has changed since we wrote.",
+            first_words(&[&new, &new, &changed], 0),
+            [
+                "3 roles for you, 1 has changed",
+                "Three roles for you",
+                "Two are new. One has changed since we wrote.",
+            ],
         ),
         (
-            all(&[&urgent, &urgent]),
-            0,
-            "2 roles for you, both close soon",
-            "Two roles for you, both close soon",
-            "",
+            first_words(&[&soon, &soon], 0),
+            ["2 roles for you, both close soon", "Two roles for you, both close soon", ""],
         ),
-        (all(&[&lasting, &lasting, &lasting]), 0, "3 roles for you", "Three roles for you, all new", ""),
-        (all(&[&lasting]), 0, "1 role for you: Clerk 2", "One new role for you", ""),
-        (all(&[&urgent]), 0, "1 role for you closes soon: Clerk 1", "One role for you closes soon", ""),
+        (first_words(&[&new, &new, &new], 0), ["3 roles for you", "Three roles for you, all new", ""]),
+        (first_words(&[&new], 0), ["1 role for you: Clerk 2", "One new role for you", ""]),
         (
-            all(&[&urgent]),
-            1,
-            "2 roles for you, 1 closes soon",
-            "Two roles for you",
-            "One closes soon. One more is on our pages.",
-        ),
-        (all(&[&changed]), 0, "Changed: Clerk 3", "One role you asked about has changed", ""),
-        (
-            all(&[&changed, &changed, &gone]),
-            0,
-            "Changes to 2 roles you asked about",
-            "Two roles you asked about have changed",
-            "Two have changed since we wrote. One opened and closed before this email.",
-        ),
-        (all(&[&gone]), 0, "Opened and closed: Clerk 4", "One role opened and closed before this email", ""),
-        (
-            all(&[&gone, &gone]),
-            0,
-            "2 roles opened and closed",
-            "Two roles opened and closed before this email",
-            "",
+            first_words(&[&soon], 0),
+            ["1 role for you closes soon: Clerk 1", "One role for you closes soon", ""],
         ),
         (
-            vec![route()],
-            0,
-            "1 route for you: Police constable: degree-holder entry…",
-            "One new route for you",
-            "",
+            first_words(&[&soon], 1),
+            [
+                "2 roles for you, 1 closes soon",
+                "Two roles for you",
+                "One closes soon. One more is on our pages.",
+            ],
         ),
         (
-            vec![route(), urgent.clone()],
-            0,
-            "2 things you asked about, 1 closes soon",
-            "Two things you asked about",
-            "One closes soon. One is new.",
+            first_words(&[&gone], 1),
+            [
+                "1 role for you",
+                "One role for you",
+                "One opened and closed before this email. One more is on our pages.",
+            ],
+        ),
+        (first_words(&[&changed], 0), ["Changed: Clerk 3", "One role you asked about has changed", ""]),
+        (
+            first_words(&[&changed, &changed, &gone], 0),
+            [
+                "Changes to 2 roles you asked about",
+                "Two roles you asked about have changed",
+                "Two have changed since we wrote. One opened and closed before this email.",
+            ],
         ),
         (
-            all(&[&day]),
-            0,
-            "1 event day for you, bookings end soon: Taster evening 5",
-            "Bookings for one event day end soon",
-            "",
+            first_words(&[&gone], 0),
+            ["Opened and closed: Clerk 4", "One role opened and closed before this email", ""],
         ),
         (
-            vec![day.clone(), later(day)],
-            0,
-            "2 event days for you, bookings for 1 end soon",
-            "Two event days for you",
-            "Bookings for one end soon. One is new.",
+            first_words(&[&gone, &gone], 0),
+            ["2 roles opened and closed", "Two roles opened and closed before this email", ""],
         ),
     ] {
-        let mail = digest(&pieces, rest);
-        assert_eq!(mail.subject, subject);
-        let (first, rest) = mail.text.split_once("\n\n").unwrap();
-        assert_eq!(first, headline);
-        let next = rest.lines().next().unwrap();
-        let section = ["Closing soon", "New", "Changed", "Opened and closed"].contains(&next);
-        assert_eq!(if section { "" } else { next }, summary);
+        assert_eq!(words, expected);
+    }
+}
+
+#[test]
+fn first_words_say_what_it_is_that_is_counted() {
+    let (soon, route, day) = (urgent("1"), route(), event_day("5"));
+    let mut later = day.clone();
+    later.truth.facts.closing = Closing::OpenUntilFilled;
+    for (words, expected) in [
+        (
+            first_words(&[&route], 0),
+            ["1 route for you: Police constable: degree-holder entry…", "One new route for you", ""],
+        ),
+        (
+            first_words(&[&route, &soon], 0),
+            [
+                "2 things you asked about, 1 closes soon",
+                "Two things you asked about",
+                "One closes soon. One is new.",
+            ],
+        ),
+        (
+            first_words(&[&day], 0),
+            [
+                "1 event day for you, bookings end soon: Taster evening 5",
+                "Bookings for one event day end soon",
+                "",
+            ],
+        ),
+        (
+            first_words(&[&day, &later], 0),
+            [
+                "2 event days for you, bookings for 1 end soon",
+                "Two event days for you",
+                "Bookings for one end soon. One is new.",
+            ],
+        ),
+    ] {
+        assert_eq!(words, expected);
     }
 }
 
@@ -348,6 +367,10 @@ fn what_is_not_so_is_held_back() {
         let held = try_digest(&[lasting("2"), piece], 0).unwrap_err();
         assert_eq!(held.to_string(), format!("the mail was held back: {findings}"));
     }
+    let born_shut = change(shut.clone(), |piece| piece.notice = Notice::Missed);
+    let born_shut = change(born_shut, |piece| piece.truth.opened_at = Some(at("2024-04-05T08:30:00Z")));
+    let text = digest(&[born_shut], 0).text;
+    assert!(text.contains("The role was put up after its closing time."), "{text}");
     let just_shut = change(shut, |piece| {
         piece.truth.facts.closing = Closing::Instant(at("2024-04-05T09:00:00Z"));
     });
