@@ -248,6 +248,8 @@ pub(super) fn told(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
         _ => {
             view.closing = closing(setting, item);
             view.rows = deciding(rows(setting, item));
+            let intake = item.truth.facts.programme.as_ref();
+            view.may_close_early = intake.is_some_and(|intake| intake.may_close_early);
         }
     }
 }

@@ -263,6 +263,7 @@ impl<'a> View<'a> {
             slots.push(slot("as-of", &self.as_of, Writer::Us));
         }
         slots.extend(self.summary.iter().map(|text| slot("summary", text, Writer::Source)));
+        slots.extend(self.rest.iter().map(|text| slot("rest", text, Writer::Us)));
         slots.extend(self.receipt.iter().map(|text| slot("receipt", text, Writer::Source)));
         for item in &self.items {
             slots.push(slot("title", &item.title, Writer::Source));
