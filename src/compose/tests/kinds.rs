@@ -75,7 +75,7 @@ fn each_kind_says_its_blocks_and_never_what_it_must_not() {
                 &["We recommend", "Pay"],
             ),
             MailKind::ClosingSoon => {
-                (&["Allow an hour", "or decided against it, ignore this"], &["last chance", "You can apply"])
+                (&["Allow an hour", "ignore this email"], &["last chance", "You can apply"])
             }
             MailKind::Digest => (&["Correct when sent"], &["null", "sorry", "apply</a>", "Pay not given"]),
             MailKind::Missed => (
