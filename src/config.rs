@@ -37,8 +37,8 @@ use show::Shown;
 
 use crate::domain;
 use crate::domain::alert::Policy;
-use crate::domain::cadence::Rhythm;
 use crate::domain::difference::TellingWords;
+use crate::domain::rhythm::Rhythm;
 use sections::span;
 
 pub use problem::{Place, Problem, Problems};
@@ -160,13 +160,10 @@ impl Config {
     #[must_use]
     pub fn rhythm(&self) -> Rhythm {
         let daily = self.schedules.daily.cron.schedule().clone();
-        self.schedules.iter().fold(Rhythm::new(self.time.zone, daily), |rhythm, (name, times)| {
+        let calendar = Arc::clone(&self.time.calendar.calendar);
+        self.schedules.iter().fold(Rhythm::new(self.time.zone, calendar, daily), |rhythm, (name, times)| {
             let rhythm = rhythm.with(name, times.cron.schedule().clone());
-            if times.working_days {
-                rhythm.on_working_days(name, Arc::clone(&self.time.calendar.calendar))
-            } else {
-                rhythm
-            }
+            if times.working_days { rhythm.on_working_days(name) } else { rhythm }
         })
     }
 
@@ -178,6 +175,7 @@ impl Config {
             minimum_gap: span(self.guards.minimum_gap),
             max_age: span(self.intake.max_age),
             useful_minimum: span(self.guards.useful_minimum),
+            reminder: span(self.guards.reminder),
             rhythm: self.rhythm(),
             words: TellingWords::of(taxonomy),
         }

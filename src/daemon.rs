@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
-use crate::domain::cadence::Rhythm;
+use crate::domain::rhythm::Rhythm;
 use crate::domain::suggest::nearest;
 use crate::domain::taxonomy::Taxonomy;
 use crate::intake::stage::Intake;
@@ -189,7 +189,7 @@ impl Program {
     async fn go_by(&self, rhythm: &Rhythm, connection: &mut PgConnection) -> store::Result<()> {
         let mut transaction = connection.begin().await?;
         if settings::changed(&mut transaction, settings::SCHEDULES, &rhythm.fingerprint()).await? {
-            let again = store::alerts::look_again(&mut transaction, self.clock.now()).await?;
+            let again = store::alerts::look_again(&mut transaction, None, self.clock.now()).await?;
             if again > 0 {
                 store::announce_work(&mut transaction, Delivery::NAME).await?;
                 tracing::info!(

@@ -114,7 +114,7 @@ impl Delivery {
             stopping: CancellationToken::new(),
             worker: AtomicI32::new(0),
             tally: Tally::default(),
-            useful_minimum: rules.policy.useful_minimum,
+            policy: rules.policy.clone(),
         });
         let (parcels, tasks) = lanes::start(&shared);
         Ok(Self {

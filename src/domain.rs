@@ -11,6 +11,8 @@ pub mod history;
 pub mod keywords;
 pub mod local_time;
 pub mod opening;
+pub mod quiet;
+pub mod rhythm;
 pub mod subject;
 pub mod subscriber;
 pub mod suggest;

@@ -12,8 +12,10 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::alert::{self, Policy, Registered, Situation, Standing, Told, Wish, Word};
-use crate::domain::cadence::{Cadence, ScheduleName};
+use crate::domain::alert::{
+    self, Manner, Notice, Policy, Preferences, Registered, Situation, Standing, Told, Wish, Word,
+};
+use crate::domain::cadence::Cadence;
 use crate::domain::email::EmailAddress;
 use crate::domain::opening::Opening;
 use crate::domain::subject::Kind;
@@ -24,7 +26,7 @@ use crate::stage::{Bell, Stage};
 use crate::store::openings::Kept;
 use crate::store::outcomes::{self, About, OutcomeEvent};
 use crate::store::promises::{self, Prospect, Registrants};
-use crate::store::{self, alerts, criteria, openings, subscribers, value_of};
+use crate::store::{self, alerts, criteria, openings, preferences, subscribers, value_of};
 
 /// How many keys of subscribers one transaction covers. A page of a million
 /// people holds its locks and its memory for some seconds; this one for a
@@ -107,7 +109,10 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
         return Ok(alerts.map_or(Step::Idle, |alerts| Step::Page { alerts }));
     };
     let matched = match next.opening {
-        Ok(opening) => page(&mut transaction, &opening, next.cursor, rules, now).await,
+        Ok(opening) => {
+            let part = Part { cursor: next.cursor, is_new: next.is_new };
+            page(&mut transaction, &opening, part, rules, now).await
+        }
         Err(error) => Err(error),
     };
     match matched {
@@ -125,13 +130,23 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
     }
 }
 
+/// How far an opening is matched.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// Up to whom.
+    cursor: i64,
+    /// It has never been matched to its end.
+    is_new: bool,
+}
+
 async fn page(
     connection: &mut PgConnection,
     kept: &Kept,
-    cursor: i64,
+    part: Part,
     rules: &Rules,
     now: DateTime<Utc>,
 ) -> store::Result<u64> {
+    let cursor = part.cursor;
     let terms = Terms::of(&kept.opening.truth.facts, &rules.taxonomy);
     let about = About::from(kept);
     if cursor == 0 {
@@ -145,11 +160,12 @@ async fn page(
         up_to,
         only: kept.opening.test.then_some(&rules.testers),
     };
-    let mut made = tell_again(&mut *connection, &page, &kept.opening, rules, now).await?;
+    let cadences = preferences::cadences(&mut *connection).await?;
+    let mut made = tell_again(&mut *connection, &page, &kept.opening, &cadences, rules, now).await?;
     if let Some(registrants) = rules.registrants(kept, &about, None, now) {
         made += promises::promise(&mut *connection, &page, &registrants).await?;
     }
-    if let Some(searched) = rules.searched(&kept.opening, now) {
+    if let Some(searched) = rules.searched(&kept.opening, part.is_new, &cadences, now) {
         let criteria = criteria::matching(&mut *connection, &terms).await?;
         if !criteria.is_empty() {
             made += alerts::make(&mut *connection, &page, &criteria, &searched).await?;
@@ -173,9 +189,13 @@ async fn tell_again(
     connection: &mut PgConnection,
     page: &alerts::Page<'_>,
     opening: &Opening,
+    cadences: &[Cadence],
     rules: &Rules,
     now: DateTime<Utc>,
 ) -> store::Result<u64> {
+    // What can wait is looked at when the first of all digests is due, whoever it is for.
+    let ticks = cadences.iter().filter(|cadence| matches!(cadence, Cadence::Scheduled(_)));
+    let first = ticks.filter_map(|cadence| rules.policy.rhythm.due(*cadence, now)).min();
     let groups = alerts::told_groups(&mut *connection, page).await?;
     let revisions: Vec<(i64, i32)> =
         groups.iter().map(|group| (page.opening_id, group.told_revision)).collect();
@@ -184,17 +204,11 @@ async fn tell_again(
     for group in groups {
         let Some(truth) = truths.get(&(page.opening_id, group.told_revision)) else { continue };
         let phase = value_of(&group.told_phase, || format!("alerts of opening {}", page.opening_id))?;
-        let told = Told { truth, phase, at: DateTime::UNIX_EPOCH };
-        let situation = Situation {
-            opening,
-            told: Some(told),
-            wish: anybody(Registered::Exactly),
-            standing: Standing::Tester,
-            now,
-        };
+        let told = Told { truth, phase, at: DateTime::UNIX_EPOCH, reminded: true };
+        let situation = rules.situation(opening, Some(told), anybody(Registered::Exactly), now);
         match alert::next_word(&situation, &rules.policy) {
             Word::Say(_) => due.push((group, now)),
-            Word::Wait(until) => due.push((group, until)),
+            Word::Wait(until) => due.push((group, first.map_or(until, |first| until.min(first)))),
             Word::Nothing | Word::End(_) => {}
         }
     }
@@ -239,7 +253,7 @@ async fn newcomers(
 
 /// Somebody who wants to hear at once.
 fn anybody(registered: Registered) -> Wish {
-    Wish { registration: Some(registered), search: Some(Cadence::Immediate), not_before: false }
+    Wish { registration: Some(registered), search: Some(Cadence::Immediate), ..Wish::default() }
 }
 
 impl Rules {
@@ -281,14 +295,8 @@ impl Rules {
     /// What the comparison says to somebody who registered and was told
     /// nothing.
     fn prospect(&self, opening: &Opening, registered: Registered, now: DateTime<Utc>) -> Prospect {
-        let situation = Situation {
-            opening,
-            told: None,
-            wish: Wish { search: None, ..anybody(registered) },
-            standing: Standing::Tester,
-            now,
-        };
-        match alert::next_word(&situation, &self.policy) {
+        let wish = Wish { search: None, ..anybody(registered) };
+        match alert::next_word(&self.situation(opening, None, wish, now), &self.policy) {
             Word::Say(_) => Prospect::Due(now),
             Word::Wait(until) => Prospect::Due(until),
             Word::Nothing => Prospect::Quiet,
@@ -299,26 +307,50 @@ impl Rules {
     /// For those with a search that asks for it, when the next word is due at
     /// each cadence, never before it is true; or why there is none. `None` if
     /// nothing is to be recorded.
-    fn searched(&self, opening: &Opening, now: DateTime<Utc>) -> Option<alerts::Searched> {
-        let situation = Situation {
-            opening,
-            told: None,
-            wish: Wish { registration: None, search: Some(Cadence::Immediate), not_before: false },
-            standing: Standing::Tester,
-            now,
-        };
-        let (from, ended) = match alert::next_word(&situation, &self.policy) {
-            Word::Say(_) => (now, None),
-            Word::Wait(until) => (until, None),
-            Word::Nothing => return None,
-            Word::End(_) if opening.begun.is_old_news(self.policy.max_age) => return None,
-            Word::End(reason) => (now, Some(reason.name())),
-        };
-        let rhythm = &self.policy.rhythm;
-        let due =
-            rhythm.cadences().filter_map(|cadence| Some((cadence, rhythm.due(cadence, from)?))).collect();
-        let otherwise = rhythm.due(Cadence::Scheduled(ScheduleName::DAILY), from)?;
-        Some(alerts::Searched { due, otherwise, ended })
+    fn searched(
+        &self,
+        opening: &Opening,
+        is_new: bool,
+        cadences: &[Cadence],
+        now: DateTime<Utc>,
+    ) -> Option<alerts::Searched> {
+        let mut due = Vec::new();
+        let mut ended = None;
+        for cadence in cadences.iter().filter(|cadence| **cadence != Cadence::Paused) {
+            let wish = Wish { search: Some(*cadence), ..Wish::default() };
+            let situation = self.situation(opening, None, wish, now);
+            let word = alert::word_without_guards(&situation, &self.policy);
+            let at = match alert::next_word(&situation, &self.policy) {
+                Word::Say(_) => now,
+                Word::Wait(until) => until,
+                Word::Nothing => return None,
+                Word::End(_) if opening.begun.is_old_news(self.policy.max_age) => return None,
+                Word::End(reason) => {
+                    ended = Some(reason.name());
+                    now
+                }
+            };
+            let unhurried = match &word {
+                // Who was to be told has an alert; whoever has none did not ask while it was open.
+                Word::Say(Notice::Missed) if !is_new => return None,
+                Word::Say(notice) => alert::manner(notice, &situation, &self.policy) != Manner::AtOnce,
+                _ => false,
+            };
+            due.push((*cadence, at, unhurried));
+        }
+        Some(alerts::Searched { due, ended })
+    }
+
+    /// Someone who may be told anything, and has chosen nothing.
+    fn situation<'a>(
+        &self,
+        opening: &'a Opening,
+        told: Option<Told<'a>>,
+        wish: Wish,
+        now: DateTime<Utc>,
+    ) -> Situation<'a> {
+        let (standing, preferences) = (Standing::Tester, Preferences::default());
+        Situation { opening, told, wish, standing, preferences, now }
     }
 }
 

@@ -3,12 +3,14 @@
 
 pub mod alerts;
 pub mod criteria;
+pub mod digests;
 pub mod events;
 pub mod explain;
 pub mod ledger;
 pub mod mails;
 pub mod openings;
 pub mod outcomes;
+pub mod preferences;
 pub mod promises;
 pub mod settings;
 pub mod status;

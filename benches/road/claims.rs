@@ -65,7 +65,7 @@ async fn recorded(ground: &Ground, rules: &Rules, claimed: &[Claimed]) -> anyhow
             mail_id: mail.mail_id,
             worker: mail.worker,
             subscriber_id: mail.subscriber_id,
-            told: told(mail, rules.policy.useful_minimum, at),
+            told: told(mail, &rules.policy, at),
             outcome: Outcome::Accepted,
             reply: format!("250 2.0.0 Ok: queued, {}", mail.kind.name()),
         })

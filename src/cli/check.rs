@@ -88,7 +88,7 @@ fn schedules(config: &Config, now: DateTime<Utc>) -> Vec<String> {
     for (name, times) in config.schedules.iter() {
         let days = if times.working_days { " on working days" } else { "" };
         lines.push(format!("schedules.{name} = {:?}{days}; the next three times:", times.cron.as_str()));
-        let after = |then: &DateTime<Utc>| rhythm.due(Cadence::Scheduled(name), *then);
+        let after = |then: &DateTime<Utc>| rhythm.due(Cadence::scheduled(name), *then);
         for tick in std::iter::successors(Some(now), after).skip(1).take(3) {
             let local = tick.with_timezone(&config.time.zone).format("%a %d %b %Y %H:%M:%S %Z");
             lines.push(format!("  {local} ({})", tick.format("%a %H:%M:%S UTC")));

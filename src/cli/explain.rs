@@ -208,6 +208,7 @@ async fn report(
                 told_at: alert.and_then(|alert| alert.told_at),
                 told_message_id: alert.and_then(|alert| alert.told_message_id.clone()),
                 told_thread: alert.and_then(|alert| alert.told_thread.clone()),
+                reminded: alert.is_some_and(|alert| alert.reminded),
             }
         })
         .collect();
@@ -256,7 +257,6 @@ async fn person(
     let unreachable_because = (!addressee.reachable).then_some(match found.state.as_str() {
         "active" if consents.is_empty() => "it is not on record that they agreed to anything",
         "unconfirmed" => "they have not confirmed their address",
-        "paused" => "they asked for a pause",
         "suppressed" => "mail to them bounced or was complained about, or they are on the list of those never to be written to",
         "lapsed" => "they did not answer when they were asked whether they still want to hear",
         _ => "of their state",

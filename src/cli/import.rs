@@ -11,7 +11,7 @@ use crate::cli::{EXIT_DATA, say};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Program;
-use crate::domain::cadence::Rhythm;
+use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::Person;
 use crate::store::subscribers::{self, Imported};
 use crate::store::{self, StoreError};

@@ -58,7 +58,12 @@ impl Topic {
         Item {
             subject: &self.subject,
             truth: &self.truth,
-            told: self.told.as_ref().map(|(truth, at)| Told { truth, phase: truth.phase(*at), at: *at }),
+            told: self.told.as_ref().map(|(truth, at)| Told {
+                truth,
+                phase: truth.phase(*at),
+                at: *at,
+                reminded: false,
+            }),
             notice: &self.notice,
             searches: self.searches.clone(),
             registration: self.registered.map(|(programme, receipt)| Registration {

@@ -20,6 +20,7 @@ use super::written::{Written, Wrong};
 use super::{CalendarFile, CronExpression, LogFormat, Timing};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
+use crate::domain::quiet::QuietHours;
 
 pub(super) type Meant<T> = Result<T, Wrong>;
 
@@ -92,6 +93,15 @@ pub(super) fn duration_or_none(written: &Written) -> Meant<Duration> {
         .text()
         .is_some_and(|text| humantime::parse_duration(text.trim()).is_ok_and(|duration| duration.is_zero()));
     if none { Ok(Duration::ZERO) } else { duration(written) }
+}
+
+/// Two local times of day, or `none`.
+pub(super) fn quiet_hours(written: &Written) -> Meant<Option<QuietHours>> {
+    let hours = written.text().and_then(|text| match text.trim() {
+        "none" => Some(None),
+        hours => hours.parse().ok().map(Some),
+    });
+    hours.ok_or_else(|| r#"expected two times of day such as "21:00-08:00", or "none""#.into())
 }
 
 /// An `https` URL; `http` only to this very machine.

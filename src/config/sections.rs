@@ -14,7 +14,7 @@ use url::Url;
 
 use super::meaning::{
     base_url, broker_name, calendar, discreet, duration, duration_or_none, email, host_name, list,
-    log_format, log_level, mailbox, some, text, timing, web_url, within, zone,
+    log_format, log_level, mailbox, quiet_hours, some, text, timing, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{SecretUrl, SmtpUrl};
@@ -23,6 +23,7 @@ use crate::domain::cadence::ScheduleName;
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
+use crate::domain::quiet::QuietHours;
 
 /// `[database]`: where everything is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +116,13 @@ pub struct Guards {
     pub minimum_gap: Duration,
     /// A person who is told that a door is open needs this much time to use it.
     pub useful_minimum: Duration,
+    /// When nothing that can wait is sent to people who have not chosen their
+    /// own quiet hours.
+    pub quiet_hours: Option<QuietHours>,
+    /// How many mails a day a person gets that are no haste.
+    pub unhurried_a_day: u16,
+    /// How long before a door shuts people are reminded who asked for it.
+    pub reminder: Duration,
 }
 
 impl Guards {
@@ -124,6 +132,9 @@ impl Guards {
             flap_window: s.get("flap_window", "30m", duration_or_none),
             minimum_gap: s.get("minimum_gap", "60m", duration_or_none),
             useful_minimum: s.get("useful_minimum", "2h", duration_or_none),
+            quiet_hours: s.get("quiet_hours", "21:00-08:00", quiet_hours),
+            unhurried_a_day: s.get("unhurried_a_day", "3", within(1..=100)),
+            reminder: s.get("reminder", "24h", duration),
         }
     }
 

@@ -9,6 +9,7 @@ use url::Url;
 use super::problem::Place;
 use super::{CalendarFile, LogFormat, SecretUrl, SmtpUrl, Timing};
 use crate::domain::email::{EmailAddress, Mailbox};
+use crate::domain::quiet::QuietHours;
 
 /// One setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,7 @@ show! {
     } else {
         quoted(times.cron.as_str())
     };
+    Option<QuietHours>: hours => quoted(hours.map_or_else(|| "none".to_owned(), |hours| hours.to_string()));
     LogFormat: format => quoted(format!("{format:?}").to_lowercase());
     SecretUrl: url => quoted(url.redacted());
     SmtpUrl: url => quoted(url.redacted());

@@ -371,7 +371,7 @@ fn schedules_may_run_on_working_days_only() {
     assert_eq!(working, expected.map(|(name, working)| (name.to_owned(), working)));
     let shown = config.show();
     assert!(shown.contains(r#"office = { cron = "0 0 9 * * *", working_days = true }"#), "{shown}");
-    let office = Cadence::Scheduled("office".parse().unwrap());
+    let office = Cadence::scheduled("office".parse().unwrap());
     let due = config.rhythm().due(office, "2024-03-28T12:00:00Z".parse().unwrap()).unwrap();
     assert_eq!(due.to_string(), "2024-04-02 08:00:00 UTC");
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
 use crate::delivery::claim::Rules;
-use crate::domain::alert::{Registered, Situation, Standing, Told, Wish};
+use crate::domain::alert::{Preferences, Registered, Situation, Standing, Told, Wish};
 use crate::domain::cadence::Cadence;
 use crate::domain::criteria::Criteria;
 use crate::domain::subject::Kind;
@@ -28,6 +28,8 @@ pub struct Before {
     pub phase: Phase,
     /// When the mail was accepted.
     pub at: DateTime<Utc>,
+    /// They were reminded that it closes soon.
+    pub reminded: bool,
     /// The mails up to the one that told it, oldest first.
     pub thread: Vec<String>,
 }
@@ -36,7 +38,7 @@ impl Before {
     /// In the words of the comparison.
     #[must_use]
     pub fn told(&self) -> Told<'_> {
-        Told { truth: &self.truth, phase: self.phase, at: self.at }
+        Told { truth: &self.truth, phase: self.phase, at: self.at, reminded: self.reminded }
     }
 }
 
@@ -88,7 +90,8 @@ impl Library {
         let phase = value_of(alert.told_phase.as_deref()?, || format!("alerts of {}", alert.subscriber_id));
         let mut thread = alert.told_thread.clone().unwrap_or_default();
         thread.extend(alert.told_message_id.clone());
-        Some((Before { truth: Arc::clone(truth), phase: phase.ok()?, at: alert.told_at?, thread }, terms))
+        let (at, reminded) = (alert.told_at?, alert.reminded);
+        Some((Before { truth: Arc::clone(truth), phase: phase.ok()?, at, reminded, thread }, terms))
     }
 }
 
@@ -97,6 +100,7 @@ pub(crate) struct Asker<'a> {
     /// Who they are.
     pub(crate) addressee: &'a Addressee,
     standing: Standing,
+    preferences: Preferences,
     /// The searches that can be read.
     pub(crate) searches: Vec<(&'a SavedSearch, Criteria)>,
     /// The local day.
@@ -121,8 +125,9 @@ impl<'a> Asker<'a> {
         Self {
             addressee,
             standing: rules.standing(addressee),
+            preferences: rules.preferences(addressee),
             searches: searches.filter_map(|search| Some((search, readable(search, rules)?))).collect(),
-            today: now.with_timezone(&rules.policy.rhythm.zone).date_naive(),
+            today: rules.policy.rhythm.day_of(now),
         }
     }
 
@@ -134,7 +139,6 @@ impl<'a> Asker<'a> {
         terms: &Terms,
         told_terms: Option<&Terms>,
         rules: &Rules,
-        now: DateTime<Utc>,
     ) -> Asked<'a> {
         let wants = |criteria: &Criteria| {
             criteria.matches(terms) || told_terms.is_some_and(|terms| criteria.matches(terms))
@@ -142,7 +146,8 @@ impl<'a> Asker<'a> {
         let wanting: Vec<&SavedSearch> =
             self.searches.iter().filter(|(_, criteria)| wants(criteria)).map(|(search, _)| *search).collect();
         let (registration, registered) = self.registration(kept, &rules.taxonomy);
-        let soonest = |cadence: &Cadence| rules.policy.rhythm.due(*cadence, now);
+        let ready = kept.opening.tellable_from(rules.policy.settling);
+        let soonest = |cadence: &Cadence| rules.policy.rhythm.due(*cadence, ready);
         let wish = Wish {
             registration: registration.map(|registration| {
                 if registration.programme == kept.subject.reference {
@@ -153,6 +158,7 @@ impl<'a> Asker<'a> {
             }),
             search: wanting.iter().map(|search| search.cadence).min_by_key(soonest),
             not_before: registered && registration.is_none(),
+            reminder: registration.is_some_and(|registration| registration.reminder),
         };
         let still = self.searches.iter().any(|(_, criteria)| criteria.matches(terms));
         Asked { wanting, still, registration, wish }
@@ -167,7 +173,8 @@ impl<'a> Asker<'a> {
         now: DateTime<Utc>,
     ) -> Situation<'s> {
         let told = before.map(Before::told);
-        Situation { opening: &kept.opening, told, wish, standing: self.standing, now }
+        let (standing, preferences) = (self.standing, self.preferences);
+        Situation { opening: &kept.opening, told, wish, standing, preferences, now }
     }
 
     /// The registration that a programme answers: the one for it by name, else

@@ -11,13 +11,16 @@ use crate::compose::{MailKind, MessageId, Recipient};
 use crate::config::Config;
 use crate::delivery::asking::{Before, Library};
 use crate::delivery::deciding::{Decided, Plan, UNREADABLE};
-use crate::domain::alert::{Notice, Policy, Standing};
+use crate::domain::alert::{Manner, Notice, Pause, Policy, Preferences, Standing};
+use crate::domain::cadence::{Cadence, ScheduleName};
 use crate::domain::email::EmailAddress;
+use crate::domain::quiet::QuietHours;
 use crate::domain::subject::Kind;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::Phase;
 use crate::store;
-use crate::store::alerts::{self, Due};
+use crate::store::alerts::{self, Due, Wait};
+use crate::store::digests::{self, DayDigest, Had};
 use crate::store::mails::{self, Unfinished};
 use crate::store::openings::Kept;
 use crate::store::subscribers::{self, Addressee, KeptRegistration};
@@ -33,6 +36,10 @@ pub struct Rules {
     pub domain: String,
     /// What the comparison goes by.
     pub policy: Policy,
+    /// The quiet hours of those who have not chosen any.
+    pub quiet_hours: Option<QuietHours>,
+    /// How many mails a day a person gets that are no haste.
+    pub unhurried_a_day: usize,
 }
 
 impl Rules {
@@ -41,6 +48,8 @@ impl Rules {
     pub fn new(config: &Config, taxonomy: Arc<Taxonomy>, domain: &str) -> Self {
         Self {
             policy: config.policy(&taxonomy),
+            quiet_hours: config.guards.quiet_hours,
+            unhurried_a_day: usize::from(config.guards.unhurried_a_day),
             testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
             domain: domain.to_owned(),
             taxonomy,
@@ -55,6 +64,28 @@ impl Rules {
             true if self.testers.contains(&addressee.address.lookup()) => Standing::Tester,
             true => Standing::Reachable,
         }
+    }
+
+    /// The first daily tick of a later day.
+    #[must_use]
+    pub fn daily_after_today(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let rhythm = &self.policy.rhythm;
+        let ends = rhythm.end_of(rhythm.day_of(now));
+        rhythm.due(Cadence::scheduled(ScheduleName::DAILY), ends).unwrap_or(ends)
+    }
+
+    /// When a person wants to be written to.
+    #[must_use]
+    pub fn preferences(&self, addressee: &Addressee) -> Preferences {
+        let pause = addressee.paused_until.map(|day| Pause {
+            ends: self.policy.rhythm.begin_of(day),
+            registrations: addressee.pause_registrations,
+        });
+        let quiet_hours = match addressee.quiet_hours {
+            Some((from, to)) => QuietHours::between(from, to),
+            None => self.quiet_hours,
+        };
+        Preferences { quiet_hours, pause, rhythm_since: addressee.rhythm_since }
     }
 }
 
@@ -81,6 +112,17 @@ pub struct Claimed {
     pub thread: Vec<String>,
     /// What it tells of, and why.
     pub topics: Vec<Topic>,
+    /// What more there is to it, if it is a digest.
+    pub digest: Option<Digested>,
+}
+
+/// What there is to a digest besides what it tells of.
+#[derive(Debug, Clone)]
+pub struct Digested {
+    /// What shuts before this moment closes soon.
+    pub soon: DateTime<Utc>,
+    /// What there was no room for; people find it on our pages.
+    pub rest: Vec<Arc<Kept>>,
 }
 
 /// An opening that a mail tells of.
@@ -88,8 +130,10 @@ pub struct Claimed {
 pub struct Topic {
     /// What is so, at the claim.
     pub kept: Arc<Kept>,
-    /// What is to be told of it.
+    /// What is to be told of it...
     pub notice: Notice,
+    /// ...and how.
+    pub manner: Manner,
     /// How the door stands, as it is told.
     pub phase: Phase,
     /// What they were told before.
@@ -146,18 +190,39 @@ pub async fn claim(
     let mut decided = Decided::default();
     let unreadable = |person: &i64| !addressees.iter().any(|addressee| addressee.id == *person);
     for alert in due.iter().filter(|alert| unreadable(&alert.subscriber_id) && alert.due_at <= now) {
-        decided.waits.push((alert.subscriber_id, alert.opening_id, now + UNREADABLE));
+        let Due { subscriber_id, opening_id, .. } = *alert;
+        decided.waits.push(Wait { subscriber_id, opening_id, until: now + UNREADABLE, unhurried: true });
     }
-    for addressee in addressees {
+    let mut candidates = Vec::with_capacity(addressees.len());
+    for addressee in &addressees {
         let alerts: Vec<&Due> = due.iter().filter(|alert| alert.subscriber_id == addressee.id).collect();
         let begun = unfinished.remove(&addressee.id).unwrap_or_default();
-        decided.person(rules, &addressee, &alerts, &begun, &library, now);
+        candidates.push(decided.candidate(rules, addressee, alerts, begun, &library, now));
+    }
+    let unhurried = candidates.iter().filter(|candidate| candidate.is_unhurried());
+    let unhurried: Vec<i64> = unhurried.map(|candidate| candidate.asker.addressee.id).collect();
+    let today = rules.policy.rhythm.begin_of(rules.policy.rhythm.day_of(now));
+    let had = digests::had(&mut transaction, &unhurried, today).await?;
+    let nothing = Had::default();
+    for candidate in candidates {
+        let had = had.get(&candidate.asker.addressee.id).unwrap_or(&nothing);
+        decided.mail(rules, candidate, had, now);
     }
     alerts::end(&mut transaction, &decided.endings, now).await?;
     alerts::postpone(&mut transaction, &decided.waits).await?;
     mails::supersede(&mut transaction, &decided.superseded, now).await?;
     let claims: Vec<mails::Claim<'_>> = decided.plans.iter().map(Plan::claim).collect();
     let keys = mails::claim(&mut transaction, worker, &claims, now).await?;
+    let of_days: Vec<DayDigest> = decided
+        .plans
+        .iter()
+        .flat_map(|plan| plan.of_days.iter().map(move |of_day| (plan.subscriber_id, of_day)))
+        .filter_map(|(subscriber_id, (schedule, day))| {
+            let mail_id = *keys.get(&subscriber_id)?;
+            Some(DayDigest { subscriber_id, schedule: *schedule, day: *day, mail_id })
+        })
+        .collect();
+    digests::keep(&mut transaction, &of_days).await?;
     transaction.commit().await?;
 
     Ok(Claim {
@@ -181,6 +246,7 @@ pub async fn claim(
                     message_id: plan.message_id,
                     thread: plan.thread,
                     topics: plan.topics,
+                    digest: plan.digest,
                 })
             })
             .collect(),

@@ -1,21 +1,27 @@
 //! What is to be done about one person's alerts: which of them make the next
 //! mail, which wait, and which end without a word.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::compose::{MOST_ITEMS, MailKind, MessageId, Recipient};
 use crate::delivery::asking::{Asked, Asker, Library};
-use crate::delivery::claim::{Rules, Topic};
-use crate::domain::alert::{Notice, Reason, Word, next_word};
-use crate::store::alerts::{Due, Ending};
+use crate::delivery::claim::{Digested, Rules, Topic};
+use crate::domain::alert::{Manner, Notice, Reason, Word, manner, next_word, word_without_guards};
+use crate::domain::cadence::{Cadence, ScheduleName, Slot};
+use crate::store::alerts::{Due, Ending, Wait};
+use crate::store::digests::Had;
 use crate::store::mails::{self, Unfinished};
 use crate::store::subscribers::Addressee;
 
 /// How long what cannot be read is left alone. The log says what it is; nobody
 /// else waits for it.
 pub(super) const UNREADABLE: Duration = Duration::hours(1);
+
+/// What shuts within this time closes soon, or before the next digest.
+const CLOSES_SOON: Duration = Duration::hours(72);
 
 /// The most Message-IDs of a thread that a mail names.
 const LONGEST_THREAD: usize = 20;
@@ -30,20 +36,44 @@ pub(super) struct Plan {
     pub(super) message_id: MessageId,
     pub(super) thread: Vec<String>,
     pub(super) topics: Vec<Topic>,
+    pub(super) digest: Option<Digested>,
+    /// Which digests of which days it is.
+    pub(super) of_days: BTreeSet<(ScheduleName, NaiveDate)>,
+    /// It is no haste: people get few of these on one day.
+    pub(super) unhurried: bool,
 }
 
 impl Plan {
     /// In the words of the tables.
     pub(super) fn claim(&self) -> mails::Claim<'_> {
+        let rest = self.digest.iter().flat_map(|digest| &digest.rest);
+        let told = self.topics.iter().map(|topic| &topic.kept).chain(rest);
         mails::Claim {
             unfinished: self.begun.as_ref().map(|begun| begun.id),
             subscriber_id: self.subscriber_id,
             kind: self.kind.name(),
             message_id: self.message_id.as_str(),
-            openings: self.topics.iter().map(|topic| topic.kept.id).collect(),
-            revisions: self.topics.iter().map(|topic| topic.kept.revision).collect(),
+            openings: told.clone().map(|kept| kept.id).collect(),
+            revisions: told.map(|kept| kept.revision).collect(),
             thread: &self.thread,
+            unhurried: self.unhurried,
         }
+    }
+}
+
+/// A person of whom it is decided what there is to tell, and not yet in which
+/// mail.
+pub(super) struct Candidate<'a> {
+    pub(super) asker: Asker<'a>,
+    alerts: Vec<&'a Due>,
+    begun: Vec<Unfinished>,
+    topics: Vec<Topic>,
+}
+
+impl Candidate<'_> {
+    /// Whether what they had on this day matters.
+    pub(super) fn is_unhurried(&self) -> bool {
+        self.topics.iter().any(|topic| topic.manner != Manner::AtOnce)
     }
 }
 
@@ -54,36 +84,44 @@ pub(super) struct Decided {
     pub(super) plans: Vec<Plan>,
     /// Alerts that end.
     pub(super) endings: Vec<Ending>,
-    /// Alerts that wait: person, opening, until when.
-    pub(super) waits: Vec<(i64, i64, DateTime<Utc>)>,
+    /// Alerts that wait.
+    pub(super) waits: Vec<Wait>,
     /// Mails that were begun and have nothing left to tell.
     pub(super) superseded: Vec<i64>,
 }
 
 impl Decided {
-    /// Decides for one person.
-    pub(super) fn person(
+    /// Decides for one person what there is to tell.
+    pub(super) fn candidate<'a>(
         &mut self,
         rules: &Rules,
-        addressee: &Addressee,
-        alerts: &[&Due],
-        begun: &[Unfinished],
+        addressee: &'a Addressee,
+        alerts: Vec<&'a Due>,
+        begun: Vec<Unfinished>,
         library: &Library,
         now: DateTime<Utc>,
-    ) {
+    ) -> Candidate<'a> {
         let asker = Asker::new(addressee, rules, now);
         let mut topics: Vec<Topic> = Vec::new();
         for alert in alerts.iter().filter(|alert| alert.due_at <= now) {
-            let goes_on = begun.iter().any(|mail| mail.openings.contains(&alert.opening_id));
-            topics.extend(self.alert(rules, &asker, alert, goes_on, library, now));
+            topics.extend(self.alert(rules, &asker, alert, library, now));
         }
-        self.wait_for_siblings(addressee.id, &mut topics, alerts, library, now);
+        self.wait_for_siblings(addressee.id, &mut topics, &alerts, library, now);
         self.gone_once(addressee.id, &mut topics);
+        self.open_again(addressee.id, &mut topics);
+        Candidate { asker, alerts, begun, topics }
+    }
+
+    /// Decides for one person in which mail it is told, after what they had
+    /// lately.
+    pub(super) fn mail(&mut self, rules: &Rules, candidate: Candidate<'_>, had: &Had, now: DateTime<Utc>) {
+        let Candidate { asker, alerts, begun, mut topics } = candidate;
+        let addressee = asker.addressee;
         // A mail that was begun goes on with what it tells of, alone, so that
         // it stays the same mail; whatever else is due follows in the next.
-        let kind_of = |topic: &Topic| MailKind::of(topic.kept.opening.kind, &topic.notice);
         let continues = |mail: &Unfinished, topic: &Topic| {
-            mail.openings.contains(&topic.kept.id) && mail.kind == kind_of(topic).name()
+            let digest = mail.kind == MailKind::Digest.name() && topic.manner != Manner::AtOnce;
+            mail.openings.contains(&topic.kept.id) && (digest || mail.kind == topic.mail_kind().name())
         };
         let goes_on = begun.iter().find(|mail| topics.iter().any(|topic| continues(mail, topic))).cloned();
         let stays_due = |mail: &&Unfinished| {
@@ -94,23 +132,38 @@ impl Decided {
         let done =
             begun.iter().filter(|mail| goes_on.as_ref() != Some(*mail)).filter(|mail| !stays_due(mail));
         self.superseded.extend(done.map(|mail| mail.id));
+        let mut of_days = BTreeSet::new();
+        let mut as_digest = false;
         if let Some(mail) = &goes_on {
             topics.retain(|topic| continues(mail, topic));
+            as_digest = mail.kind == MailKind::Digest.name();
+        } else if topics.iter().any(|topic| topic.manner == Manner::AtOnce) {
+            topics.retain(|topic| topic.manner == Manner::AtOnce);
+        } else {
+            (topics, of_days) = self.on_its_day(rules, addressee.id, topics, had, now);
+            let groups: BTreeSet<Group> = topics.iter().map(Group::of).collect();
+            let left = rules.unhurried_a_day.saturating_sub(had.unhurried_today);
+            if left == 0 {
+                let until = rules.daily_after_today(now);
+                self.waits.extend(topics.drain(..).map(|topic| topic.waits(addressee.id, until)));
+            }
+            // More than there are mails left for today: all in one.
+            as_digest = groups.len() > left;
         }
-        // One kind of news at a time, the most urgent first; a follow-up stands in one thread.
-        let group = |topic: &Topic| {
-            let kind = kind_of(topic);
-            let parent = topic.told.as_ref().and_then(|told| told.thread.last().cloned());
-            (kind, parent.filter(|_| kind.follows_up()))
+        let Some(group) = topics.iter().map(Group::of).min() else { return };
+        let group = if as_digest { Group::digest() } else { group };
+        topics.retain(|topic| as_digest || Group::of(topic) == group);
+        let digest = if group.kind == MailKind::Digest {
+            of_days
+                .retain(|(schedule, _)| topics.iter().any(|topic| topic.schedule(rules) == Some(*schedule)));
+            Some(digested(rules, &mut topics, now))
+        } else {
+            of_days.clear();
+            topics.sort_by_key(soonest_first);
+            topics.truncate(MOST_ITEMS);
+            None
         };
-        let Some((kind, parent)) = topics.iter().map(group).min() else { return };
-        topics.retain(|topic| group(topic) == (kind, parent.clone()));
-        topics.sort_by_key(|topic| {
-            let shuts = topic.kept.opening.truth.door_shuts_at();
-            (shuts.is_none(), shuts, topic.kept.id)
-        });
-        topics.truncate(MOST_ITEMS);
-        let mut thread = match (&parent, topics.first().and_then(|topic| topic.told.as_ref())) {
+        let mut thread = match (&group.parent, topics.first().and_then(|topic| topic.told.as_ref())) {
             (Some(_), Some(told)) => told.thread.clone(),
             _ => vec![],
         };
@@ -124,79 +177,107 @@ impl Decided {
             subscriber_id: addressee.id,
             begun: goes_on,
             recipient: Recipient { address: addressee.address.clone(), discreet: addressee.discreet },
-            kind,
+            kind: group.kind,
             message_id: MessageId::of(
                 addressee.public_id,
-                kind.name(),
+                group.kind.name(),
                 told.iter().map(|(key, revision)| (key.as_str(), *revision)),
                 &rules.domain,
             ),
             thread,
+            unhurried: topics.iter().all(|topic| topic.manner != Manner::AtOnce),
             topics,
+            digest,
+            of_days,
         });
     }
 
-    /// What is to be done about one alert that is due; `goes_on` if a mail
-    /// about it was begun.
+    /// There is one digest for a schedule and a local day. What is for one that
+    /// has been waits for the next.
+    fn on_its_day(
+        &mut self,
+        rules: &Rules,
+        person: i64,
+        topics: Vec<Topic>,
+        had: &Had,
+        now: DateTime<Utc>,
+    ) -> (Vec<Topic>, BTreeSet<(ScheduleName, NaiveDate)>) {
+        let rhythm = &rules.policy.rhythm;
+        let mut latest: BTreeMap<ScheduleName, NaiveDate> = BTreeMap::new();
+        let mut go = Vec::new();
+        for topic in topics {
+            let Manner::Digest(slot, mut tick) = topic.manner else {
+                go.push(topic);
+                continue;
+            };
+            let schedule = rhythm.in_effect(slot.schedule);
+            while tick <= now && had.digests.contains(&(schedule, rhythm.day_of(tick))) {
+                let day_ends = rhythm.end_of(rhythm.day_of(tick));
+                tick = rhythm.due(Cadence::Scheduled(slot), day_ends).unwrap_or(now + UNREADABLE);
+            }
+            if tick > now {
+                self.waits.push(topic.waits(person, tick));
+                continue;
+            }
+            let day = latest.entry(schedule).or_insert(rhythm.day_of(tick));
+            *day = rhythm.day_of(tick).max(*day);
+            go.push(topic);
+        }
+        (go, latest.into_iter().collect())
+    }
+
+    /// What is to be done about one alert that is due.
     fn alert(
         &mut self,
         rules: &Rules,
         asker: &Asker<'_>,
         alert: &Due,
-        goes_on: bool,
         library: &Library,
         now: DateTime<Utc>,
     ) -> Option<Topic> {
         let person = asker.addressee.id;
-        let end = |reason| Ending { subscriber_id: person, opening_id: alert.opening_id, reason };
+        let opening_id = alert.opening_id;
         let before = library.before(alert);
         let (Some((kept, terms)), true) =
-            (library.kept.get(&alert.opening_id), alert.told_revision.is_none() || before.is_some())
+            (library.kept.get(&opening_id), alert.told_revision.is_none() || before.is_some())
         else {
-            self.waits.push((person, alert.opening_id, now + UNREADABLE));
+            let until = now + UNREADABLE;
+            self.waits.push(Wait { subscriber_id: person, opening_id, until, unhurried: true });
             return None;
         };
         let told_terms = before.as_ref().map(|(_, terms)| *terms);
-        let Asked { wanting, still, registration, wish } = asker.asks(kept, terms, told_terms, rules, now);
-        let ticks =
-            |from| wanting.iter().filter_map(move |search| rules.policy.rhythm.due(search.cadence, from));
+        let Asked { wanting, still, registration, wish } = asker.asks(kept, terms, told_terms, rules);
         let situation = asker.situation(kept, before.as_ref().map(|(before, _)| before), wish, now);
-        let first = before.is_none() && registration.is_none();
-        let word = match next_word(&situation, &rules.policy) {
-            Word::Wait(until) if first => Word::Wait(ticks(until).min().unwrap_or(until)),
-            // It was made due by another schedule or cadence than there is now.
-            Word::Say(notice) if first && !goes_on => {
-                let tick = ticks(kept.opening.tellable_from(rules.policy.settling)).min();
-                tick.filter(|tick| *tick > now).map_or(Word::Say(notice), Word::Wait)
+        let manner = |notice: &Notice| manner(notice, &situation, &rules.policy);
+        let end = |reason| Ending { subscriber_id: person, opening_id, reason };
+        match next_word(&situation, &rules.policy) {
+            Word::Say(notice) => {
+                return Some(Topic {
+                    phase: kept.opening.truth.phase(now),
+                    manner: manner(&notice),
+                    notice,
+                    searches: wanting.iter().map(|search| search.name.clone()).collect(),
+                    registration: registration.map(|registration| {
+                        let known_since = kept.opening.begun.seen.min(kept.opening.begun.time);
+                        let receipt = registration.registered_at >= known_since && before.is_none();
+                        (registration.clone(), receipt)
+                    }),
+                    no_longer_matches: registration.is_none() && !still,
+                    told: before.map(|(before, _)| before),
+                    kept: Arc::clone(kept),
+                });
             }
-            word => word,
-        };
-        match word {
-            Word::Say(notice) => Some(Topic {
-                phase: kept.opening.truth.phase(now),
-                notice,
-                searches: wanting.iter().map(|search| search.name.clone()).collect(),
-                registration: registration.map(|registration| {
-                    let known_since = kept.opening.begun.seen.min(kept.opening.begun.time);
-                    (registration.clone(), registration.registered_at >= known_since && before.is_none())
-                }),
-                no_longer_matches: registration.is_none() && !still,
-                told: before.map(|(before, _)| before),
-                kept: Arc::clone(kept),
-            }),
             Word::Wait(until) => {
-                self.waits.push((person, alert.opening_id, until));
-                None
+                let unhurried = match word_without_guards(&situation, &rules.policy) {
+                    Word::Say(notice) => manner(&notice) != Manner::AtOnce,
+                    _ => false,
+                };
+                self.waits.push(Wait { subscriber_id: person, opening_id, until, unhurried });
             }
-            Word::Nothing => {
-                self.endings.push(end(None));
-                None
-            }
-            Word::End(reason) => {
-                self.endings.push(end(Some(reason.name())));
-                None
-            }
+            Word::Nothing => self.endings.push(end(None)),
+            Word::End(reason) => self.endings.push(end(Some(reason.name()))),
         }
+        None
     }
 
     /// That a programme is gone is told once, whichever of its cycles it was
@@ -216,6 +297,25 @@ impl Decided {
                 self.endings.push(Ending { subscriber_id: person, opening_id: topic.kept.id, reason });
             }
             !told
+        });
+    }
+
+    /// Of what has opened and shut and is open again, it is told that it is open.
+    fn open_again(&mut self, person: i64, topics: &mut Vec<Topic>) {
+        let open: Vec<(String, i32)> = topics
+            .iter()
+            .filter(|topic| topic.notice == Notice::Open)
+            .map(|topic| (topic.kept.subject.to_string(), topic.kept.number))
+            .collect();
+        topics.retain(|topic| {
+            let subject = topic.kept.subject.to_string();
+            let later = open.iter().any(|(other, number)| *other == subject && *number > topic.kept.number);
+            let over = later && topic.notice == Notice::Missed && topic.manner != Manner::AtOnce;
+            if over {
+                let reason = Some(Reason::Expired.name());
+                self.endings.push(Ending { subscriber_id: person, opening_id: topic.kept.id, reason });
+            }
+            !over
         });
     }
 
@@ -249,9 +349,87 @@ impl Decided {
                 })
                 .map(|alert| alert.due_at)
                 .max();
-            waits.extend(sibling.map(|until| (person, topic.kept.id, until)));
+            waits.extend(sibling.map(|until| Wait {
+                subscriber_id: person,
+                opening_id: topic.kept.id,
+                until,
+                unhurried: false,
+            }));
             sibling.is_none()
         });
         self.waits.extend(waits);
+    }
+}
+
+/// What goes together: one kind of news at a time, the most urgent first; a
+/// follow-up stands in one thread.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    kind: MailKind,
+    /// The mail that it follows up.
+    parent: Option<String>,
+}
+
+impl Group {
+    fn of(topic: &Topic) -> Self {
+        let kind = topic.mail_kind();
+        let parent = topic.told.as_ref().and_then(|told| told.thread.last().cloned());
+        Self { kind, parent: parent.filter(|_| kind.follows_up()) }
+    }
+
+    const fn digest() -> Self {
+        Self { kind: MailKind::Digest, parent: None }
+    }
+}
+
+impl Topic {
+    fn mail_kind(&self) -> MailKind {
+        match self.manner {
+            Manner::Digest(..) => MailKind::Digest,
+            Manner::AtOnce | Manner::Unhurried(_) => MailKind::of(self.kept.opening.kind, &self.notice),
+        }
+    }
+
+    /// The schedule of the digest that it goes with.
+    fn schedule(&self, rules: &Rules) -> Option<ScheduleName> {
+        match self.manner {
+            Manner::Digest(slot, _) => Some(rules.policy.rhythm.in_effect(slot.schedule)),
+            Manner::AtOnce | Manner::Unhurried(_) => None,
+        }
+    }
+
+    fn waits(&self, person: i64, until: DateTime<Utc>) -> Wait {
+        Wait { subscriber_id: person, opening_id: self.kept.id, until, unhurried: true }
+    }
+}
+
+/// What shuts soonest comes first, what has no end last.
+fn soonest_first(topic: &Topic) -> (bool, Option<DateTime<Utc>>, i64) {
+    let shuts = topic.kept.opening.truth.door_shuts_at();
+    (shuts.is_none(), shuts, topic.kept.id)
+}
+
+/// Takes so much of what there is as goes into one digest: what has changed
+/// before what is new, and that before what is over. What is left of the new
+/// and of the over is for our pages; a change that is left waits for another
+/// mail.
+fn digested(rules: &Rules, topics: &mut Vec<Topic>, now: DateTime<Utc>) -> Digested {
+    let rank = |topic: &Topic| match topic.notice {
+        Notice::Corrected(_) => 0,
+        Notice::Missed => 2,
+        _ => 1,
+    };
+    topics.sort_by_key(|topic| (rank(topic), soonest_first(topic)));
+    let rest = topics.split_off(topics.len().min(MOST_ITEMS));
+    let slot = |topic: &Topic| match topic.manner {
+        Manner::Digest(slot, _) => Some(slot),
+        Manner::AtOnce | Manner::Unhurried(_) => None,
+    };
+    let next = |slot| rules.policy.rhythm.due(Cadence::Scheduled(slot), now);
+    let next = topics.iter().filter_map(slot).filter_map(next).min();
+    let soon = now + CLOSES_SOON;
+    Digested {
+        soon: next.map_or(soon, |next| next.max(soon)),
+        rest: rest.into_iter().filter(|topic| rank(topic) > 0).map(|topic| topic.kept).collect(),
     }
 }

@@ -15,12 +15,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::compose::{Composer, Email, Item, Registration};
+use crate::compose::{Composer, Digest, Email, Item, Registration};
 use crate::config::Delays;
 use crate::delivery::asking::Before;
-use crate::delivery::claim::Claimed;
+use crate::delivery::claim::{Claimed, Digested};
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
 use crate::delivery::told::told;
+use crate::domain::alert::Policy;
 use crate::stage::{jittered, wait_after};
 use crate::store::tries::{self, Outcome, Try};
 
@@ -69,8 +70,8 @@ pub(super) struct Shared {
     pub worker: AtomicI32,
     /// What became of mails.
     pub tally: Tally,
-    /// How much of the door time has to be left for a promise to be kept.
-    pub useful_minimum: chrono::Duration,
+    /// What the comparison goes by.
+    pub policy: Policy,
 }
 
 /// A claimed mail on its way, with its place among those in hand.
@@ -133,7 +134,7 @@ async fn lane(
             mail_id: mail.mail_id,
             worker: mail.worker,
             subscriber_id: mail.subscriber_id,
-            told: told(&mail, shared.useful_minimum, shared.clock.now()),
+            told: told(&mail, &shared.policy, shared.clock.now()),
             outcome,
             reply,
         };
@@ -215,9 +216,14 @@ impl Shared {
                 test: topic.kept.opening.test,
             })
             .collect();
-        self.composer
-            .mail(mail.kind, &mail.recipient, &items, &mail.thread, &mail.message_id, self.clock.now())
-            .map_err(|error| error.to_string())
+        let (to, id, now) = (&mail.recipient, &mail.message_id, self.clock.now());
+        let written = match &mail.digest {
+            None => self.composer.mail(mail.kind, to, &items, &mail.thread, id, now),
+            Some(Digested { soon, rest }) => {
+                self.composer.digest(to, &Digest { items, soon: *soon, rest: rest.len() }, id, now)
+            }
+        };
+        written.map_err(|error| error.to_string())
     }
 
     /// Sends one mail, over the lane's line or a new one. A used line that

@@ -3,11 +3,19 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::cadence::{Cadence, Rhythm, ScheduleName};
-use crate::domain::difference::{self, Difference, Field, TellingWords, differences};
+use crate::domain::cadence::Cadence;
+use crate::domain::difference::{self, Field, TellingWords, differences};
+use crate::domain::facts::Closing;
+use crate::domain::local_time::first_moment;
 use crate::domain::opening::{Opening, Settling};
+use crate::domain::quiet::QuietHours;
+use crate::domain::rhythm::Rhythm;
 use crate::domain::subject::Kind;
-use crate::domain::truth::{Phase, State, Truth};
+use crate::domain::truth::{CloseReason, Phase, State, Truth};
+
+mod guards;
+
+pub use guards::{Guard, Manner, guards, manner};
 
 /// What is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +110,8 @@ pub struct Told<'a> {
     pub phase: Phase,
     /// When the mail was accepted.
     pub at: DateTime<Utc>,
+    /// They were reminded that it closes soon.
+    pub reminded: bool,
 }
 
 /// Why a person is to be told: what they ask for now.
@@ -113,6 +123,8 @@ pub struct Wish {
     pub search: Option<Cadence>,
     /// There is a registration, and it wants to hear nothing yet.
     pub not_before: bool,
+    /// The registration asks to be reminded before the door shuts.
+    pub reminder: bool,
 }
 
 /// A registration of interest that an opening answers.
@@ -122,6 +134,27 @@ pub enum Registered {
     Exactly,
     /// For one that it is part of.
     Within,
+}
+
+/// What a person has chosen of when they are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Preferences {
+    /// When nothing that can wait may arrive.
+    pub quiet_hours: Option<QuietHours>,
+    /// Their alerts rest.
+    pub pause: Option<Pause>,
+    /// When they last chose another rhythm: digests go by it from the next
+    /// tick after this.
+    pub rhythm_since: Option<DateTime<Utc>>,
+}
+
+/// A person's alerts rest until a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// The first moment at which they do not rest any more.
+    pub ends: DateTime<Utc>,
+    /// Whether registrations rest, too, and not only searches.
+    pub registrations: bool,
 }
 
 /// What bears on an alert at the moment of claiming.
@@ -135,8 +168,19 @@ pub struct Situation<'a> {
     pub wish: Wish,
     /// Who the person is to us.
     pub standing: Standing,
+    /// When the person wants to be written to.
+    pub preferences: Preferences,
     /// The moment.
     pub now: DateTime<Utc>,
+}
+
+impl Situation<'_> {
+    /// The end of the pause in which the wishes that this is about rest, or
+    /// have rested.
+    fn pause_ends(&self) -> Option<DateTime<Utc>> {
+        let rests = |pause: &Pause| pause.registrations || self.wish.registration.is_none();
+        self.preferences.pause.filter(rests).map(|pause| pause.ends)
+    }
 }
 
 /// What the comparison goes by.
@@ -150,36 +194,12 @@ pub struct Policy {
     pub max_age: Duration,
     /// What is left of the door time must be this long to be of use.
     pub useful_minimum: Duration,
+    /// How long before a door shuts people are reminded who asked for it.
+    pub reminder: Duration,
     /// When digests leave.
     pub rhythm: Rhythm,
     /// The words that make a change of title material.
     pub words: TellingWords,
-}
-
-/// Why nothing is said at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Guard {
-    /// The door moved just now; it may be a blink.
-    Settle,
-    /// The person had a mail about it just now.
-    MinimumGap,
-    /// It is no haste, and goes with the next digest.
-    Digest,
-    /// It is not true yet.
-    NotYet,
-}
-
-impl Guard {
-    /// The name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Settle => "settle time",
-            Self::MinimumGap => "minimum gap",
-            Self::Digest => "waits for the digest",
-            Self::NotYet => "not true yet",
-        }
-    }
 }
 
 /// Decides what to say.
@@ -218,6 +238,7 @@ fn untold(situation: &Situation<'_>, policy: &Policy) -> Word {
     let registered = wish.registration.is_some();
     let was_open = truth.opened_at.is_some_and(|at| at <= now);
     let old = opening.news.is_old_news(policy.max_age);
+    let rested = situation.pause_ends().zip(truth.door_shuts_at()).is_some_and(|(ends, shut)| shut <= ends);
     match truth.phase(now) {
         Phase::Open if truth.facts.door_shuts_at().is_some_and(|shuts| shuts <= now) => {
             Word::End(Reason::Expired)
@@ -235,13 +256,45 @@ fn untold(situation: &Situation<'_>, policy: &Policy) -> Word {
             if registered && asked && !old { Word::Say(Notice::Announced) } else { Word::Nothing }
         }
         Phase::Paused => Word::Nothing,
-        Phase::Closed if registered && was_open && !old => Word::Say(Notice::Missed),
+        // Nobody is told that they missed what opened and shut while they wanted to hear nothing.
+        Phase::Closed if rested => Word::End(if registered { Reason::NotBefore } else { Reason::Expired }),
+        Phase::Closed if was_open && !old && (registered || is_worth_a_line(opening)) => {
+            Word::Say(Notice::Missed)
+        }
         Phase::Withdrawn if wish.registration == Some(Registered::Exactly) && !old => {
             Word::Say(Notice::Withdrawn)
         }
         Phase::Withdrawn => Word::End(Reason::Withdrawn),
         Phase::Closed => Word::End(Reason::Expired),
     }
+}
+
+/// Whether somebody who only searches hears that it opened and shut before they
+/// were told: not of days that are over, nor of what was put up by mistake, has
+/// vanished, or rests.
+fn is_worth_a_line(opening: &Opening) -> bool {
+    let quietly = matches!(
+        opening.truth.close_reason,
+        Some(CloseReason::OnHold | CloseReason::PostedInError | CloseReason::Withdrawn | CloseReason::Error)
+    );
+    opening.kind != Kind::EventDay && !quietly
+}
+
+/// When somebody is to be reminded that the door shuts, who was told at
+/// `told_at` that it is open. `None` if they were told so late that they know,
+/// or if nobody says when it shuts. Where no time is given, it is at noon of
+/// the day before.
+#[must_use]
+pub fn reminder_at(truth: &Truth, told_at: DateTime<Utc>, policy: &Policy) -> Option<DateTime<Utc>> {
+    let shuts = truth.door_shuts_at()?;
+    let zone = truth.facts.zone;
+    let at = match difference::closing(truth) {
+        Closing::Instant(_) | Closing::OpenUntilFilled => shuts - policy.reminder,
+        Closing::Date(day) | Closing::CloseOfBusiness(day) => {
+            first_moment(zone, day.pred_opt()?.and_hms_opt(12, 0, 0)?)
+        }
+    };
+    (at - told_at >= policy.reminder).then_some(at)
 }
 
 /// What there is to say to somebody who was told.
@@ -262,8 +315,15 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
             let ahead = truth.door_opens_at().is_some_and(|opens| now < opens);
             (registered && ahead).then_some(Notice::Dated)
         }
-        (Phase::Open, Phase::Open)
-        | (Phase::Scheduled | Phase::Open, Phase::Scheduled | Phase::Announced) => changes(),
+        (Phase::Open, Phase::Open) => {
+            let reminder = changes().is_none() && wish.reminder && !told.reminded;
+            match reminder_at(told.truth, told.at, policy).filter(|_| reminder) {
+                Some(at) if now < at => return Word::Wait(at),
+                Some(_) => Some(Notice::ClosingSoon),
+                None => changes(),
+            }
+        }
+        (Phase::Scheduled | Phase::Open, Phase::Scheduled | Phase::Announced) => changes(),
         // A day that was postponed and has a date again has moved.
         (Phase::Paused, Phase::Open) if opening.kind == Kind::EventDay => changes().or(Some(Notice::Open)),
         (_, Phase::Open) => Some(Notice::Open),
@@ -284,7 +344,7 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
     };
     match notice {
         // Old news is no news: only that a door is open is still of use.
-        Some(Notice::Open) => Word::Say(Notice::Open),
+        Some(notice @ (Notice::Open | Notice::ClosingSoon)) => Word::Say(notice),
         Some(notice) if !opening.news.is_old_news(policy.max_age) => Word::Say(notice),
         // Nothing more will come of it, and nothing more is owed.
         _ if registered && told.phase != phase && matches!(phase, Phase::Closed | Phase::Withdrawn) => {
@@ -307,55 +367,6 @@ fn closed(told: &Told<'_>, truth: &Truth, kind: Kind, now: DateTime<Utc>) -> Opt
             // By an event, or by a closing that was moved and never told.
             difference::shut_early(told.truth, truth.door_shuts_at()?).then_some(Notice::ClosedEarly)
         }
-    }
-}
-
-/// What holds a notice back, and until when.
-#[must_use]
-pub fn guards(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Vec<(Guard, DateTime<Utc>)> {
-    let Situation { opening, told, wish, now, .. } = *situation;
-    let changed: Vec<Difference> = match (notice, &told) {
-        (Notice::Corrected(_), Some(told)) => {
-            differences(opening.kind, told.truth, &opening.truth, &policy.words, now)
-        }
-        _ => vec![],
-    };
-    let mut holding = Vec::new();
-    let door_moved = !matches!(notice, Notice::Announced | Notice::Dated | Notice::Corrected(_))
-        || changed.iter().any(|change| change.field == Field::NotOpen);
-    if door_moved && let Some(until) = opening.settles_at(policy.settling) {
-        holding.push((Guard::Settle, until));
-    }
-    if let Some(told) = &told
-        && !cannot_wait(notice, &changed)
-    {
-        let until = told.at + policy.minimum_gap;
-        let left = opening.truth.door_shuts_at().map(|shuts| shuts - until);
-        let useless = *notice == Notice::Open && left.is_some_and(|left| left < policy.useful_minimum);
-        if !useless {
-            holding.push((Guard::MinimumGap, until));
-        }
-    }
-    if !changed.is_empty() && !changed.iter().any(|change| change.at_once) {
-        let schedule = match (wish.registration, wish.search) {
-            (None, Some(Cadence::Scheduled(own))) => own,
-            _ => ScheduleName::DAILY,
-        };
-        if let Some(tick) = policy.rhythm.due(Cadence::Scheduled(schedule), opening.news.seen) {
-            holding.push((Guard::Digest, tick));
-        }
-    }
-    holding.retain(|(_, until)| *until > now);
-    holding.sort_by_key(|(guard, until)| (*until, *guard));
-    holding
-}
-
-/// Whether somebody who acts on what they were told may come too late.
-fn cannot_wait(notice: &Notice, changed: &[Difference]) -> bool {
-    match notice {
-        Notice::ClosedEarly | Notice::CalledOff | Notice::Paused | Notice::Withdrawn => true,
-        Notice::Corrected(_) => changed.iter().any(|change| change.earlier || change.field == Field::NotOpen),
-        Notice::Announced | Notice::Dated | Notice::Open | Notice::ClosingSoon | Notice::Missed => false,
     }
 }
 

@@ -5,10 +5,11 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::cadence::{Cadence, Rhythm};
+use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::criteria::Criteria;
 use crate::domain::email::EmailAddress;
 use crate::domain::local_time::is_plausible_year;
+use crate::domain::rhythm::Rhythm;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::text::one_line;
 
@@ -27,8 +28,21 @@ pub struct Person {
     /// have said.
     pub discreet: Option<bool>,
     /// From when to when, local time, nothing may disturb them, if they have
-    /// said.
+    /// said; the same time twice for no quiet hours at all.
     pub quiet_hours: Option<(NaiveTime, NaiveTime)>,
+    /// When their digests are to come, if they have said.
+    pub digest: Option<Choice>,
+    /// Until when their alerts rest, if they have said.
+    pub pause: Option<Pause>,
+}
+
+/// A person's alerts rest for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// The first day on which they do not rest any more.
+    pub until: NaiveDate,
+    /// Whether registrations rest, too, and not only searches.
+    pub registrations: bool,
 }
 
 /// That somebody agreed.
@@ -83,6 +97,8 @@ pub struct Registration {
     pub not_before: Option<NaiveDate>,
     /// The last day on which it holds.
     pub valid_until: Option<NaiveDate>,
+    /// They want to be reminded before the door shuts.
+    pub reminder: bool,
 }
 
 /// Why a person cannot be read. The text repeats nothing that identifies them.
@@ -123,10 +139,10 @@ impl Person {
                     .map_err(|cause| PersonError(format!("registrations[{index}].{cause}")))
             })
             .collect::<Result<_, _>>()?;
-        let quiet_hours = written
-            .quiet_hours
-            .map(|quiet| Ok::<_, PersonError>((time_of_day(&quiet.from)?, time_of_day(&quiet.to)?)))
-            .transpose()?;
+        let quiet_hours =
+            written.quiet_hours.map(QuietHoursWritten::read).transpose().map_err(PersonError)?;
+        let digest = written.digest.map(DigestWritten::read).transpose().map_err(PersonError)?;
+        let pause = written.pause.map(PauseWritten::read).transpose().map_err(PersonError)?;
         Ok(Self {
             address,
             consent,
@@ -134,6 +150,8 @@ impl Person {
             registrations,
             discreet: written.discreet_subject,
             quiet_hours,
+            digest,
+            pause,
         })
     }
 
@@ -147,6 +165,8 @@ impl Person {
         self.consent = later.consent;
         self.discreet = later.discreet.or(self.discreet);
         self.quiet_hours = later.quiet_hours.or(self.quiet_hours);
+        self.digest = later.digest.or(self.digest);
+        self.pause = later.pause.or(self.pause);
     }
 }
 
@@ -163,6 +183,10 @@ struct PersonWritten {
     discreet_subject: Option<bool>,
     #[serde(default)]
     quiet_hours: Option<QuietHoursWritten>,
+    #[serde(default)]
+    digest: Option<DigestWritten>,
+    #[serde(default)]
+    pause: Option<PauseWritten>,
 }
 
 #[derive(Deserialize)]
@@ -170,6 +194,50 @@ struct PersonWritten {
 struct QuietHoursWritten {
     from: String,
     to: String,
+}
+
+impl QuietHoursWritten {
+    fn read(self) -> Result<(NaiveTime, NaiveTime), String> {
+        Ok((time_of_day("quietHours.from", &self.from)?, time_of_day("quietHours.to", &self.to)?))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct DigestWritten {
+    #[serde(default)]
+    time: Option<String>,
+    #[serde(default)]
+    day: Option<String>,
+    #[serde(default)]
+    working_days_only: bool,
+}
+
+impl DigestWritten {
+    fn read(self) -> Result<Choice, String> {
+        let day = |day: &str| {
+            day.parse().map_err(|_| r#"digest.day: expected a day of the week such as "Fri""#.to_owned())
+        };
+        Ok(Choice {
+            time: self.time.map(|time| time_of_day("digest.time", &time)).transpose()?,
+            day: self.day.as_deref().map(day).transpose()?,
+            working_days: self.working_days_only,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PauseWritten {
+    until: String,
+    #[serde(default)]
+    registrations: bool,
+}
+
+impl PauseWritten {
+    fn read(self) -> Result<Pause, String> {
+        Ok(Pause { until: plausible_day("pause.until", &self.until)?, registrations: self.registrations })
+    }
 }
 
 #[derive(Deserialize)]
@@ -205,6 +273,8 @@ struct RegistrationWritten {
     not_before: Option<String>,
     #[serde(default)]
     valid_until: Option<String>,
+    #[serde(default)]
+    reminder: bool,
 }
 
 impl RegistrationWritten {
@@ -233,22 +303,19 @@ impl RegistrationWritten {
                     .ok_or_else(|| r#"notBefore: expected a month such as "2024-07""#.to_owned())
             })
             .transpose()?;
-        let valid_until = self
-            .valid_until
-            .map(|day| {
-                day.parse()
-                    .ok()
-                    .filter(|day: &NaiveDate| is_plausible_year(day.year()))
-                    .ok_or_else(|| r#"validUntil: expected a day such as "2025-12-31""#.to_owned())
-            })
-            .transpose()?;
-        Ok(Registration { programme: node.slug.clone(), not_before, valid_until })
+        let valid_until = self.valid_until.map(|day| plausible_day("validUntil", &day)).transpose()?;
+        Ok(Registration { programme: node.slug.clone(), not_before, valid_until, reminder: self.reminder })
     }
 }
 
-fn time_of_day(text: &str) -> Result<NaiveTime, PersonError> {
+fn time_of_day(place: &str, text: &str) -> Result<NaiveTime, String> {
     NaiveTime::parse_from_str(text, "%H:%M")
-        .map_err(|_| PersonError(r#"quietHours: expected times of day such as "21:00""#.into()))
+        .map_err(|_| format!(r#"{place}: expected a time of day such as "21:00""#))
+}
+
+fn plausible_day(place: &str, text: &str) -> Result<NaiveDate, String> {
+    let day = text.parse().ok().filter(|day: &NaiveDate| is_plausible_year(day.year()));
+    day.ok_or_else(|| format!(r#"{place}: expected a day such as "2025-12-31""#))
 }
 
 /// What serde says of a line, without the values it quotes: they may be
@@ -272,7 +339,10 @@ fn without_values(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::domain::calendar::Calendar;
 
     const CONSENT: &str =
         r#""consent":{"wordingVersion":"2023-1","at":"2023-01-01T00:00:00Z","source":"page"}"#;
@@ -282,7 +352,8 @@ mod tests {
     }
 
     fn read_line(line: &str) -> Result<Person, String> {
-        let rhythm = Rhythm::new(chrono_tz::Europe::London, "0 0 8 * * *".parse().unwrap())
+        let (zone, calendar) = (chrono_tz::Europe::London, Arc::new(Calendar::shipped()));
+        let rhythm = Rhythm::new(zone, calendar, "0 0 8 * * *".parse().unwrap())
             .with("lunchtime".parse().unwrap(), "0 30 12 * * Mon-Fri".parse().unwrap());
         Person::read(line, &Taxonomy::shipped(), &rhythm).map_err(|error| error.to_string())
     }
@@ -293,9 +364,21 @@ mod tests {
             r#","searches":[{"searchId":"s-1","name":" Near  me ","cadence":"immediate",
                  "where":{"locations":{"any":["Birmingham"]}}}],
                "registrations":[{"programme":"PCDA","notBefore":"2024-07"},{"programme":"pc-any"}],
-               "discreetSubject":true,"quietHours":{"from":"21:00","to":"08:00"}"#,
+               "discreetSubject":true,"quietHours":{"from":"21:00","to":"08:00"},
+               "digest":{"time":"18:00","day":"Fri","workingDaysOnly":true},
+               "pause":{"until":"2024-08-01"}"#,
         )
         .unwrap();
+        let choice = Choice {
+            time: NaiveTime::from_hms_opt(18, 0, 0),
+            day: Some(chrono::Weekday::Fri),
+            working_days: true,
+        };
+        assert_eq!(person.digest, Some(choice));
+        assert_eq!(
+            person.pause.map(|pause| (pause.until.to_string(), pause.registrations)),
+            Some(("2024-08-01".to_owned(), false))
+        );
         assert_eq!(person.address.as_str(), "Ann@example.org");
         assert_eq!(person.searches[0].name, "Near me");
         assert_eq!(person.registrations[0].programme, "pc-pcda");
@@ -338,7 +421,14 @@ mod tests {
                 r#","searches":[{"name":"x","cadence":"daily","where":{"keywords":{"any":["a\u0000b"]}}}]"#,
                 "searches[0].where.keywords.any: ",
             ),
-            (r#","quietHours":{"from":"9pm","to":"08:00"}"#, "quietHours: "),
+            (r#","quietHours":{"from":"9pm","to":"08:00"}"#, "quietHours.from: "),
+            (r#","digest":{"time":"6"}"#, "digest.time: "),
+            (r#","digest":{"day":"someday"}"#, "digest.day: "),
+            (r#","pause":{"until":"tomorrow"}"#, "pause.until: "),
+            (
+                r#","registrations":[{"programme":"pc-any","validUntil":"soon"}]"#,
+                "registrations[0].validUntil: ",
+            ),
         ] {
             let said = read(rest).unwrap_err();
             assert!(said.starts_with(expected), "{said}");

@@ -24,11 +24,9 @@ pub struct Page<'a> {
 /// What the people of a page get who have a search that asks for the opening.
 #[derive(Debug, Clone)]
 pub struct Searched {
-    /// For each cadence when its next word is due; who has several searches
-    /// gets the soonest.
-    pub due: Vec<(Cadence, DateTime<Utc>)>,
-    /// When the next word is due at a cadence whose schedule is gone.
-    pub otherwise: DateTime<Utc>,
+    /// For each cadence when its next word is due, and whether that is a tick
+    /// of its schedule; who has several searches gets the soonest.
+    pub due: Vec<(Cadence, DateTime<Utc>, bool)>,
     /// Why there is nothing to tell any more, if so.
     pub ended: Option<&'static str>,
 }
@@ -49,21 +47,23 @@ pub async fn make(
     searched: &Searched,
 ) -> Result<u64> {
     let made = sqlx::query(
-        "insert into alerts as a (subscriber_id, opening_id, due_at, ended)
-         select wanted.subscriber_id, $1, case when $2::text is null then wanted.due_at end, $2
+        "insert into alerts as a (subscriber_id, opening_id, due_at, unhurried, ended)
+         select wanted.subscriber_id, $1, case when $2::text is null then wanted.due_at end, wanted.unhurried, $2
          from (
-             select s.subscriber_id, min(coalesce(c.due_at, $9)) as due_at
+             select s.subscriber_id, min(c.due_at) as due_at, bool_and(c.unhurried) as unhurried
              from searches s
-             left join unnest($3::text[], $4::timestamptz[]) as c (cadence, due_at) on c.cadence = s.cadence
+             join unnest($3::text[], $4::timestamptz[], $9::bool[]) as c (cadence, due_at, unhurried)
+                 on c.cadence = s.cadence
              where s.criteria_id = any($5) and s.subscriber_id > $6 and s.subscriber_id <= $7
-               and s.cadence <> 'paused'
              group by s.subscriber_id
              order by s.subscriber_id
          ) wanted
          where $8::text[] is null or exists (
              select from subscribers p where p.id = wanted.subscriber_id and p.lookup = any($8))
-         on conflict (subscriber_id, opening_id) do update set due_at = excluded.due_at, ended = excluded.ended
-         where a.told_revision is null and a.ended is distinct from 'refused'
+         on conflict (subscriber_id, opening_id) do update
+             set due_at = excluded.due_at, unhurried = excluded.unhurried, ended = excluded.ended
+         -- What a digest left to our pages was told in a way.
+         where a.told_revision is null and (a.ended is null or a.ended not in ('refused', 'summarised'))
            and (a.due_at is null and excluded.due_at is not null
                 or excluded.due_at < a.due_at and not exists (
                     select from mails m
@@ -71,13 +71,13 @@ pub async fn make(
     )
     .bind(page.opening_id)
     .bind(searched.ended)
-    .bind(searched.due.iter().map(|(cadence, _)| cadence.name()).collect::<Vec<_>>())
-    .bind(searched.due.iter().map(|(_, due)| *due).collect::<Vec<_>>())
+    .bind(searched.due.iter().map(|(cadence, ..)| cadence.to_string()).collect::<Vec<_>>())
+    .bind(searched.due.iter().map(|(_, due, _)| *due).collect::<Vec<_>>())
     .bind(criteria)
     .bind(page.after)
     .bind(page.up_to)
     .bind(page.only)
-    .bind(searched.otherwise)
+    .bind(searched.due.iter().map(|(.., unhurried)| *unhurried).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(made.rows_affected())
@@ -148,34 +148,33 @@ pub async fn tell_again(
     Ok(due.rows_affected())
 }
 
-/// People who are due at `now` and in nobody's hands, longest due first. They
-/// are held until the transaction ends; others take the people after them.
+/// Rows of alerts that are read for each place: people are due for several
+/// things together, most of all with a digest.
+const ROWS_EACH: i64 = 8;
+
+/// People who are due at `now` and in nobody's hands, longest due first. Who is
+/// due for what was asked for at once comes before who is due for what waited
+/// for the tick of a schedule, except that a quarter of the places are theirs:
+/// a hundred thousand digests hold nobody up, and are not held up. They are held
+/// until the transaction ends; others take the people after them.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
 pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<Vec<i64>> {
     loop {
-        let mut held: Vec<i64> = sqlx::query_scalar(
-            "select a.subscriber_id
-             from alerts a
-             join subscribers p on p.id = a.subscriber_id
-             where a.due_at <= $1
-               and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
-             order by a.due_at, a.subscriber_id
-             limit $2
-             for no key update of p skip locked",
-        )
-        .bind(now)
-        .bind(limit)
-        .fetch_all(&mut *connection)
-        .await?;
+        let mut held: Vec<i64> = Vec::new();
+        for (unhurried, share) in [(true, limit / 4), (false, limit), (true, limit)] {
+            let left = share - i64::try_from(held.len()).unwrap_or(share);
+            if left > 0 {
+                hold(&mut *connection, unhurried, now, left, &mut held).await?;
+            }
+        }
         held.sort_unstable();
-        held.dedup();
         if held.is_empty() {
             return Ok(held);
         }
-        // Between that statement's view of the tables and its lock on a person,
+        // Between a statement's view of the tables and its lock on a person,
         // another worker may have claimed that person and committed.
         let free: Vec<i64> = sqlx::query_scalar(
             "select held.person from unnest($1::bigint[]) as held (person)
@@ -190,6 +189,57 @@ pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit
             return Ok(free);
         }
     }
+}
+
+/// Holds so many more people who are due, past those that others hold.
+async fn hold(
+    connection: &mut PgConnection,
+    unhurried: bool,
+    now: DateTime<Utc>,
+    mut places: i64,
+    held: &mut Vec<i64>,
+) -> Result<()> {
+    let mut seen = held.clone();
+    while places > 0 {
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "select a.subscriber_id
+             from alerts a
+             join subscribers p on p.id = a.subscriber_id
+             where a.unhurried = $3 and a.due_at <= $1 and a.subscriber_id <> all($4)
+               and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
+             order by a.due_at, a.subscriber_id
+             limit $2",
+        )
+        .bind(now)
+        .bind(places * ROWS_EACH)
+        .bind(unhurried)
+        .bind(&seen)
+        .fetch_all(&mut *connection)
+        .await?;
+        let mut people: Vec<i64> = Vec::new();
+        for person in rows {
+            if people.len() < usize::try_from(places).unwrap_or_default() && !people.contains(&person) {
+                people.push(person);
+            }
+        }
+        if people.is_empty() {
+            break;
+        }
+        let ours: Vec<i64> = sqlx::query_scalar(
+            "select id from subscribers where id = any($1) order by id for no key update skip locked",
+        )
+        .bind(&people)
+        .fetch_all(&mut *connection)
+        .await?;
+        let contended = ours.len() * 2 < people.len();
+        places -= i64::try_from(ours.len()).unwrap_or(places);
+        held.extend(ours);
+        if !contended {
+            break;
+        }
+        seen.extend(people);
+    }
+    Ok(())
 }
 
 /// An alert whose word is due, or will be in a moment.
@@ -211,6 +261,8 @@ pub struct Due {
     pub told_message_id: Option<String>,
     /// ...and in which thread that mail stood, oldest first.
     pub told_thread: Option<Vec<String>>,
+    /// They were reminded that it closes soon.
+    pub reminded: bool,
 }
 
 /// All that is due by `until` for these people.
@@ -221,7 +273,7 @@ pub struct Due {
 pub async fn due_of(connection: &mut PgConnection, people: &[i64], until: DateTime<Utc>) -> Result<Vec<Due>> {
     Ok(sqlx::query_as(
         "select a.subscriber_id, a.opening_id, a.due_at, a.told_revision, a.told_phase, a.told_at,
-                m.message_id as told_message_id, m.thread as told_thread
+                m.message_id as told_message_id, m.thread as told_thread, a.reminded_at is not null as reminded
          from alerts a left join mails m on m.id = a.told_mail_id
          -- By person, never by due_at: while the statistics are older than a release, the planner
          -- would read all that are due instead. An `is true` takes that index away from it.
@@ -234,23 +286,51 @@ pub async fn due_of(connection: &mut PgConnection, people: &[i64], until: DateTi
     .await?)
 }
 
-/// Makes due what was to be due later, so that it is looked at under other
-/// schedules; a mail that is being tried again keeps its time. Returns how many.
+/// Makes due what was to be due later, so that it is looked at by other
+/// schedules or choices: of these people, or of everybody. A mail that is being
+/// tried again keeps its time. Returns how many.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn look_again(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<u64> {
+pub async fn look_again(
+    connection: &mut PgConnection,
+    people: Option<&[i64]>,
+    now: DateTime<Utc>,
+) -> Result<u64> {
     let due = sqlx::query(
         "update alerts a set due_at = $1
-         where a.due_at > $1 and not exists (
-             select from mails m
-             where m.subscriber_id = a.subscriber_id and m.outcome is null and a.opening_id = any(m.openings))",
+         where a.due_at > $1 and ($2::bigint[] is null or a.subscriber_id = any($2))
+           and not exists (
+               select from mails m
+               where m.subscriber_id = a.subscriber_id and m.outcome is null and a.opening_id = any(m.openings))",
     )
     .bind(now)
+    .bind(people)
     .execute(connection)
     .await?;
     Ok(due.rows_affected())
+}
+
+/// Has the alerts of these people looked at that were told that something is
+/// open, and of which nothing more is to be said as they were.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn look_at_open(connection: &mut PgConnection, people: &[i64], now: DateTime<Utc>) -> Result<()> {
+    if people.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update alerts set due_at = $2
+         where subscriber_id = any($1) and told_phase = 'open' and due_at is null and ended is null",
+    )
+    .bind(people)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// An alert that ends without a word, and why.
@@ -316,23 +396,38 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
     outcomes::emit(connection, &events).await
 }
 
+/// An alert that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// Who is not told yet.
+    pub subscriber_id: i64,
+    /// Of what.
+    pub opening_id: i64,
+    /// Until when.
+    pub until: DateTime<Utc>,
+    /// Whether that is the tick of a schedule.
+    pub unhurried: bool,
+}
+
 /// Lets alerts wait until a later moment.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn postpone(connection: &mut PgConnection, waits: &[(i64, i64, DateTime<Utc>)]) -> Result<()> {
+pub async fn postpone(connection: &mut PgConnection, waits: &[Wait]) -> Result<()> {
     if waits.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "update alerts a set due_at = w.due_at
-         from unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) as w (subscriber_id, opening_id, due_at)
+        "update alerts a set due_at = w.due_at, unhurried = w.unhurried
+         from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bool[])
+             as w (subscriber_id, opening_id, due_at, unhurried)
          where a.subscriber_id = w.subscriber_id and a.opening_id = w.opening_id",
     )
-    .bind(waits.iter().map(|(subscriber, _, _)| *subscriber).collect::<Vec<_>>())
-    .bind(waits.iter().map(|(_, opening, _)| *opening).collect::<Vec<_>>())
-    .bind(waits.iter().map(|(_, _, until)| *until).collect::<Vec<_>>())
+    .bind(waits.iter().map(|wait| wait.subscriber_id).collect::<Vec<_>>())
+    .bind(waits.iter().map(|wait| wait.opening_id).collect::<Vec<_>>())
+    .bind(waits.iter().map(|wait| wait.until).collect::<Vec<_>>())
+    .bind(waits.iter().map(|wait| wait.unhurried).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -172,6 +172,8 @@ pub struct Alert {
     pub told_message_id: Option<String>,
     /// ...and in which thread.
     pub told_thread: Option<Vec<String>>,
+    /// They were reminded that it closes soon.
+    pub reminded: bool,
     /// Why it ended without a word.
     pub ended: Option<String>,
     /// Whether it is a promise.
@@ -196,7 +198,8 @@ pub struct Alert {
 pub async fn alerts(connection: &mut PgConnection, person: i64, openings: &[i64]) -> Result<Vec<Alert>> {
     Ok(sqlx::query_as(
         "select a.opening_id, a.due_at, a.told_revision, a.told_phase, a.told_at,
-                m.message_id as told_message_id, m.thread as told_thread, a.ended, a.promise,
+                m.message_id as told_message_id, m.thread as told_thread,
+                a.reminded_at is not null as reminded, a.ended, a.promise,
                 a.advance_told_at, a.outcome, a.outcome_reason, a.outcome_at,
                 extract(epoch from a.door_left)::bigint as door_left_seconds
          from alerts a left join mails m on m.id = a.told_mail_id

@@ -57,6 +57,8 @@ pub struct Claim<'a> {
     pub revisions: Vec<i32>,
     /// The Message-IDs of the thread that it continues, oldest first.
     pub thread: &'a [String],
+    /// It is no haste.
+    pub unhurried: bool,
 }
 
 /// Puts mails into a worker's hands; the people are held by this transaction.
@@ -77,12 +79,12 @@ pub async fn claim(
     if !new.is_empty() {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "insert into mails
-                 (subscriber_id, kind, message_id, openings, revisions, thread, worker, claimed_at)
+                 (subscriber_id, kind, message_id, openings, revisions, thread, unhurried, worker, claimed_at)
              select subscriber_id, kind, message_id,
                     string_to_array(openings, ',')::bigint[], string_to_array(revisions, ',')::int[],
-                    string_to_array(thread, ' '), $7, $8
-             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-                  as c (subscriber_id, kind, message_id, openings, revisions, thread)
+                    string_to_array(thread, ' '), unhurried, $7, $8
+             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $9::bool[])
+                  as c (subscriber_id, kind, message_id, openings, revisions, thread, unhurried)
              returning subscriber_id, id",
         )
         .bind(new.iter().map(|claim| claim.subscriber_id).collect::<Vec<_>>())
@@ -93,6 +95,7 @@ pub async fn claim(
         .bind(new.iter().map(|claim| claim.thread.join(" ")).collect::<Vec<_>>())
         .bind(worker)
         .bind(now)
+        .bind(new.iter().map(|claim| claim.unhurried).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
         claimed.extend(rows);
@@ -130,9 +133,13 @@ pub async fn supersede(connection: &mut PgConnection, ids: &[i64], now: DateTime
     if ids.is_empty() {
         return Ok(());
     }
+    // A digest that is not sent has not been.
     sqlx::query(
-        "update mails set outcome = 'superseded', finished_at = $2
-         where id = any($1) and outcome is null and worker is null",
+        "with superseded as (
+             update mails set outcome = 'superseded', finished_at = $2
+             where id = any($1) and outcome is null and worker is null
+             returning id)
+         delete from digests where mail_id in (select id from superseded)",
     )
     .bind(ids)
     .bind(now)

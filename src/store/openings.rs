@@ -325,6 +325,8 @@ pub struct ToMatch {
     pub opening: Result<Kept>,
     /// The subscriber up to whom its present revision is done.
     pub cursor: i64,
+    /// It has never been matched to its end.
+    pub is_new: bool,
 }
 
 /// The next opening that has changed since it was matched. Held until the
@@ -339,9 +341,10 @@ pub async fn next_to_match(connection: &mut PgConnection) -> Result<Option<ToMat
         #[sqlx(flatten)]
         opening: Row,
         match_cursor: i64,
+        is_new: bool,
     }
     let next: Option<Next> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS}, match_cursor from openings
+        "select {COLUMNS}, match_cursor, matched_revision = 0 as is_new from openings
          where matched_revision < revision and fault is null
          order by id limit 1 for update skip locked"
     )))
@@ -350,6 +353,7 @@ pub async fn next_to_match(connection: &mut PgConnection) -> Result<Option<ToMat
     Ok(next.map(|next| ToMatch {
         id: next.opening.id,
         cursor: next.match_cursor,
+        is_new: next.is_new,
         opening: next.opening.read(),
     }))
 }

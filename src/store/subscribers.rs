@@ -7,11 +7,12 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::domain::cadence::{Cadence, Rhythm};
+use crate::domain::cadence::Cadence;
 use crate::domain::criteria::Criteria;
 use crate::domain::email::{AddressError, EmailAddress};
+use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::{Person, Registration, Search};
-use crate::store::{self, Result, criteria};
+use crate::store::{self, Result, alerts, criteria, preferences};
 
 /// What an import changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,23 +67,8 @@ pub async fn import(
             .collect();
     let id_of = |person: &Person| ids.get(&person.address.lookup()).copied();
 
-    sqlx::query(
-        "update subscribers s set
-             discreet = coalesce(p.discreet, s.discreet),
-             quiet_from = coalesce(p.quiet_from, s.quiet_from),
-             quiet_to = coalesce(p.quiet_to, s.quiet_to)
-         from unnest($1::bigint[], $2::bool[], $3::time[], $4::time[]) as p (id, discreet, quiet_from, quiet_to)
-         where s.id = p.id
-           and (s.discreet is distinct from coalesce(p.discreet, s.discreet)
-                or s.quiet_from is distinct from coalesce(p.quiet_from, s.quiet_from)
-                or s.quiet_to is distinct from coalesce(p.quiet_to, s.quiet_to))",
-    )
-    .bind(each().map(id_of).collect::<Vec<_>>())
-    .bind(each().map(|person| person.discreet).collect::<Vec<_>>())
-    .bind(each().map(|person| person.quiet_hours.map(|(from, _)| from)).collect::<Vec<Option<NaiveTime>>>())
-    .bind(each().map(|person| person.quiet_hours.map(|(_, to)| to)).collect::<Vec<Option<NaiveTime>>>())
-    .execute(&mut *connection)
-    .await?;
+    let known: Vec<(i64, &Person)> = each().filter_map(|person| Some((id_of(person)?, person))).collect();
+    let mut changed = preferences::keep(&mut *connection, &known, now).await?;
 
     sqlx::query(
         "insert into consents (subscriber_id, given_at, wording_version, source, recorded_at)
@@ -99,37 +85,77 @@ pub async fn import(
 
     let asked: Vec<&Criteria> = each().flat_map(|p| &p.searches).map(|search| &search.criteria).collect();
     let criteria = criteria::ensure(connection, &asked).await?;
-    let searches: Vec<(Option<i64>, &Search)> =
-        each().flat_map(|person| person.searches.iter().map(move |search| (id_of(person), search))).collect();
-    let changed_searches = sqlx::query(
+    let (changed_searches, other_rhythm) = save(&mut *connection, &known, &criteria).await?;
+    preferences::changed_rhythm(&mut *connection, &other_rhythm, now).await?;
+    changed.extend(other_rhythm);
+
+    let changed_registrations = register(connection, &people, &ids, now).await?;
+    if changed_registrations > 0 {
+        store::announce_work(&mut *connection, "matching").await?;
+    }
+    if !changed.is_empty() {
+        let changed: Vec<i64> = changed.into_iter().collect();
+        alerts::look_again(&mut *connection, Some(&changed), now).await?;
+        store::announce_work(connection, "delivery").await?;
+    }
+
+    Ok(Imported {
+        people: new.rows_affected(),
+        searches: changed_searches,
+        registrations: changed_registrations,
+    })
+}
+
+/// Keeps searches, at the cadences that their people have chosen. Returns how
+/// many are new or changed, and who has one at another cadence than before.
+async fn save(
+    connection: &mut PgConnection,
+    people: &[(i64, &Person)],
+    criteria: &HashMap<Uuid, i64>,
+) -> Result<(u64, Vec<i64>)> {
+    let ids: Vec<i64> = people.iter().map(|(id, _)| *id).collect();
+    let choices = preferences::choices(&mut *connection, &ids).await?;
+    let choice = |id: &i64| choices.get(id).copied().unwrap_or_default();
+    let searches: Vec<(i64, &Search, String)> = people
+        .iter()
+        .flat_map(|(id, person)| person.searches.iter().map(move |search| (id, search)))
+        .map(|(id, search)| (*id, search, search.cadence.chosen(choice(id)).to_string()))
+        .collect();
+    preferences::know(&mut *connection, searches.iter().map(|(_, _, cadence)| cadence.clone()).collect())
+        .await?;
+    let subscribers: Vec<i64> = searches.iter().map(|(id, _, _)| *id).collect();
+    let names: Vec<&str> = searches.iter().map(|(_, search, _)| search.name.as_str()).collect();
+    let cadences: Vec<&str> = searches.iter().map(|(_, _, cadence)| cadence.as_str()).collect();
+    let other_rhythm = sqlx::query_scalar(
+        "select distinct s.subscriber_id from searches s
+         join unnest($1::bigint[], $2::text[], $3::text[]) as n (subscriber_id, name, cadence)
+             on n.subscriber_id = s.subscriber_id and n.name = s.name
+         where s.cadence <> n.cadence",
+    )
+    .bind(&subscribers)
+    .bind(&names)
+    .bind(&cadences)
+    .fetch_all(&mut *connection)
+    .await?;
+    let changed = sqlx::query(
         "insert into searches as s (subscriber_id, name, cadence, criteria_id)
          select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])
          on conflict (subscriber_id, name) do update
              set cadence = excluded.cadence, criteria_id = excluded.criteria_id
          where (s.cadence, s.criteria_id) is distinct from (excluded.cadence, excluded.criteria_id)",
     )
-    .bind(searches.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-    .bind(searches.iter().map(|(_, search)| search.name.as_str()).collect::<Vec<_>>())
-    .bind(searches.iter().map(|(_, search)| search.cadence.name()).collect::<Vec<_>>())
+    .bind(&subscribers)
+    .bind(&names)
+    .bind(&cadences)
     .bind(
         searches
             .iter()
-            .map(|(_, search)| criteria.get(&search.criteria.fingerprint()).copied())
+            .map(|(_, search, _)| criteria.get(&search.criteria.fingerprint()).copied())
             .collect::<Vec<_>>(),
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-
-    let changed_registrations = register(connection, &people, &ids, now).await?;
-    if changed_registrations > 0 {
-        store::announce_work(connection, "matching").await?;
-    }
-
-    Ok(Imported {
-        people: new.rows_affected(),
-        searches: changed_searches.rows_affected(),
-        registrations: changed_registrations,
-    })
+    Ok((changed.rows_affected(), other_rhythm))
 }
 
 /// Adds registrations, or changes from when and until when they hold. Returns
@@ -145,23 +171,29 @@ async fn register(
         .values()
         .flat_map(|person| person.registrations.iter().map(move |r| (id_of(person), r, person.consent.at)))
         .collect();
-    let changed_registrations = sqlx::query(
+    let changed: Vec<Option<i64>> = sqlx::query_scalar(
         "insert into registrations as r
-             (subscriber_id, programme, not_before, valid_until, registered_at, created_at)
-         select *, $6 from unnest($1::bigint[], $2::text[], $3::date[], $4::date[], $5::timestamptz[])
+             (subscriber_id, programme, not_before, valid_until, reminder, registered_at, created_at)
+         select *, $7 from unnest($1::bigint[], $2::text[], $3::date[], $4::date[], $5::bool[], $6::timestamptz[])
          on conflict (subscriber_id, programme) do update
-             set not_before = excluded.not_before, valid_until = excluded.valid_until, matched = false
-         where (r.not_before, r.valid_until) is distinct from (excluded.not_before, excluded.valid_until)",
+             set not_before = excluded.not_before, valid_until = excluded.valid_until,
+                 reminder = excluded.reminder, matched = false
+         where (r.not_before, r.valid_until, r.reminder)
+               is distinct from (excluded.not_before, excluded.valid_until, excluded.reminder)
+         returning case when r.reminder then r.subscriber_id end",
     )
     .bind(registrations.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
     .bind(registrations.iter().map(|(_, r, _)| r.programme.as_str()).collect::<Vec<_>>())
     .bind(registrations.iter().map(|(_, r, _)| r.not_before).collect::<Vec<_>>())
     .bind(registrations.iter().map(|(_, r, _)| r.valid_until).collect::<Vec<_>>())
+    .bind(registrations.iter().map(|(_, r, _)| r.reminder).collect::<Vec<_>>())
     .bind(registrations.iter().map(|(_, _, at)| *at).collect::<Vec<_>>())
     .bind(now)
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(changed_registrations.rows_affected())
+    let to_be_reminded: Vec<i64> = changed.iter().flatten().copied().collect();
+    alerts::look_at_open(connection, &to_be_reminded, now).await?;
+    Ok(changed.len() as u64)
 }
 
 /// One entry for each person, by folded address; what a later line says of
@@ -192,6 +224,15 @@ pub struct Addressee {
     pub reachable: bool,
     /// Whether subject and sender must not say what it is about.
     pub discreet: bool,
+    /// From when to when, local time, nothing may disturb them, if they have
+    /// said.
+    pub quiet_hours: Option<(NaiveTime, NaiveTime)>,
+    /// The first day on which their alerts do not rest, if they ever did...
+    pub paused_until: Option<NaiveDate>,
+    /// ...and whether registrations rest, too.
+    pub pause_registrations: bool,
+    /// When they last chose another rhythm.
+    pub rhythm_since: Option<DateTime<Utc>>,
     /// The searches that are not paused.
     pub searches: Vec<SavedSearch>,
     /// The programmes whose opening they wait for.
@@ -210,6 +251,8 @@ pub struct KeptRegistration {
     pub valid_until: Option<NaiveDate>,
     /// When they registered.
     pub registered_at: DateTime<Utc>,
+    /// They want to be reminded before the door shuts.
+    pub reminder: bool,
 }
 
 /// A search as it is kept.
@@ -243,9 +286,15 @@ pub async fn addressees(
         address: String,
         reachable: bool,
         discreet: bool,
+        quiet_from: Option<NaiveTime>,
+        quiet_to: Option<NaiveTime>,
+        paused_until: Option<NaiveDate>,
+        pause_registrations: bool,
+        rhythm_since: Option<DateTime<Utc>>,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "select id, public_id, address, discreet,
+        "select id, public_id, address, discreet, quiet_from, quiet_to, paused_until, pause_registrations,
+                rhythm_since,
                 state = 'active' and exists (select from consents c where c.subscriber_id = s.id) as reachable
          from subscribers s where id = any($1) order by id",
     )
@@ -263,7 +312,7 @@ pub async fn addressees(
     let mut registrations: HashMap<i64, Vec<KeptRegistration>> = HashMap::new();
     if with_registrations {
         let rows: Vec<KeptRegistration> = sqlx::query_as(
-            "select subscriber_id, programme, not_before, valid_until, registered_at from registrations
+            "select subscriber_id, programme, not_before, valid_until, registered_at, reminder from registrations
              where subscriber_id = any($1) order by subscriber_id, registered_at, programme",
         )
         .bind(ids)
@@ -295,6 +344,10 @@ pub async fn addressees(
             address,
             reachable: row.reachable,
             discreet: row.discreet,
+            quiet_hours: row.quiet_from.zip(row.quiet_to),
+            paused_until: row.paused_until,
+            pause_registrations: row.pause_registrations,
+            rhythm_since: row.rhythm_since,
             searches: of_person.remove(&row.id).unwrap_or_default(),
             registrations: registrations.remove(&row.id).unwrap_or_default(),
         });
@@ -308,9 +361,17 @@ pub async fn addressees(
 ///
 /// When Postgres is away.
 pub async fn without_schedule(connection: &mut PgConnection, rhythm: &Rhythm) -> Result<i64> {
-    let known: Vec<Cadence> = rhythm.cadences().chain([Cadence::Paused]).collect();
-    Ok(sqlx::query_scalar("select count(*) from searches where cadence <> all($1)")
-        .bind(known.iter().map(Cadence::name).collect::<Vec<_>>())
+    let gone = |cadence: &Cadence| match cadence {
+        Cadence::Scheduled(slot) => rhythm.in_effect(slot.schedule) != slot.schedule,
+        Cadence::Immediate | Cadence::Paused => false,
+    };
+    let strays = preferences::cadences(&mut *connection).await?.into_iter().filter(gone);
+    let strays: Vec<String> = strays.map(|cadence| cadence.to_string()).collect();
+    if strays.is_empty() {
+        return Ok(0);
+    }
+    Ok(sqlx::query_scalar("select count(*) from searches where cadence = any($1)")
+        .bind(strays)
         .fetch_one(connection)
         .await?)
 }

@@ -22,6 +22,19 @@ pub struct Told {
     pub next_due: Option<DateTime<Utc>>,
     /// What became of the promise by it, if it is one.
     pub promise: Promise,
+    /// How much of it was told.
+    pub extent: Extent,
+}
+
+/// How much a mail told of an opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All that there is to tell.
+    Whole,
+    /// All, and that it closes soon.
+    Reminder,
+    /// That there is more, on our pages.
+    Summary,
 }
 
 /// What a mail did to a promise.
@@ -154,8 +167,29 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     if each.is_empty() {
         return Ok(());
     }
+    let (summarised, each): (Vec<_>, Vec<_>) = each
+        .into_iter()
+        .partition(|(t, told)| t.outcome == Outcome::Accepted && told.extent == Extent::Summary);
+    summarise(&mut *connection, &summarised).await?;
     let recorded = alerts(&mut *connection, &each, now).await?;
     outcomes::emit(connection, &events(&recorded, now)).await
+}
+
+/// Ends the alerts of which a digest only said that there is more.
+async fn summarise(connection: &mut PgConnection, each: &[(&Try, &Told)]) -> Result<()> {
+    if each.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update alerts a set due_at = null, ended = 'summarised'
+         from unnest($1::bigint[], $2::bigint[]) as n (subscriber_id, opening_id)
+         where a.subscriber_id = n.subscriber_id and a.opening_id = n.opening_id",
+    )
+    .bind(each.iter().map(|(t, _)| t.subscriber_id).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.opening_id).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// An alert that a try has changed.
@@ -186,9 +220,10 @@ async fn alerts(
                     o.state = 'open' or o.state = 'closed' and o.door_shuts_at > $1 as is_open,
                     o.door_shuts_at <= $1 or o.state in ('closed', 'withdrawn') as is_shut
              from unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
-                         $8::int[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bool[])
+                         $8::int[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bool[],
+                         $14::bool[])
                  as n (subscriber_id, opening_id, due_at, ended, accepted, phase, revision, mail_id, outcome,
-                       reason, door_left, advance)
+                       reason, door_left, advance, reminded)
              join alerts b on b.subscriber_id = n.subscriber_id and b.opening_id = n.opening_id
              join mails m on m.id = n.mail_id
              join openings o on o.id = n.opening_id)
@@ -200,6 +235,7 @@ async fn alerts(
              told_revision = case when n.accepted then n.revision else a.told_revision end,
              told_mail_id = case when n.accepted then n.mail_id else a.told_mail_id end,
              told_at = case when n.accepted then $1 else a.told_at end,
+             reminded_at = case when n.accepted and n.reminded then $1 else a.reminded_at end,
              advance_told_at = case when n.accepted and n.advance and a.promise
                  then coalesce(a.advance_told_at, $1) else a.advance_told_at end,
              (outcome, outcome_reason, outcome_at, door_left) = (
@@ -254,6 +290,7 @@ async fn alerts(
     .bind(each.iter().map(|(_, told)| told.promise.reason()).collect::<Vec<_>>())
     .bind(each.iter().map(|(_, told)| told.promise.door_left()).collect::<Vec<_>>())
     .bind(each.iter().map(|(_, told)| told.promise == Promise::DateTold).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, told)| told.extent == Extent::Reminder).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?)
 }

@@ -113,6 +113,7 @@ impl Setup {
             ("testing.addresses".to_owned(), TESTER.to_owned()),
             // Most tests are about something else; those about guards take the defaults.
             ("guards.settle".to_owned(), "0s".to_owned()),
+            ("guards.quiet_hours".to_owned(), "none".to_owned()),
         ]);
         given.append(&mut self.settings);
         let mut road = Road {

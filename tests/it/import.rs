@@ -83,7 +83,7 @@ async fn bad_lines_are_named_and_the_rest_goes_in() {
             "registrations[0].notBefore: ",
             with(r#","registrations":[{"programme":"pc-any","notBefore":"July"}]"#),
         ),
-        ("quietHours: ", with(r#","quietHours":{"from":"9pm","to":"8"}"#)),
+        ("quietHours.from: ", with(r#","quietHours":{"from":"9pm","to":"8"}"#)),
         ("consent.source: ", with("").replace("\"source\":\"page\"", "\"source\":\"\"")),
         ("longer than 1048576 octets", with(&format!(r#","searches":[],"x":"{}""#, "y".repeat(1_200_000)))),
     ];

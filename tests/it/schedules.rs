@@ -48,7 +48,7 @@ async fn a_search_whose_schedule_is_gone_is_not_lost() {
     assert!(said.contains("Warning: the schedule of 1 saved search is not in the configuration"), "{said}");
     let explained =
         road.run(&["explain", ANN, "vacancy/230000IR", "--now", MONDAY]).await.successful().stdout;
-    assert!(explained.contains("it goes with the daily mail"), "{explained}");
+    assert!(explained.contains("waits for the digest"), "{explained}");
     let mut daemon = road.daemon().await;
     daemon.says("they go by the daily one").await;
     daemon.stop().await;

@@ -107,8 +107,8 @@ impl Chain<'_> {
                 "there is nothing to say as things are, and it is looked at again then".to_owned()
             }
             (Word::Say(_), _) => match asked.wish.search {
-                Some(Cadence::Scheduled(name)) if asked.registration.is_none() => {
-                    format!("it goes with the {} mail", self.rules.policy.rhythm.in_effect(name))
+                Some(Cadence::Scheduled(slot)) if asked.registration.is_none() => {
+                    format!("it goes with the {} mail", self.rules.policy.rhythm.in_effect(slot.schedule))
                 }
                 _ => "it was put off when it was last looked at".to_owned(),
             },

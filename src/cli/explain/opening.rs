@@ -185,7 +185,7 @@ impl Chain<'_> {
         let alert = self.alerts.iter().find(|alert| alert.opening_id == kept.id);
         let before = self.library.before(due);
         let told_terms = before.as_ref().map(|(_, terms)| *terms);
-        let asked = self.asker.asks(kept, terms, told_terms, self.rules, self.now);
+        let asked = self.asker.asks(kept, terms, told_terms, self.rules);
         let situation =
             self.asker.situation(kept, before.as_ref().map(|(before, _)| before), asked.wish, self.now);
         let policy = &self.rules.policy;
@@ -295,7 +295,7 @@ impl Chain<'_> {
 fn search(search: &SavedSearch, criteria: &Criteria, terms: &Terms, told_terms: Option<&Terms>) -> Search {
     Search {
         name: search.name.clone(),
-        cadence: search.cadence.name().to_owned(),
+        cadence: search.cadence.to_string(),
         matches: criteria.matches(terms),
         matched_what_was_told: told_terms.map(|terms| criteria.matches(terms)),
         criteria: criteria

@@ -29,7 +29,7 @@ impl Piece {
         Item {
             subject: &self.subject,
             truth: &self.truth,
-            told: self.told.as_ref().map(|truth| Told { truth, phase: truth.phase(at), at }),
+            told: self.told.as_ref().map(|truth| Told { truth, phase: truth.phase(at), at, reminded: false }),
             notice: &self.notice,
             searches: self.searches.iter().map(String::as_str).collect(),
             registration: None,

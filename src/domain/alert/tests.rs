@@ -1,9 +1,12 @@
 //! The comparison, line by line, and its laws.
 
+use std::sync::Arc;
+
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::calendar::Calendar;
 use crate::domain::facts::{Change, Closing, DayChange, Facts, ProgrammeChange, When};
 use crate::domain::history::{Door, Event, Happening, Position, openings};
 use crate::domain::taxonomy::Taxonomy;
@@ -22,7 +25,8 @@ fn policy() -> Policy {
         minimum_gap: Duration::minutes(60),
         max_age: Duration::hours(24),
         useful_minimum: Duration::hours(2),
-        rhythm: Rhythm::new(LONDON, schedule("0 0 8 * * *"))
+        reminder: Duration::hours(24),
+        rhythm: Rhythm::new(LONDON, Arc::new(Calendar::shipped()), schedule("0 0 8 * * *"))
             .with("weekly".parse().unwrap(), schedule("0 0 8 * * Mon")),
         words: TellingWords::of(&Taxonomy::shipped()),
     }
@@ -86,8 +90,15 @@ fn searching() -> Wish {
 
 fn word(opening: &Opening, told: Option<(&Opening, Phase)>, wish: Wish, now: &str) -> Word {
     let told_at = at("2024-01-01T00:00:00Z");
-    let told = told.map(|(then, phase)| Told { truth: &then.truth, phase, at: told_at });
-    let situation = Situation { opening, told, wish, standing: Standing::Reachable, now: at(now) };
+    let told = told.map(|(then, phase)| Told { truth: &then.truth, phase, at: told_at, reminded: false });
+    let situation = Situation {
+        opening,
+        told,
+        wish,
+        standing: Standing::Reachable,
+        preferences: Preferences::default(),
+        now: at(now),
+    };
     next_word(&situation, &policy())
 }
 
@@ -109,7 +120,9 @@ fn somebody_who_knows_nothing_of_a_route() {
         (&open, registered(), "2024-03-06T10:02:00Z", say(Notice::Open)),
         (&open, searching(), "2024-03-06T10:02:00Z", say(Notice::Open)),
         (&shut, registered(), "2024-03-07T17:32:00Z", say(Notice::Missed)),
-        (&shut, searching(), "2024-03-07T17:32:00Z", Word::End(Reason::Expired)),
+        // Searches hear of it with the next digest.
+        (&shut, searching(), "2024-03-07T17:32:00Z", Word::Wait(at("2024-03-08T08:00:00Z"))),
+        (&shut, searching(), "2024-03-08T08:00:00Z", say(Notice::Missed)),
         // The clock shuts doors, too.
         (&open, registered(), "2024-03-19T12:00:00Z", say(Notice::Missed)),
         (&gone, registered(), "2024-03-08T09:02:00Z", say(Notice::Withdrawn)),
@@ -370,9 +383,20 @@ fn an_event_day() {
 fn two_mails_about_one_thing_keep_their_distance() {
     let [scheduled, moved, open, shut, _] = [1, 2, 3, 4, 5].map(route);
     let just_told = |opening: &Opening, then: &Opening, phase, now: &str| {
-        let told = Some(Told { truth: &then.truth, phase, at: at(now) - Duration::minutes(10) });
+        let told =
+            Some(Told { truth: &then.truth, phase, at: at(now) - Duration::minutes(10), reminded: false });
         let standing = Standing::Reachable;
-        next_word(&Situation { opening, told, wish: registered(), standing, now: at(now) }, &policy())
+        next_word(
+            &Situation {
+                opening,
+                told,
+                wish: registered(),
+                standing,
+                preferences: Preferences::default(),
+                now: at(now),
+            },
+            &policy(),
+        )
     };
     let gap_over = |now: &str| Word::Wait(at(now) + Duration::minutes(50));
     let now = "2024-02-26T10:00:00Z";
@@ -411,7 +435,17 @@ fn who_may_not_be_written_to_is_not() {
     let mut open = route(3);
     let with = |opening: &Opening, standing| {
         let now = at("2024-03-06T10:02:00Z");
-        next_word(&Situation { opening, told: None, wish: registered(), standing, now }, &policy())
+        next_word(
+            &Situation {
+                opening,
+                told: None,
+                wish: registered(),
+                standing,
+                preferences: Preferences::default(),
+                now,
+            },
+            &policy(),
+        )
     };
     assert_eq!(with(&open, Standing::Unreachable), Word::End(Reason::Unreachable));
     open.test = true;
@@ -528,12 +562,13 @@ proptest! {
             for now in moments.into_iter().chain((count == shuffled.len()).then_some(end)) {
                 for again in 0..4 {
                     let before = told.clone();
-                    let told_now = before.as_ref().map(|(truth, phase, at)| Told { truth, phase: *phase, at: *at });
+                    let told_now = before.as_ref().map(|(truth, phase, at)| Told { truth, phase: *phase, at: *at, reminded: false });
                     let situation = Situation {
                         opening: &opening,
                         told: told_now,
                         wish: registered(),
                         standing: Standing::Reachable,
+                        preferences: Preferences::default(),
                         now,
                     };
                     let Word::Say(notice) = next_word(&situation, &policy) else { break };

@@ -65,6 +65,30 @@ impl Person {
         self
     }
 
+    /// Wants to be reminded before the programme's door shuts.
+    pub(crate) fn reminded(mut self, programme: &str) -> Self {
+        let registration = json!({"programme": programme, "reminder": true});
+        self.0["registrations"].as_array_mut().unwrap().push(registration);
+        self
+    }
+
+    /// Has chosen when digests come: `{"time": "18:00", "day": "Fri", "workingDaysOnly": true}`.
+    pub(crate) fn digests(mut self, choice: Value) -> Self {
+        self.0["digest"] = choice;
+        self
+    }
+
+    pub(crate) fn quiet(mut self, from: &str, to: &str) -> Self {
+        self.0["quietHours"] = json!({"from": from, "to": to});
+        self
+    }
+
+    /// Rests until a day; registrations, too, if so.
+    pub(crate) fn paused(mut self, until: &str, registrations: bool) -> Self {
+        self.0["pause"] = json!({"until": until, "registrations": registrations});
+        self
+    }
+
     /// Agreed, and so registered, at this time.
     pub(crate) fn agreed_at(mut self, time: &str) -> Self {
         self.0["consent"]["at"] = json!(time);

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use jobalerts::domain::cadence::{Cadence, Rhythm};
+use jobalerts::domain::cadence::Cadence;
+use jobalerts::domain::rhythm::Rhythm;
 use jobalerts::domain::subscriber::{Person, Search};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;

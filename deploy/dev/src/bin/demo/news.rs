@@ -1,7 +1,8 @@
 //! What people were told, held against what is so: what they must hear, and when.
 
 use chrono::{DateTime, Duration, Utc};
-use jobalerts::domain::cadence::{Cadence, Rhythm, ScheduleName};
+use jobalerts::domain::cadence::{Cadence, ScheduleName};
+use jobalerts::domain::rhythm::Rhythm;
 use jobalerts::domain::subscriber::{Person, Search};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;
@@ -101,9 +102,9 @@ pub(crate) fn again(
         News::Withdrawn(settled) | News::ClosedEarly(settled) => Some(now.max(*settled)),
         News::MovedAtOnce => Some(now),
         News::MovedLater => {
-            let weekly = Cadence::Scheduled(ScheduleName::WEEKLY);
+            let weekly = Cadence::scheduled(ScheduleName::WEEKLY);
             let only_weekly = asking.iter().all(|search| search.cadence == weekly);
-            let cadence = if only_weekly { weekly } else { Cadence::Scheduled(ScheduleName::DAILY) };
+            let cadence = if only_weekly { weekly } else { Cadence::scheduled(ScheduleName::DAILY) };
             Some(rhythm.due(cadence, now)?.max(said.at + GAP))
         }
     }

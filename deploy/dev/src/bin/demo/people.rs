@@ -1,7 +1,11 @@
 //! The invented people, as the program reads them.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
-use jobalerts::domain::cadence::{Rhythm, ScheduleName};
+use jobalerts::domain::cadence::ScheduleName;
+use jobalerts::domain::calendar::Calendar;
+use jobalerts::domain::rhythm::Rhythm;
 use jobalerts::domain::subscriber::Person;
 use jobalerts::domain::taxonomy::Taxonomy;
 
@@ -10,7 +14,8 @@ pub(crate) const FILE: &str = "deploy/dev/demo/subscribers.ndjson";
 
 /// The schedules as they are shipped.
 pub(crate) fn rhythm() -> anyhow::Result<Rhythm> {
-    Ok(Rhythm::new(chrono_tz::Europe::London, "0 0 8 * * *".parse()?)
+    let calendar = Arc::new(Calendar::shipped());
+    Ok(Rhythm::new(chrono_tz::Europe::London, calendar, "0 0 8 * * *".parse()?)
         .with(ScheduleName::WEEKLY, "0 0 8 * * Mon".parse()?))
 }
 
