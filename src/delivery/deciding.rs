@@ -10,7 +10,7 @@ use crate::compose::{MOST_ITEMS, MailKind, MessageId, Recipient};
 use crate::delivery::asking::{Asked, Asker, Library};
 use crate::delivery::claim::{Digested, Rules, Topic};
 use crate::domain::alert::{Manner, Notice, Reason, Word, manner, next_word, word_without_guards};
-use crate::domain::cadence::{Cadence, ScheduleName, Slot};
+use crate::domain::cadence::{Cadence, ScheduleName};
 use crate::store::alerts::{Due, Ending, Wait};
 use crate::store::digests::Had;
 use crate::store::mails::{self, Unfinished};
