@@ -23,6 +23,7 @@ mod intake;
 mod kill;
 mod learning;
 mod ledger;
+mod lives;
 mod matching;
 mod migrations;
 mod outcomes;
