@@ -18,6 +18,7 @@ use super::reader::nearest;
 use super::urls::is_loopback;
 use super::written::{Written, Wrong};
 use super::{CalendarFile, CronExpression, LogFormat, Timing};
+use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
 
@@ -92,6 +93,11 @@ pub(super) fn duration_or_none(written: &Written) -> Meant<Duration> {
         .text()
         .is_some_and(|text| humantime::parse_duration(text.trim()).is_ok_and(|duration| duration.is_zero()));
     if none { Ok(Duration::ZERO) } else { duration(written) }
+}
+
+/// A number of days, weeks, months or years.
+pub(super) fn age(written: &Written) -> Meant<Age> {
+    text(written)?.parse().map_err(|error: NotAnAge| error.to_string().into())
 }
 
 /// An `https` URL; `http` only to this very machine.
