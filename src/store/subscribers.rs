@@ -11,7 +11,7 @@ use crate::domain::cadence::{Cadence, Rhythm};
 use crate::domain::criteria::Criteria;
 use crate::domain::email::{AddressError, EmailAddress};
 use crate::domain::subscriber::{Person, Registration, Search};
-use crate::store::{self, Result, criteria};
+use crate::store::{self, Result, criteria, returning};
 
 /// What an import changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,8 +33,9 @@ impl std::ops::AddAssign for Imported {
 }
 
 /// Adds people and what they asked for. A person who is there already keeps
-/// everything and gains what is new; a search of the same name is replaced; a
-/// person who stopped stays stopped.
+/// everything and gains what is new; a search of the same name is replaced. A
+/// person who stopped stays stopped, unless they only did not answer when they
+/// were asked whether they still want to hear, and have agreed again since.
 ///
 /// # Errors
 ///
@@ -44,7 +45,7 @@ pub async fn import(
     people: &[Person],
     now: DateTime<Utc>,
 ) -> Result<Imported> {
-    let people = merged(people);
+    let mut people = merged(people);
     let lookups: Vec<String> = people.keys().cloned().collect();
     let each = || people.values();
     let new = sqlx::query(
@@ -65,6 +66,8 @@ pub async fn import(
             .into_iter()
             .collect();
     let id_of = |person: &Person| ids.get(&person.address.lookup()).copied();
+    let keys: Vec<i64> = ids.values().copied().collect();
+    returning::hold(&mut *connection, &keys).await?;
 
     sqlx::query(
         "update subscribers s set
@@ -97,6 +100,9 @@ pub async fn import(
     .execute(&mut *connection)
     .await?;
 
+    let lapsed = returning::come_back(&mut *connection, &keys, now).await?;
+    people.retain(|_, person| id_of(person).is_none_or(|id| !lapsed.contains(&id)));
+    let each = || people.values();
     let asked: Vec<&Criteria> = each().flat_map(|p| &p.searches).map(|search| &search.criteria).collect();
     let criteria = criteria::ensure(connection, &asked).await?;
     let searches: Vec<(Option<i64>, &Search)> =
