@@ -1,6 +1,7 @@
 //! Whole mails, as people read them.
 
 mod kinds;
+mod letters_to_people;
 mod octets;
 mod templates;
 
