@@ -56,7 +56,13 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(sender: &'a Sender, taxonomy: &Taxonomy, letter: Letter, told: Told<'_>, discreet: bool) -> Self {
+    pub(super) fn new(
+        sender: &'a Sender,
+        taxonomy: &Taxonomy,
+        letter: Letter,
+        told: Told<'_>,
+        discreet: bool,
+    ) -> Self {
         let Told { holding, day } = told;
         let this = match &holding.registrations[..] {
             [] => "want these job alerts",
@@ -68,7 +74,9 @@ impl<'a> View<'a> {
         let (subject, headline) = match letter {
             Letter::StillInterested => (question.clone(), question),
             Letter::Reminder => (format!("Reminder: {again}"), question),
-            Letter::Lapsed => ("We have stopped your alerts".to_owned(), "We have stopped your alerts".to_owned()),
+            Letter::Lapsed => {
+                ("We have stopped your alerts".to_owned(), "We have stopped your alerts".to_owned())
+            }
         };
         let hidden = match letter {
             Letter::StillInterested => "A question about the updates you asked for",
@@ -136,7 +144,9 @@ fn lines(sender: &Sender, taxonomy: &Taxonomy, letter: Letter, holding: &Holding
             let label = label_of_programme(taxonomy, programme);
             match letter {
                 Letter::Lapsed => format!("Your registration of {month} for: {label}."),
-                Letter::StillInterested | Letter::Reminder => format!("You registered in {month} for: {label}."),
+                Letter::StillInterested | Letter::Reminder => {
+                    format!("You registered in {month} for: {label}.")
+                }
             }
         })
         .collect();

@@ -46,7 +46,9 @@ impl Unit {
 
 /// It is not written as an age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a whole number of days, weeks, months or years, such as \"14 days\" or \"13 months\", at most a hundred years")]
+#[error(
+    "expected a whole number of days, weeks, months or years, such as \"14 days\" or \"13 months\", at most a hundred years"
+)]
 pub struct NotAnAge;
 
 impl FromStr for Age {
@@ -122,9 +124,19 @@ mod tests {
             assert_eq!(age(text).to_string(), said);
             assert_eq!(age(said), age(text));
         }
-        for text in
-            ["", "14", "days", "0 days", "-1 days", "1.5 years", "13 m", "90s", "101 years", "1 year 2 days", "4294967296 days"]
-        {
+        for text in [
+            "",
+            "14",
+            "days",
+            "0 days",
+            "-1 days",
+            "1.5 years",
+            "13 m",
+            "90s",
+            "101 years",
+            "1 year 2 days",
+            "4294967296 days",
+        ] {
             assert_eq!(text.parse::<Age>(), Err(NotAnAge), "{text}");
         }
     }

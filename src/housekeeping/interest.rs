@@ -37,7 +37,11 @@ pub(super) async fn part(
             let asked = interest::asked_at(&mut *connection, tick_at).await?;
             let at_most = most.min(i64::from(rules.settings.ask_at_most) - asked);
             let confirmed_before = patience.asked_if_confirmed_before(now);
-            (interest::ask(&mut *connection, today, confirmed_before, at_most.max(0), tick_at, now).await?, at_most)
+            (
+                interest::ask(&mut *connection, today, confirmed_before, at_most.max(0), tick_at, now)
+                    .await?,
+                at_most,
+            )
         }
         _ => return Ok(None),
     };

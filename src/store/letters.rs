@@ -58,8 +58,10 @@ impl Due {
     /// [`StoreError::Row`] when it cannot be read.
     pub fn deleted(&self) -> Result<Deleted> {
         let Some(held) = &self.held else { return Ok(Deleted::default()) };
-        Deleted::deserialize(held)
-            .map_err(|error| StoreError::Row { row: format!("letters {}", self.id), cause: error.to_string() })
+        Deleted::deserialize(held).map_err(|error| StoreError::Row {
+            row: format!("letters {}", self.id),
+            cause: error.to_string(),
+        })
     }
 }
 

@@ -45,8 +45,12 @@ fn the_question_asks_about_what_is_held() {
         let mail = written(Letter::StillInterested, &holding(registrations, searches), false);
         assert_eq!(mail.subject, subject);
         let silence = "If we hear nothing by Tuesday 30 January 2024, we will stop and delete it.";
-        for line in lines.iter().chain(&[silence, "with the word: yes", "with the word: stop", "A person reads your reply."])
-        {
+        for line in lines.iter().chain(&[
+            silence,
+            "with the word: yes",
+            "with the word: stop",
+            "A person reads your reply.",
+        ]) {
             assert!(mail.text.contains(line), "{line}: {}", mail.text);
         }
         assert!(!mail.text.contains("reminder"), "{}", mail.text);
@@ -83,14 +87,17 @@ fn no_letter_presses_advertises_or_regrets() {
         let Told { holding, .. } = sample.told();
         let mail = written(sample.letter, holding, sample.discreet);
         let all = format!("{} {} {}", mail.subject, mail.text, mail.html).to_lowercase();
-        for never in ["sorry", "miss out", "last chance", "hurry", "survey", "apply", "new roles", "we would love"] {
+        for never in
+            ["sorry", "miss out", "last chance", "hurry", "survey", "apply", "new roles", "we would love"]
+        {
             assert!(!all.contains(never), "{never}: {all}");
         }
         assert!(mail.subject.chars().count() < 60, "{}", mail.subject);
         if sample.discreet {
             let first = mail.text.lines().next().unwrap_or_default();
             let seen = format!("{} {first} {:?}", mail.subject, mail.headers.from.name()).to_lowercase();
-            for telling in ["police", "constable", "officer", "recruit", "vacanc", "midshire", "job", "opens"] {
+            for telling in ["police", "constable", "officer", "recruit", "vacanc", "midshire", "job", "opens"]
+            {
                 assert!(!seen.contains(telling), "{telling}: {seen}");
             }
         }
