@@ -21,10 +21,10 @@ use crate::config::{Config, Housekeeping as Settings};
 use crate::domain::chore::{Chore, latest_tick};
 use crate::domain::letter::Patience;
 use crate::stage::Stage;
+use crate::store;
 use crate::store::chores::{self, Held, Progress};
 use crate::store::promises;
 use crate::store::retention::Swept;
-use crate::store::{self};
 
 /// How often to look whether a time has come.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

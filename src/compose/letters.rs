@@ -238,20 +238,17 @@ pub(super) fn samples() -> Vec<Sample> {
     };
     let several: Vec<String> = (0..=MOST_REGISTRATIONS).map(|number| format!("route-{number}")).collect();
     let several: Vec<&str> = several.iter().map(String::as_str).collect();
-    let mut samples = Vec::new();
+    let sample = |letter, discreet, holding| Sample { letter, discreet, holding };
+    let mut samples = vec![
+        sample(Letter::StillInterested, false, holding(&[], &["Near me"])),
+        sample(Letter::StillInterested, false, holding(&[], &[""])),
+        sample(Letter::StillInterested, false, holding(&several, &["Near me", "Archives"])),
+        sample(Letter::Lapsed, false, holding(&several, &["", ""])),
+        sample(Letter::Lapsed, false, Holding::default()),
+    ];
     for letter in Letter::ALL {
-        for discreet in [false, true] {
-            for holding in [
-                holding(&["a-route"], &[]),
-                holding(&[], &["Near me"]),
-                holding(&[], &[""]),
-                holding(&several, &["Near me", "Archives"]),
-                holding(&[], &["", ""]),
-            ] {
-                samples.push(Sample { letter, discreet, holding });
-            }
-        }
+        samples.push(sample(letter, false, holding(&["a-route"], &[])));
+        samples.push(sample(letter, true, holding(&["a-route"], &["Near me"])));
     }
-    samples.push(Sample { letter: Letter::Lapsed, discreet: false, holding: Holding::default() });
     samples
 }

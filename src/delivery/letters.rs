@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use crate::compose::letters::Holding;
 use crate::compose::{Letter, MessageId, Recipient};
 use crate::delivery::deciding::UNREADABLE;
-use crate::domain::letter::{Addressed, Patience};
+use crate::domain::letter::{Addressed, Patience, Standing};
 use crate::store;
 use crate::store::letters::{self, Due};
 use crate::store::mails::{self, Unfinished};
@@ -72,7 +72,7 @@ struct Plan {
 
 /// What is to be done about a letter.
 enum Decision {
-    Send(Plan),
+    Send(Box<Plan>),
     /// It is not to be sent, for this reason.
     End(&'static str),
     /// It cannot be read, and is left alone for a while.
@@ -104,7 +104,8 @@ pub async fn claim(
     let due = letters::due_of(&mut transaction, &people, now).await?;
     let addressees = subscribers::addressees(&mut transaction, &people, true).await?;
 
-    let (mut plans, mut endings, mut waits, mut superseded) = (vec![], vec![], vec![], vec![]);
+    let mut plans: Vec<Plan> = Vec::new();
+    let (mut endings, mut waits, mut superseded) = (vec![], vec![], vec![]);
     for person in &people {
         let addressee = addressees.iter().find(|addressee| addressee.id == *person);
         for letter in due.iter().filter(|letter| letter.subscriber_id == *person) {
@@ -114,7 +115,7 @@ pub async fn claim(
             {
                 Decision::Send(mut plan) => {
                     plan.letter.worker = worker;
-                    plans.push(plan);
+                    plans.push(*plan);
                     // One mail at a time is in hand; what else is due follows.
                     break;
                 }
@@ -168,8 +169,11 @@ fn decide(
         },
     };
     let person = Addressed {
-        reachable: addressee.reachable,
-        lapsed: due.lapsed,
+        standing: match (addressee.reachable, due.lapsed) {
+            (true, _) => Standing::Reachable,
+            (false, true) => Standing::Lapsed,
+            (false, false) => Standing::Neither,
+        },
         answered: due.answered,
         asks: holding != Holding::default(),
     };
@@ -184,7 +188,7 @@ fn decide(
     // The same over retries and processes: it is about this confirmation.
     let about = format!("confirmed/{}", due.confirmed_at.to_rfc3339_opts(SecondsFormat::Micros, true));
     let (attempts, claimed_at) = begun.as_ref().map_or((0, now), |begun| (begun.attempts, begun.claimed_at));
-    Decision::Send(Plan {
+    Decision::Send(Box::new(Plan {
         id: due.id,
         begun,
         letter: ClaimedLetter {
@@ -205,7 +209,7 @@ fn decide(
             ),
             thread: due.thread.clone(),
         },
-    })
+    }))
 }
 
 /// What a person asks for, as it stands.

@@ -43,9 +43,9 @@ impl Letter {
     #[must_use]
     pub fn needless(self, person: Addressed) -> Option<Needless> {
         let (stands, holds) = match self {
-            Self::StillInterested | Self::Reminder => (person.reachable, person.asks),
+            Self::StillInterested | Self::Reminder => (person.standing == Standing::Reachable, person.asks),
             // What they asked for is gone already, and this is about that.
-            Self::Lapsed => (person.lapsed, true),
+            Self::Lapsed => (person.standing == Standing::Lapsed, true),
         };
         if person.answered {
             Some(Needless::Answered)
@@ -62,14 +62,23 @@ impl Letter {
 /// What bears on a letter at the moment of claiming.
 #[derive(Debug, Clone, Copy)]
 pub struct Addressed {
-    /// They may be written to: active, and with a consent.
-    pub reachable: bool,
-    /// Their silence has ended it.
-    pub lapsed: bool,
+    /// Who they are to us.
+    pub standing: Standing,
     /// They have confirmed since the letter was written.
     pub answered: bool,
     /// They have a registration that holds, or a search that is not paused.
     pub asks: bool,
+}
+
+/// Who a person is to us, as far as letters go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// They may be written to: active, and with a consent.
+    Reachable,
+    /// Their silence has ended it.
+    Lapsed,
+    /// Neither: they stopped, or mail to them does not arrive.
+    Neither,
 }
 
 /// Why a letter is not sent.
@@ -182,14 +191,14 @@ mod tests {
 
     #[test]
     fn a_letter_is_sent_only_while_it_is_about_something() {
-        let asked = Addressed { reachable: true, lapsed: false, answered: false, asks: true };
-        let lapsed = Addressed { reachable: false, lapsed: true, answered: false, asks: false };
+        let asked = Addressed { standing: Standing::Reachable, answered: false, asks: true };
+        let lapsed = Addressed { standing: Standing::Lapsed, answered: false, asks: false };
         for (letter, person, needless) in [
             (Letter::StillInterested, asked, None),
             (Letter::Reminder, asked, None),
             (Letter::Lapsed, asked, Some(Needless::NotActive)),
             (Letter::StillInterested, Addressed { answered: true, ..asked }, Some(Needless::Answered)),
-            (Letter::Reminder, Addressed { reachable: false, ..asked }, Some(Needless::NotActive)),
+            (Letter::Reminder, Addressed { standing: Standing::Neither, ..asked }, Some(Needless::NotActive)),
             (Letter::Reminder, Addressed { asks: false, ..asked }, Some(Needless::NothingAsked)),
             (Letter::StillInterested, lapsed, Some(Needless::NotActive)),
             (Letter::Lapsed, lapsed, None),

@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::housekeeping::Rules;
+use crate::store;
 use crate::store::chores::Held;
 use crate::store::interest::{self, Silence};
 use crate::store::retention::Swept;
-use crate::store::{self};
 
 /// One part; `None` after the last one. Whoever is to be reminded is, before
 /// anybody's silence is taken for an answer.

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::housekeeping::Rules;
+use crate::store;
 use crate::store::chores::Held;
 use crate::store::retention::{self, Swept};
-use crate::store::{self};
 
 /// One part; `None` after the last one. Alerts go before the mails that they
 /// refer to.

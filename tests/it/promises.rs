@@ -622,6 +622,7 @@ async fn who_is_deferred_for_ever_is_settled_within_a_day() {
     let later = Rule::at(SmtpStage::Rcpt).to_local_prefix("ann").reply(450, "4.2.0 Later");
     let road = Road::setup()
         .with_guards()
+        .set("housekeeping.ask_after", "100 years")
         .at("2024-03-05T10:00:02Z")
         .smtp(SmtpServer::builder().script([later.first(3)]))
         .build()

@@ -31,9 +31,14 @@ fn waiting(address: &str, confirmed: &str) -> Person {
     person(address).registered("pc-dhep").agreed_at(confirmed)
 }
 
+/// Does what is due; returns how many mails left.
 async fn house_and_mails(road: &Road, now: &str) -> u64 {
     road.keep_house_at(now).await;
-    road.drain().await.accepted
+    road.match_all().await;
+    // A delivery takes its time to start; with nothing due, nothing leaves.
+    let due = "select (select count(*) from letters where due_at is not null)
+                    + (select count(*) from alerts where due_at is not null)";
+    if road.count(due).await == 0 { 0 } else { road.deliver().await.accepted }
 }
 
 async fn state(road: &Road) -> String {
@@ -71,11 +76,7 @@ async fn silence_ends_it_after_a_question_and_one_reminder() {
     {
         assert_eq!(house_and_mails(&road, now).await, 0, "{now}");
     }
-    let kinds = road.kinds_to(ANN).await;
-    assert!(
-        kinds.is_empty() || kinds == ["still-interested", "still-interested-reminder", "lapsed"],
-        "{kinds:?}"
-    );
+    assert_eq!(road.mails().len(), 3);
 }
 
 /// The three stand in one thread, and each has an identity of its own.
@@ -89,7 +90,7 @@ async fn the_letters_stand_in_one_thread() {
     let ids: Vec<String> = mails.iter().map(|mail| format!("<{}>", mail.message_id().unwrap())).collect();
     assert_eq!(mails[0].header("References"), None);
     assert_eq!(mails[1].header("In-Reply-To").as_deref(), Some(&*ids[0]));
-    assert_eq!(mails[2].header("References").unwrap(), format!("{} {}", ids[0], ids[1]));
+    assert_eq!(mails[2].header("References").unwrap().replace("\r\n", ""), format!("{} {}", ids[0], ids[1]));
 }
 
 /// Exactly a year is not more than a year.
@@ -118,8 +119,12 @@ async fn nobody_is_asked_about_nothing() {
         person("today@example.org").agreed_at(old).registered_until("pc-dhep", "2023-12-01"),
     ])
     .await;
-    road.sql("update subscribers set state = split_part(address, '@', 1) where id in (4, 5)").await;
-    road.sql("update subscribers set state = 'paused' where id = 6").await;
+    road.sql(
+        "update subscribers set state = split_part(address, '@', 1)
+         where address ~ '^(suppressed|unconfirmed)@'",
+    )
+    .await;
+    road.sql("update subscribers set state = 'paused' where address ~ '^away@'").await;
     assert_eq!(house_and_mails(&road, ASKED).await, 1);
     assert_eq!(road.only_mail().rcpt_to, ["today@example.org"]);
 }
@@ -159,7 +164,7 @@ async fn an_answer_ends_it_at_any_point() {
                 // After the letter is due and before it is claimed.
                 road.import(&[waiting(ANN, now)]).await;
             }
-            road.drain().await;
+            house_and_mails(&road, now).await;
         }
         assert_eq!(road.mails().len(), letters, "{answered}");
         assert_eq!(state(&road).await, "active", "{answered}");
@@ -302,14 +307,12 @@ async fn an_outage_takes_nobodys_time_to_answer() {
     assert_eq!(state(&road).await, "lapsed");
 }
 
-/// Without a question that arrived silence says nothing; without a reminder that arrived it does.
+/// A question that was never taken is no question, and silence no answer to it.
 #[tokio::test]
 async fn silence_counts_from_a_question_that_was_taken() {
-    let refuses = |first, nth: u64| {
-        let _ = nth;
-        SmtpServer::builder().script([Rule::at(Stage::Rcpt).first(first).reply(550, "5.1.1 No such user")])
-    };
-    let road = Road::setup().smtp(refuses(1, 0)).at("2023-11-30T12:00:00Z").build().await;
+    let refuses = Rule::at(Stage::Rcpt).first(1).reply(550, "5.1.1 No such user");
+    let road =
+        Road::setup().smtp(SmtpServer::builder().script([refuses])).at("2023-11-30T12:00:00Z").build().await;
     road.import(&[waiting(ANN, "2022-12-01T09:00:00Z")]).await;
     road.keep_house().await;
     road.keep_house_at(ASKED).await;
@@ -320,6 +323,23 @@ async fn silence_counts_from_a_question_that_was_taken() {
     assert_eq!(state(&road).await, "active");
     let ended: String = road.value("select ended from letters").await;
     assert_eq!(ended, "refused");
+}
+
+/// A reminder that is refused keeps nobody for ever.
+#[tokio::test]
+async fn a_reminder_that_was_not_taken_does_not_keep_them() {
+    let refuses = Rule::at(Stage::Rcpt).after(1).first(1).reply(550, "5.1.1 No such user");
+    let road =
+        Road::setup().smtp(SmtpServer::builder().script([refuses])).at("2023-11-30T12:00:00Z").build().await;
+    road.import(&[waiting(ANN, "2022-12-01T09:00:00Z")]).await;
+    road.keep_house().await;
+    assert_eq!(house_and_mails(&road, ASKED).await, 1);
+    road.keep_house_at(REMINDED).await;
+    assert_eq!(road.drain().await.failed, 1);
+    assert_eq!(house_and_mails(&road, "2023-12-29T10:00:00Z").await, 0);
+    assert_eq!(state(&road).await, "active");
+    assert_eq!(house_and_mails(&road, LAPSED).await, 1);
+    assert_eq!(state(&road).await, "lapsed");
 }
 
 /// An import and a lapse at one moment: whoever comes first, the answer counts.

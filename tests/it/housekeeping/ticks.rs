@@ -182,7 +182,7 @@ async fn the_daemon_and_the_drain_keep_house() {
     road.sql("update subscribers set state = 'unconfirmed'").await;
     road.at("2024-02-02T12:00:00Z");
     let mut daemon = road.daemon().await;
-    daemon.says("housekeeping chore=\"retention\"").await;
+    daemon.says("\"chore\":\"retention\"").await;
     let (status, _) = daemon.stop().await;
     assert!(status.success());
     assert_eq!(road.count("select count(*) from subscribers").await, 0);
