@@ -10,7 +10,9 @@
 pub(crate) mod asking;
 pub mod claim;
 mod deciding;
+mod in_hand;
 mod lanes;
+pub mod letters;
 pub mod smtp;
 mod told;
 
@@ -27,8 +29,10 @@ use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
 use crate::config::Config;
 use crate::delivery::claim::Rules;
+use crate::delivery::in_hand::InHand;
 use crate::delivery::lanes::{Parcel, Retries, Shared, Tally};
 use crate::delivery::smtp::Relay;
+use crate::domain::letter::Patience;
 use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
 use crate::store::workers::{self, Life};
@@ -50,6 +54,7 @@ const IN_HAND: usize = 4;
 pub struct Delivery {
     shared: Arc<Shared>,
     rules: Rules,
+    patience: Patience,
     database_url: String,
     bell: Bell,
     life: Option<Life>,
@@ -67,7 +72,8 @@ pub struct Step {
     pub people: usize,
     /// Mails that were claimed and are on their way.
     pub mails: usize,
-    /// Alerts that ended without a word.
+    /// Alerts that ended without a word, and letters that were not to be sent
+    /// any more.
     pub ended: usize,
 }
 
@@ -119,6 +125,7 @@ impl Delivery {
         let (parcels, tasks) = lanes::start(&shared);
         Ok(Self {
             shared,
+            patience: config.patience(),
             rules,
             database_url: config.database.url.expose().to_owned(),
             bell,
@@ -196,9 +203,18 @@ impl Delivery {
         let limit = i64::try_from(room.num_permits())?;
         let now = self.shared.clock.now();
         let claimed = claim::claim(&self.shared.pool, &self.rules, worker, limit, now).await?;
-        self.busy = claimed.people > 0;
-        let step = Step { people: claimed.people, mails: claimed.mails.len(), ended: claimed.ended };
-        for mail in claimed.mails {
+        let mut step = Step { people: claimed.people, mails: claimed.mails.len(), ended: claimed.ended };
+        let mut mails: Vec<InHand> = claimed.mails.into_iter().map(InHand::Alert).collect();
+        // Letters can wait until those who are due for something else are served.
+        let left = limit - i64::try_from(step.people)?;
+        if left > 0 {
+            let rules = letters::Rules { patience: self.patience, mails: &self.rules };
+            let claimed = letters::claim(&self.shared.pool, rules, worker, left, now).await?;
+            step += Step { people: claimed.people, mails: claimed.letters.len(), ended: claimed.ended };
+            mails.extend(claimed.letters.into_iter().map(InHand::Letter));
+        }
+        self.busy = step.people > 0;
+        for mail in mails {
             let place =
                 room.split(1).ok_or_else(|| anyhow::anyhow!("more mails claimed than there was room"))?;
             if let Some(parcels) = &self.parcels {

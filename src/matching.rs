@@ -12,6 +12,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::age::Age;
 use crate::domain::alert::{
     self, Manner, Notice, Policy, Preferences, Registered, Situation, Standing, Told, Wish, Word,
 };
@@ -57,6 +58,8 @@ pub struct Rules {
     programmes: String,
     policy: Policy,
     testers: Vec<String>,
+    /// How long alerts are kept that are over.
+    keep_alerts: Age,
 }
 
 impl Rules {
@@ -67,6 +70,7 @@ impl Rules {
             programmes: taxonomy.fingerprint_of_programmes(),
             policy: config.policy(&taxonomy),
             testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
+            keep_alerts: config.housekeeping.keep_alerts,
             taxonomy,
         }
     }
@@ -101,7 +105,6 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
             Some(alerts) => Some(alerts),
             None => promises::settle(&mut transaction, now).await?,
         };
-        promises::give_up(&mut transaction, now).await?;
         if alerts.is_some_and(|alerts| alerts > 0) {
             store::announce_work(&mut transaction, "delivery").await?;
         }
@@ -272,6 +275,11 @@ impl Rules {
         let truth = &opening.truth;
         let phase = truth.phase(now);
         let is_shut = matches!(phase, Phase::Closed | Phase::Withdrawn);
+        let shut = is_shut.then(|| truth.door_shuts_at().unwrap_or(opening.position.time));
+        // What was promised is only a number by then, and nothing new is.
+        if shut.is_some_and(|shut| shut < self.keep_alerts.before(now)) {
+            return None;
+        }
         let dated = truth.opened_at.is_some() || truth.facts.opens.is_some();
         Some(Registrants {
             about,
@@ -285,7 +293,7 @@ impl Rules {
             exactly: self.prospect(opening, Registered::Exactly, now),
             part_of: self.prospect(opening, Registered::Within, now),
             promise: dated,
-            registered_before: is_shut.then(|| truth.door_shuts_at().unwrap_or(opening.position.time)),
+            registered_before: shut,
             only_promises: phase == Phase::Closed,
             today: now.with_timezone(&self.policy.rhythm.zone).date_naive(),
             now,

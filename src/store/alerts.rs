@@ -369,7 +369,7 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
          from (
              select e.*, o.subject, o.posting, o.cycle,
                  case when a.promise and a.outcome is null then case e.reason
-                     when 'unreachable' then case p.state when 'suppressed' then 'suppressed' else 'unsubscribed' end
+                     when 'unreachable' then case when p.state in ('suppressed', 'lapsed') then p.state else 'unsubscribed' end
                      when 'no-longer-wanted' then 'unregistered'
                      -- What never opened was not missed.
                      when 'expired' then case when o.opened_at is null then 'withdrawn' else 'expired' end

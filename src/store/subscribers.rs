@@ -12,7 +12,7 @@ use crate::domain::criteria::Criteria;
 use crate::domain::email::{AddressError, EmailAddress};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::{Person, Registration, Search};
-use crate::store::{self, Result, alerts, criteria, preferences};
+use crate::store::{self, Result, alerts, criteria, preferences, returning};
 
 /// What an import changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,8 +34,9 @@ impl std::ops::AddAssign for Imported {
 }
 
 /// Adds people and what they asked for. A person who is there already keeps
-/// everything and gains what is new; a search of the same name is replaced; a
-/// person who stopped stays stopped.
+/// everything and gains what is new; a search of the same name is replaced. A
+/// person who stopped stays stopped, unless they only did not answer when they
+/// were asked whether they still want to hear, and have agreed again since.
 ///
 /// # Errors
 ///
@@ -45,7 +46,7 @@ pub async fn import(
     people: &[Person],
     now: DateTime<Utc>,
 ) -> Result<Imported> {
-    let people = merged(people);
+    let mut people = merged(people);
     let lookups: Vec<String> = people.keys().cloned().collect();
     let each = || people.values();
     let new = sqlx::query(
@@ -66,6 +67,8 @@ pub async fn import(
             .into_iter()
             .collect();
     let id_of = |person: &Person| ids.get(&person.address.lookup()).copied();
+    let keys: Vec<i64> = ids.values().copied().collect();
+    returning::hold(&mut *connection, &keys).await?;
 
     let known: Vec<(i64, &Person)> = each().filter_map(|person| Some((id_of(person)?, person))).collect();
     let mut changed = preferences::keep(&mut *connection, &known, now).await?;
@@ -83,8 +86,12 @@ pub async fn import(
     .execute(&mut *connection)
     .await?;
 
+    let lapsed = returning::come_back(&mut *connection, &keys, now).await?;
+    people.retain(|_, person| id_of(person).is_none_or(|id| !lapsed.contains(&id)));
+    let each = || people.values();
     let asked: Vec<&Criteria> = each().flat_map(|p| &p.searches).map(|search| &search.criteria).collect();
     let criteria = criteria::ensure(connection, &asked).await?;
+    let known: Vec<(i64, &Person)> = each().filter_map(|person| Some((id_of(person)?, person))).collect();
     let (changed_searches, other_rhythm) = save(&mut *connection, &known, &criteria).await?;
     preferences::changed_rhythm(&mut *connection, &other_rhythm, now).await?;
     changed.extend(other_rhythm);

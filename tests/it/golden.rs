@@ -12,7 +12,7 @@ use crate::harness::people::{curious, person, with_sample_searches};
 use crate::harness::{Delivered, Road, TESTER};
 
 /// Compares the headers, the text and the HTML of a mail with the files of that name.
-fn is_golden(name: &str, mail: &ReceivedMail) {
+pub(crate) fn is_golden(name: &str, mail: &ReceivedMail) {
     let headers: Vec<String> =
         mail.headers().iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let headers = headers.join("\n") + "\n";
@@ -35,7 +35,7 @@ fn is_golden(name: &str, mail: &ReceivedMail) {
 }
 
 /// Makes the Message-ID the same in each run.
-async fn known_person(road: &Road) {
+pub(crate) async fn known_person(road: &Road) {
     road.sql("update subscribers set public_id = '6f1c9e4e-5d0b-4c53-9a52-9b1f0a3c7d11'").await;
 }
 
