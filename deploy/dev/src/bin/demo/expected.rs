@@ -210,25 +210,18 @@ impl<'a> Expected<'a> {
             let asking = asking(person, memory.said.as_ref(), truth, self.taxonomy);
             memory.turn = None;
             let (kind, part) = match &memory.said {
-                None if truth.phase(now) == Phase::Open && turn.how.is_digest() => {
-                    (DIGEST, part_of_the_new(person, &asking, truth, now))
-                }
-                None if truth.phase(now) == Phase::Open => ("vacancy-alert", ""),
-                None if has_missed(person, truth) => {
-                    // Who was to hear at once hears of that with the next digest.
-                    let shut = settled(truth).max(now - Duration::seconds(1));
-                    match digest(person, &asking, shut).filter(|at| *at > now) {
-                        Some(at) if !turn.how.is_digest() => {
-                            memory.turn = Some(Turn { at, how: How::Digest });
-                            continue;
-                        }
-                        _ => (DIGEST, "Opened and closed"),
+                None => match unheard(person, &asking, truth, turn, now) {
+                    Unheard::Mail => ("vacancy-alert", ""),
+                    Unheard::Digest(part) => (DIGEST, part),
+                    Unheard::Later(turn) => {
+                        memory.turn = Some(turn);
+                        continue;
                     }
-                }
-                None => {
-                    due.over.push((person.address.as_str().to_owned(), id));
-                    continue;
-                }
+                    Unheard::Over => {
+                        due.over.push((person.address.as_str().to_owned(), id));
+                        continue;
+                    }
+                },
                 Some(said) => match news(&said.truth, truth, now) {
                     Some(News::MovedLater) if turn.how.is_digest() => (DIGEST, "Changed"),
                     Some(news) => (news.kind(), ""),
@@ -320,6 +313,35 @@ impl<'a> Expected<'a> {
     }
 }
 
+/// What somebody hears who has heard nothing of it, when their turn has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Unheard {
+    /// That it is open, in a mail of its own.
+    Mail,
+    /// A line in this part of the digest.
+    Digest(&'static str),
+    /// Nothing yet.
+    Later(Turn),
+    /// Nothing.
+    Over,
+}
+
+fn unheard(person: &Person, asking: &[&Search], truth: &Truth, turn: Turn, now: DateTime<Utc>) -> Unheard {
+    if truth.phase(now) == Phase::Open {
+        let part = || part_of_the_new(person, asking, truth, now);
+        return if turn.how.is_digest() { Unheard::Digest(part()) } else { Unheard::Mail };
+    }
+    if !has_missed(person, truth) {
+        return Unheard::Over;
+    }
+    // Who was to hear at once hears of that with the next digest.
+    let before_now = now - Duration::seconds(1);
+    match digest(person, asking, settled(truth).max(before_now)) {
+        Some(at) if at > now && !turn.how.is_digest() => Unheard::Later(Turn { at, how: How::Digest }),
+        _ => Unheard::Digest("Opened and closed"),
+    }
+}
+
 /// What shuts before the next digest, or within three days, closes soon.
 fn part_of_the_new(person: &Person, asking: &[&Search], truth: &Truth, now: DateTime<Utc>) -> &'static str {
     let next = digest(person, asking, now).map_or(now + SOON, |next| next.max(now + SOON));
@@ -363,6 +385,8 @@ fn amiss<'l>(letter: &'l Letter, topics: &BTreeMap<String, Topic>) -> impl Itera
 
 #[cfg(test)]
 mod tests {
+    use jobalerts::domain::truth::{CloseReason, State};
+
     use super::*;
 
     const RIGHT: &str = r#"your searches "one" and "two""#;
@@ -438,5 +462,29 @@ mod tests {
             assert_eq!(problems(digest(wrong)), ["mail 1 tells of other vacancies"]);
         }
         assert_eq!(problems(letter("ann", RIGHT)).len(), 2);
+    }
+
+    #[test]
+    fn who_was_to_hear_at_once_and_did_not_finds_it_in_the_next_digest() {
+        let at = |text: &str| -> DateTime<Utc> { text.parse().expect("is a moment") };
+        let person = crate::turn::tests::person("immediate", r#","pause":{"until":"2024-03-04"}"#);
+        let (asking, now) = ([&person.searches[0]], at("2024-03-04T10:00:00Z"));
+        let shut = |shut_at, reason: Option<CloseReason>| Truth {
+            state: State::Closed,
+            shut_at: Some(at(shut_at)),
+            close_reason: reason,
+            ..crate::news::tests::truth()
+        };
+        let heard = |truth: &Truth, how, now| unheard(&person, &asking, truth, Turn { at: now, how }, now);
+        let filled = shut("2024-03-04T09:50:00Z", Some(CloseReason::Filled));
+        let tomorrow = Turn { at: at("2024-03-05T08:00:00Z"), how: How::Digest };
+        assert_eq!(heard(&filled, How::AfterTheNight, now), Unheard::Later(tomorrow));
+        assert_eq!(heard(&filled, How::Digest, tomorrow.at), Unheard::Digest("Opened and closed"));
+        let quiet = shut("2024-03-04T09:50:00Z", Some(CloseReason::OnHold));
+        assert_eq!(heard(&quiet, How::Digest, tomorrow.at), Unheard::Over);
+        let while_paused = shut("2024-03-03T12:00:00Z", None);
+        assert_eq!(heard(&while_paused, How::AfterThePause, now), Unheard::Over);
+        assert_eq!(heard(&crate::news::tests::truth(), How::AtOnce, now), Unheard::Mail);
+        assert_eq!(heard(&crate::news::tests::truth(), How::Digest, now), Unheard::Digest("New"));
     }
 }

@@ -1,7 +1,7 @@
 //! The demo: the real program on real servers, with mails that go to a catcher in this process.
 //!
-//! In the first act it plays a few weeks of vacancies as a rehearsal, with the clock set, then starts the daemon with
-//! the machine's clock and feeds it the same events again, new ones and garbage. In the second, two routes get a date,
+//! In the first act it plays a few weeks of vacancies as a rehearsal, with the clock set, then starts the daemon,
+//! whose clock goes, and feeds it the same events again, new ones and garbage. In the second, two routes get a date,
 //! open and shut, and 300 people were promised to hear of it. It tells what happened and why, holds every mail and
 //! every promise against what it worked out by itself, and fails if there is a difference. `make demo` runs it.
 //!

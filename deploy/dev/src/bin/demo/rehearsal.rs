@@ -100,7 +100,11 @@ fn tell_changed(kept: &Kept, before: Option<i32>, changed: &Changed, now: DateTi
         if !changed.again.is_empty() {
             let hears = changed.again.iter().map(|(turn, people)| {
                 let when = if turn.at <= now { "now".to_owned() } else { format!("on {}", moment(turn.at)) };
-                let how = if turn.how.is_digest() { ", with their digest" } else { "" };
+                let how = match turn.how {
+                    How::Unhurried => ", in a mail of its own",
+                    how if how.is_digest() => ", with their digest",
+                    _ => "",
+                };
                 let hear = if *people == 1 { "hears" } else { "hear" };
                 format!("{people} {hear} of it {when}{how}")
             });
@@ -201,10 +205,8 @@ pub(crate) fn tell_matched(matched: &Matched, people: usize) {
             paragraph(4, when);
         }
         for Asking { address, turn, names, chosen } in later {
-            let mut names = quoted(names.iter().map(String::as_str));
-            if let Some(chosen) = chosen {
-                names.push_str(&format!(" ({chosen})"));
-            }
+            let chosen = chosen.as_ref().map(|chosen| format!(" ({chosen})")).unwrap_or_default();
+            let names = quoted(names.iter().map(String::as_str)) + &chosen;
             row(6, &[address, &moment(turn.at), &names], &[24, 21]);
         }
     }

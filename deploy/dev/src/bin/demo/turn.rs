@@ -99,10 +99,10 @@ pub(crate) fn chosen(person: &Person, turn: Turn) -> Option<String> {
         }
         How::Digest => person.digest.map(|choice| {
             let day = choice.day.map(|day| day.to_string());
-            let time = choice.time.map(|time| format!("at {}", hour(time)));
+            let time = choice.time.map(|time| hour(time).to_string());
             let working = choice.working_days.then(|| "on working days".to_owned());
             let words: Vec<String> = [day, time, working].into_iter().flatten().collect();
-            format!("chose {}", words.join(" "))
+            format!("chose {}", words.join(", "))
         }),
         How::AtOnce => {
             let time = turn.at.with_timezone(&LONDON).time();
@@ -158,7 +158,7 @@ fn night_ends(person: &Person, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use jobalerts::domain::facts::Closing;
     use jobalerts::domain::taxonomy::Taxonomy;
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     /// Somebody with one search, who chose this.
-    fn person(cadence: &str, chosen: &str) -> Person {
+    pub(crate) fn person(cadence: &str, chosen: &str) -> Person {
         let consent = r#""consent":{"wordingVersion":"1","at":"2023-01-01T00:00:00Z","source":"page"}"#;
         let search = format!(r#"{{"name":"all","cadence":"{cadence}","where":{{}}}}"#);
         let line = format!(r#"{{"email":"ann@example.org","searches":[{search}],{consent}{chosen}}}"#);

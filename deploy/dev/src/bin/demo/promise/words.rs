@@ -75,6 +75,6 @@ pub(super) const REMINDER: Word = Word {
     knew: Knows::Open,
     outcome: None,
     asked: true,
-    says: &["noon on Tuesday 19 March 2024"],
+    says: &["noon tomorrow, Tuesday 19 March 2024", "You asked to be reminded"],
     ..OPEN
 };
