@@ -208,7 +208,7 @@ async fn tell_again(
         let Some(truth) = truths.get(&(page.opening_id, group.told_revision)) else { continue };
         let phase = value_of(&group.told_phase, || format!("alerts of opening {}", page.opening_id))?;
         let told = Told { truth, phase, at: DateTime::UNIX_EPOCH, reminded: true };
-        let situation = rules.situation(opening, Some(told), anybody(Registered::Exactly), now);
+        let situation = situation(opening, Some(told), anybody(Registered::Exactly), now);
         match alert::next_word(&situation, &rules.policy) {
             Word::Say(_) => due.push((group, now)),
             Word::Wait(until) => due.push((group, first.map_or(until, |first| until.min(first)))),
@@ -304,7 +304,7 @@ impl Rules {
     /// nothing.
     fn prospect(&self, opening: &Opening, registered: Registered, now: DateTime<Utc>) -> Prospect {
         let wish = Wish { search: None, ..anybody(registered) };
-        match alert::next_word(&self.situation(opening, None, wish, now), &self.policy) {
+        match alert::next_word(&situation(opening, None, wish, now), &self.policy) {
             Word::Say(_) => Prospect::Due(now),
             Word::Wait(until) => Prospect::Due(until),
             Word::Nothing => Prospect::Quiet,
@@ -326,7 +326,7 @@ impl Rules {
         let mut ended = None;
         for cadence in cadences.iter().filter(|cadence| **cadence != Cadence::Paused) {
             let wish = Wish { search: Some(*cadence), ..Wish::default() };
-            let situation = self.situation(opening, None, wish, now);
+            let situation = situation(opening, None, wish, now);
             let word = alert::word_without_guards(&situation, &self.policy);
             let at = match alert::next_word(&situation, &self.policy) {
                 Word::Say(_) => now,
@@ -348,18 +348,17 @@ impl Rules {
         }
         Some(alerts::Searched { due, ended })
     }
+}
 
-    /// Someone who may be told anything, and has chosen nothing.
-    fn situation<'a>(
-        &self,
-        opening: &'a Opening,
-        told: Option<Told<'a>>,
-        wish: Wish,
-        now: DateTime<Utc>,
-    ) -> Situation<'a> {
-        let (standing, preferences) = (Standing::Tester, Preferences::default());
-        Situation { opening, told, wish, standing, preferences, now }
-    }
+/// Someone who may be told anything, and has chosen nothing.
+fn situation<'a>(
+    opening: &'a Opening,
+    told: Option<Told<'a>>,
+    wish: Wish,
+    now: DateTime<Utc>,
+) -> Situation<'a> {
+    let (standing, preferences) = (Standing::Tester, Preferences::default());
+    Situation { opening, told, wish, standing, preferences, now }
 }
 
 async fn report_unmapped(

@@ -85,7 +85,7 @@ impl Rules {
             Some((from, to)) => QuietHours::between(from, to),
             None => self.quiet_hours,
         };
-        Preferences { quiet_hours, pause, rhythm_since: addressee.rhythm_since }
+        Preferences { quiet_hours, pause, digests: addressee.digests, rhythm_since: addressee.rhythm_since }
     }
 }
 

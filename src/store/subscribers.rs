@@ -7,12 +7,13 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::domain::cadence::Cadence;
+use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::criteria::Criteria;
 use crate::domain::email::{AddressError, EmailAddress};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::{Person, Registration, Search};
-use crate::store::{self, Result, alerts, criteria, preferences, returning};
+use crate::store::preferences::{self, Chosen};
+use crate::store::{self, Result, alerts, criteria, returning};
 
 /// What an import changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -238,6 +239,8 @@ pub struct Addressee {
     pub paused_until: Option<NaiveDate>,
     /// ...and whether registrations rest, too.
     pub pause_registrations: bool,
+    /// What they chose of their digests.
+    pub digests: Choice,
     /// When they last chose another rhythm.
     pub rhythm_since: Option<DateTime<Utc>>,
     /// The searches that are not paused.
@@ -297,11 +300,13 @@ pub async fn addressees(
         quiet_to: Option<NaiveTime>,
         paused_until: Option<NaiveDate>,
         pause_registrations: bool,
+        #[sqlx(flatten)]
+        digests: Chosen,
         rhythm_since: Option<DateTime<Utc>>,
     }
     let rows: Vec<Row> = sqlx::query_as(
         "select id, public_id, address, discreet, quiet_from, quiet_to, paused_until, pause_registrations,
-                rhythm_since,
+                digest_time, digest_day, digest_working_days, rhythm_since,
                 state = 'active' and exists (select from consents c where c.subscriber_id = s.id) as reachable
          from subscribers s where id = any($1) order by id",
     )
@@ -354,6 +359,7 @@ pub async fn addressees(
             quiet_hours: row.quiet_from.zip(row.quiet_to),
             paused_until: row.paused_until,
             pause_registrations: row.pause_registrations,
+            digests: row.digests.choice(),
             rhythm_since: row.rhythm_since,
             searches: of_person.remove(&row.id).unwrap_or_default(),
             registrations: registrations.remove(&row.id).unwrap_or_default(),

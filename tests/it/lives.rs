@@ -146,7 +146,7 @@ impl Lives {
             return;
         }
         let lot = self.random.random_range(0..open.len());
-        let vacancy = &mut open[lot];
+        let vacancy = &mut *open[lot];
         vacancy.version += 1;
         let reference = vacancy.reference.as_str();
         let event = match self.random.random_range(0..4) {
