@@ -181,7 +181,6 @@ async fn happens(ground: &Ground, at: DateTime<Utc>, events: Vec<(String, Vec<u8
     let all = ground.count("select count(*) from events").await? + events.len() as u64;
     let later = at + chrono::Duration::minutes(5);
     let daemon = rehearsal(ground, &["run", "--stages", "intake,matching"], later, &[])?;
-    ground.count("select count(*) from pg_database").await?;
     until(Duration::from_millis(100), async || Ok(ground.publish(&events).await.is_ok())).await?;
     until(Duration::from_millis(100), async || {
         let taken = ground.count("select count(*) from events").await? == all;
