@@ -1,6 +1,6 @@
 //! The vacancies of the events.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::{Value, json};
 
 /// What a vacancy is advertised with.
@@ -35,25 +35,59 @@ pub(crate) fn event(reference: &str, says: Says, now: DateTime<Utc>) -> anyhow::
         Says::Open => now - Duration::minutes(5),
         Says::OldNews => now - Duration::days(365),
     };
-    let event = json!({
-        "specversion": "1.0",
-        "id": format!("{reference}-1"),
-        "source": "/careers/ats",
-        "type": "vacancy.opened",
-        "subject": format!("vacancy/{reference}"),
-        "time": since.to_rfc3339(),
-        "datacontenttype": "application/json",
-        "entityversion": 1,
-        "deploymentenv": "prod",
-        "testevent": false,
-        "data": data(reference, since),
-    });
-    Ok(("vacancy.opened".to_owned(), serde_json::to_vec(&event)?))
+    about(reference, 1, "vacancy.opened", since, &data(reference, since))
 }
 
-/// What the event says of the vacancy.
+/// An event about a vacancy: routing key and body.
+pub(crate) fn about(
+    reference: &str,
+    version: u32,
+    kind: &str,
+    time: DateTime<Utc>,
+    data: &Value,
+) -> anyhow::Result<(String, Vec<u8>)> {
+    let event = json!({
+        "specversion": "1.0",
+        "id": format!("{reference}-{version}"),
+        "source": "/careers/ats",
+        "type": kind,
+        "subject": format!("vacancy/{reference}"),
+        "time": time.to_rfc3339(),
+        "datacontenttype": "application/json",
+        "entityversion": version,
+        "deploymentenv": "prod",
+        "testevent": false,
+        "data": data,
+    });
+    Ok((kind.to_owned(), serde_json::to_vec(&event)?))
+}
+
+/// That it closes at the end of another day.
+pub(crate) fn corrected(closes: NaiveDate, time: DateTime<Utc>) -> Value {
+    json!({
+        "changes": [{ "field": "closing", "to": { "value": closes, "precision": "date" }, "material": true }],
+        "effectiveAt": time.to_rfc3339(),
+        "observedAt": time.to_rfc3339(),
+    })
+}
+
+/// That it is shut.
+pub(crate) fn closed(time: DateTime<Utc>) -> Value {
+    json!({
+        "reason": "oversubscribed",
+        "closedAt": time.to_rfc3339(),
+        "effectiveAt": time.to_rfc3339(),
+        "observedAt": time.to_rfc3339(),
+    })
+}
+
+/// What the event that opens the vacancy says of it, with two weeks to apply.
 pub(crate) fn data(reference: &str, since: DateTime<Utc>) -> Value {
-    let closes = (since + Duration::days(14)).date_naive();
+    closing_on((since + Duration::days(14)).date_naive(), reference, since)
+}
+
+/// The same with another last day.
+pub(crate) fn closing_on(closes: NaiveDate, reference: &str, since: DateTime<Utc>) -> Value {
     json!({
         "posting": {
             "@context": "https://schema.org",

@@ -4,23 +4,27 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use jobalerts::compose::{Composer, Item, MailKind, MessageId, Recipient, Sender};
+use chrono::{DateTime, Utc};
+use jobalerts::compose::{Composer, Digest, Item, MailKind, MessageId, Recipient, Sender};
 use jobalerts::config::Config;
-use jobalerts::domain::alert::Notice;
+use jobalerts::domain::alert::{Notice, Told};
+use jobalerts::domain::difference::Field;
 use jobalerts::domain::history::{Event, Position, openings};
 use jobalerts::domain::subject::{Kind, Subject};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;
-use jobalerts::domain::truth::Truth;
+use jobalerts::domain::truth::{Phase, Truth};
 use jobalerts::intake::wire::{self, Reading};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::adverts;
 use crate::ground::now;
-use crate::report::{Report, grouped, time};
+use crate::report::{Report, grouped, per_second, rate, time};
 
 /// How long each thing is done over and over.
 const ENOUGH: Duration = Duration::from_millis(700);
@@ -38,8 +42,109 @@ pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
         let what = format!("writing a mail of {vacancies} vacancies ({} octets)", grouped(octets as f64));
         report.add(what, time(each));
     }
+    digests(&config, &composer, report)?;
     report.add("what an advert answers to", time(timed(|| Terms::of(&truth.facts, &taxonomy))));
     Ok(())
+}
+
+/// Digests of six, on one thread and on two.
+fn digests(config: &Config, composer: &Composer, report: &mut Report) -> anyhow::Result<()> {
+    let six = Six::new(config)?;
+    let octets = six.written(composer)?.len();
+    for threads in [1, 2] {
+        let written = AtomicU64::new(0);
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while begun.elapsed() < 3 * ENOUGH {
+                        black_box(six.written(composer).is_ok());
+                        written.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let rate = rate(written.into_inner(), begun.elapsed());
+        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+        let what = format!("writing digests of six ({} octets), {threads} at a time", grouped(octets as f64));
+        if threads == 1 {
+            report.add(what, per_second(rate));
+        } else {
+            report.aim(what, per_second(rate), "over 1,000/s on two cores", rate > 1_000.0);
+        }
+    }
+    Ok(())
+}
+
+/// What a digest tells: one that closes soon, three that are new, one that has
+/// changed, and one that came and went.
+struct Six {
+    subjects: Vec<Subject>,
+    truths: Vec<Truth>,
+    told: Truth,
+    notices: Vec<Notice>,
+    at: DateTime<Utc>,
+}
+
+impl Six {
+    fn new(config: &Config) -> anyhow::Result<Self> {
+        let at = now();
+        let since = at - chrono::Duration::hours(12);
+        let closing = |days: i64| (at + chrono::Duration::days(days)).date_naive();
+        let open = |number: usize, days| {
+            let reference = format!("ROAD-{number}");
+            let data = adverts::closing_on(closing(days), &reference, since);
+            vec![(1, "vacancy.opened", since, data)]
+        };
+        let mut gone = open(5, 20);
+        let shut = at - chrono::Duration::hours(6);
+        gone.push((2, "vacancy.closed", shut, adverts::closed(shut)));
+        let told = so(config, &open(4, 20))?;
+        let mut changed = open(4, 20);
+        changed.push((2, "vacancy.corrected", shut, adverts::corrected(closing(25), shut)));
+        let truths = [open(0, 1), open(1, 20), open(2, 14), open(3, 10), changed, gone];
+        Ok(Self {
+            subjects: (0..6)
+                .map(|number| format!("vacancy/ROAD-{number}").parse().map_err(anyhow::Error::from))
+                .collect::<anyhow::Result<_>>()?,
+            truths: truths.iter().map(|events| so(config, events)).collect::<anyhow::Result<_>>()?,
+            told,
+            notices: vec![
+                Notice::Open,
+                Notice::Open,
+                Notice::Open,
+                Notice::Open,
+                Notice::Corrected(vec![Field::Closing]),
+                Notice::Missed,
+            ],
+            at,
+        })
+    }
+
+    fn written(&self, composer: &Composer) -> anyhow::Result<Vec<u8>> {
+        let told = Told {
+            truth: &self.told,
+            phase: Phase::Open,
+            at: self.at - chrono::Duration::hours(9),
+            reminded: false,
+        };
+        let items = self.subjects.iter().zip(&self.truths).zip(&self.notices);
+        let items = items.map(|((subject, truth), notice)| Item {
+            subject,
+            truth,
+            told: matches!(notice, Notice::Corrected(_)).then_some(told),
+            notice,
+            searches: vec!["My search"],
+            registration: None,
+            no_longer_matches: false,
+            test: false,
+        });
+        let digest = Digest { items: items.collect(), soon: self.at + chrono::Duration::hours(72), rest: 0 };
+        let keys: Vec<String> = self.subjects.iter().map(|subject| format!("{subject}/1")).collect();
+        let told = keys.iter().map(|key| (key.as_str(), 1));
+        let id = MessageId::of(Uuid::from_u128(1829), MailKind::Digest.name(), told, composer.domain());
+        Ok(composer.digest(&recipient()?, &digest, &id, self.at)?.to_bytes())
+    }
 }
 
 /// A mail of one vacancy, as the octets that leave.
@@ -55,20 +160,33 @@ fn composer(config: &Config, taxonomy: &Arc<Taxonomy>) -> anyhow::Result<Compose
 
 /// What is so by the event that opens the vacancy.
 pub(crate) fn truth(config: &Config) -> anyhow::Result<Truth> {
-    let reading = Reading { zone: config.time.zone };
     let now = now();
-    let happening = wire::happening("vacancy.opened", &adverts::data("ROAD-1", now), &reading);
-    let event = Event {
-        id: 1,
-        position: Position { version: Some(1), time: now },
-        effective_at: now,
-        seen_at: now,
-        test: false,
-        zone: config.time.zone,
-        happening: happening.ok().context("the advert of the events cannot be read")?,
-    };
-    let mut openings = openings(Kind::Vacancy, &[event], config.guards.settling().flap_window);
-    Ok(openings.pop().context("the event opens nothing")?.truth)
+    so(config, &[(1, "vacancy.opened", now, adverts::data("ROAD-1", now))])
+}
+
+/// What is so by these events about a vacancy: version, type, time and data.
+fn so(config: &Config, events: &[(i64, &str, DateTime<Utc>, Value)]) -> anyhow::Result<Truth> {
+    let reading = Reading { zone: config.time.zone };
+    let events = events.iter().map(|(version, kind, time, data)| {
+        let happening = wire::happening(kind, data, &reading);
+        Ok(Event {
+            id: *version,
+            position: Position { version: Some(*version), time: *time },
+            effective_at: *time,
+            seen_at: *time,
+            test: false,
+            zone: config.time.zone,
+            happening: happening.ok().context("an event cannot be read")?,
+        })
+    });
+    let events = events.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut openings = openings(Kind::Vacancy, &events, config.guards.settling().flap_window);
+    Ok(openings.pop().context("the events open nothing")?.truth)
+}
+
+fn recipient() -> anyhow::Result<Recipient> {
+    let address = "person.123456@mail7.example".parse();
+    Ok(Recipient { address: address.ok().context("the address cannot be read")?, discreet: false })
 }
 
 fn written(composer: &Composer, truth: &Truth, vacancies: usize) -> anyhow::Result<Vec<u8>> {
@@ -83,8 +201,7 @@ fn written(composer: &Composer, truth: &Truth, vacancies: usize) -> anyhow::Resu
         no_longer_matches: false,
         test: false,
     };
-    let address = "person.123456@mail7.example".parse();
-    let to = Recipient { address: address.ok().context("the address cannot be read")?, discreet: false };
+    let to = recipient()?;
     let (kind, told) = (MailKind::VacancyAlert, [("vacancy/ROAD-1/1", 1)]);
     let id = MessageId::of(Uuid::from_u128(1829), kind.name(), told.into_iter(), composer.domain());
     let items = vec![item; vacancies];

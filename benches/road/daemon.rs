@@ -44,9 +44,18 @@ impl Program {
 
     /// The most memory it has had so far, in octets.
     pub(crate) fn peak(&self) -> anyhow::Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory it has now, in octets.
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, which: &str) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = peak.and_then(|peak| peak.split_ascii_whitespace().next());
+        let memory = status.lines().find_map(|line| line.strip_prefix(which));
+        let kilobytes = memory.and_then(|memory| memory.split_ascii_whitespace().next());
         Ok(kilobytes.context("the program has ended; see its log")?.parse::<u64>()? * 1024)
     }
 

@@ -23,6 +23,7 @@ mod matching;
 mod population;
 mod report;
 mod sink;
+mod tick;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,9 @@ struct Options {
     /// How much of it: `small` only shows that the measuring works.
     #[arg(long, value_enum, default_value_t = Scale::Full)]
     scale: Scale,
+    /// How many people are due at the tick, if not as many as the scale says.
+    #[arg(long)]
+    people: Option<u32>,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -58,6 +62,8 @@ enum Part {
     Match,
     /// From alerts to mails at the mail server.
     Mails,
+    /// A digest for everybody, at one tick of a schedule.
+    Tick,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,6 +87,8 @@ struct Sizes {
     rounds: usize,
     /// Mails that `smtp-source` sends each time.
     mails: usize,
+    /// People who are due at one tick.
+    people: u32,
 }
 
 impl Scale {
@@ -92,10 +100,16 @@ impl Scale {
                 events: 20_000,
                 rounds: 5,
                 mails: 20_000,
+                people: 300_000,
             },
-            Self::Small => {
-                Sizes { criteria: 1_000, searches: [2_000, 10_000], events: 3_000, rounds: 2, mails: 1_000 }
-            }
+            Self::Small => Sizes {
+                criteria: 1_000,
+                searches: [2_000, 10_000],
+                events: 3_000,
+                rounds: 2,
+                mails: 1_000,
+                people: 3_000,
+            },
         }
     }
 }
@@ -118,9 +132,11 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     if wanted(Part::Compose) {
         compose::measure(&mut report)?;
     }
-    if [Part::Intake, Part::Import, Part::Match, Part::Mails].into_iter().any(wanted) {
+    if [Part::Intake, Part::Import, Part::Match, Part::Mails, Part::Tick].into_iter().any(wanted) {
         let ground = Ground::prepare().await?;
-        let measured = on_the_road(&ground, options.scale.sizes(), wanted, &mut report).await;
+        let mut sizes = options.scale.sizes();
+        sizes.people = options.people.unwrap_or(sizes.people);
+        let measured = on_the_road(&ground, sizes, wanted, &mut report).await;
         ground.clear().await?;
         measured?;
     }
@@ -137,6 +153,9 @@ async fn on_the_road(
     report.machine(&ground.machine().await?);
     if wanted(Part::Intake) {
         intake::measure(ground, sizes, report).await?;
+    }
+    if wanted(Part::Tick) {
+        tick::measure(ground, sizes.people, report).await?;
     }
     if ![Part::Import, Part::Match, Part::Mails].into_iter().any(&wanted) {
         return Ok(());

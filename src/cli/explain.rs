@@ -215,7 +215,7 @@ async fn report(
             }
         })
         .collect();
-    let library = Library::read(&mut *connection, &due, &rules.taxonomy).await?;
+    let library = Library::read(&mut *connection, &due, &rules.taxonomy, &rules.shelf).await?;
     let revisions = explain::revisions(&mut *connection, &keys).await?;
     let each: Vec<(i64, i32)> =
         revisions.iter().map(|(opening, revision, _)| (*opening, *revision)).collect();

@@ -1,7 +1,7 @@
 //! What a person asks for and what they were told, as the comparison takes it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
@@ -42,12 +42,44 @@ impl Before {
     }
 }
 
+/// A truth, and what it answers to.
+type Known = (Arc<Truth>, Arc<Terms>);
+
+/// Truths that were read before, by opening and revision: what was so at a
+/// revision never changes. Which revision is the present one is read anew each
+/// time.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf(Mutex<HashMap<(i64, i32), Known>>);
+
+/// The most truths that are kept at hand: with the longest descriptions some
+/// 20 MB.
+const AT_HAND: usize = 500;
+
+impl Shelf {
+    /// All of these openings that are at hand, at whatever revision.
+    fn of_openings(&self, ids: &[i64]) -> HashMap<(i64, i32), Known> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = known.iter().filter(|((id, _), _)| ids.binary_search(id).is_ok());
+        wanted.map(|(key, known)| (*key, known.clone())).collect()
+    }
+
+    fn keep(&self, new: impl IntoIterator<Item = ((i64, i32), Known)>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, truth) in new {
+            if known.len() >= AT_HAND {
+                known.clear();
+            }
+            known.insert(key, truth);
+        }
+    }
+}
+
 /// The openings that people are due for, as they are now and as they were told.
 #[derive(Default)]
 pub(crate) struct Library {
     /// As they are now, by their keys.
-    pub(crate) kept: HashMap<i64, (Arc<Kept>, Terms)>,
-    told: HashMap<(i64, i32), (Arc<Truth>, Terms)>,
+    pub(crate) kept: HashMap<i64, (Arc<Kept>, Arc<Terms>)>,
+    told: HashMap<(i64, i32), Known>,
 }
 
 impl Library {
@@ -56,32 +88,37 @@ impl Library {
         connection: &mut PgConnection,
         due: &[Due],
         taxonomy: &Taxonomy,
+        shelf: &Shelf,
     ) -> store::Result<Self> {
         let mut ids: Vec<i64> = due.iter().map(|alert| alert.opening_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let kept = openings::by_id(&mut *connection, &ids).await?;
-        let mut revisions: Vec<(i64, i32)> =
+        let mut known = shelf.of_openings(&ids);
+        let truths = known.iter().map(|(key, (truth, _))| (*key, Arc::clone(truth))).collect();
+        let mut new: HashMap<(i64, i32), Known> = HashMap::new();
+        let mut kept = HashMap::new();
+        for opening in openings::by_id_knowing(&mut *connection, &ids, &truths).await? {
+            let key = (opening.id, opening.revision);
+            let (_, terms) = known.entry(key).or_insert_with(|| {
+                let truth = opening.opening.truth.clone();
+                let terms = Arc::new(Terms::of(&truth.facts, taxonomy));
+                new.entry(key).or_insert((Arc::new(truth), terms)).clone()
+            });
+            kept.insert(opening.id, (Arc::new(opening), Arc::clone(terms)));
+        }
+        let mut told: Vec<(i64, i32)> =
             due.iter().filter_map(|alert| Some((alert.opening_id, alert.told_revision?))).collect();
-        revisions.sort_unstable();
-        revisions.dedup();
-        let told = openings::truths(connection, &revisions).await?;
-        Ok(Self {
-            kept: kept
-                .into_iter()
-                .map(|kept| {
-                    let terms = Terms::of(&kept.opening.truth.facts, taxonomy);
-                    (kept.id, (Arc::new(kept), terms))
-                })
-                .collect(),
-            told: told
-                .into_iter()
-                .map(|(key, truth)| {
-                    let terms = Terms::of(&truth.facts, taxonomy);
-                    (key, (Arc::new(truth), terms))
-                })
-                .collect(),
-        })
+        told.sort_unstable();
+        told.dedup();
+        let unknown: Vec<(i64, i32)> = told.iter().copied().filter(|key| !known.contains_key(key)).collect();
+        for (key, truth) in openings::truths(connection, &unknown).await? {
+            let terms = Arc::new(Terms::of(&truth.facts, taxonomy));
+            new.insert(key, (Arc::new(truth), terms));
+        }
+        known.extend(new.iter().map(|(key, known)| (*key, known.clone())));
+        shelf.keep(new);
+        let told = told.into_iter().filter_map(|key| Some((key, known.get(&key)?.clone()))).collect();
+        Ok(Self { kept, told })
     }
 
     /// What was told by an alert, if anything was.

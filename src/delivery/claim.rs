@@ -2,14 +2,14 @@
 //! them again, decides what to say, and puts the mails into a worker's hands.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::compose::{MailKind, MessageId, Recipient};
 use crate::config::Config;
-use crate::delivery::asking::{Before, Library};
+use crate::delivery::asking::{Before, Library, Shelf};
 use crate::delivery::deciding::{Decided, Plan, UNREADABLE};
 use crate::domain::alert::{Manner, Notice, Pause, Policy, Preferences, Standing};
 use crate::domain::cadence::{Cadence, ScheduleName};
@@ -19,7 +19,7 @@ use crate::domain::subject::Kind;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::Phase;
 use crate::store;
-use crate::store::alerts::{self, Due, Wait};
+use crate::store::alerts::{self, Due, Marks, Wait};
 use crate::store::digests::{self, DayDigest, Had};
 use crate::store::mails::{self, Unfinished};
 use crate::store::openings::Kept;
@@ -40,6 +40,10 @@ pub struct Rules {
     pub quiet_hours: Option<QuietHours>,
     /// How many mails a day a person gets that are no haste.
     pub unhurried_a_day: usize,
+    /// What was read before and stays as it is.
+    pub(crate) shelf: Arc<Shelf>,
+    /// From where to look for who is due.
+    marks: Arc<Mutex<Marks>>,
 }
 
 impl Rules {
@@ -53,6 +57,8 @@ impl Rules {
             testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
             domain: domain.to_owned(),
             taxonomy,
+            shelf: Arc::default(),
+            marks: Arc::default(),
         }
     }
 
@@ -171,7 +177,9 @@ pub async fn claim(
     now: DateTime<Utc>,
 ) -> store::Result<Claim> {
     let mut transaction = pool.begin().await?;
-    let people = alerts::people_due(&mut transaction, now, limit).await?;
+    let mut marks = rules.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let people = alerts::people_due_from(&mut transaction, now, limit, &mut marks).await?;
+    *rules.marks.lock().unwrap_or_else(PoisonError::into_inner) = marks;
     if people.is_empty() {
         return Ok(Claim::default());
     }
@@ -183,7 +191,7 @@ pub async fn claim(
     // either not due any more, or known here and not claimed again.
     let soon = now + rules.policy.settling.settle;
     let due = alerts::due_of(&mut transaction, &people, soon).await?;
-    let library = Library::read(&mut transaction, &due, &rules.taxonomy).await?;
+    let library = Library::read(&mut transaction, &due, &rules.taxonomy, &rules.shelf).await?;
     let programmes = library.kept.values().any(|(kept, _)| kept.opening.kind == Kind::Programme);
     let addressees = subscribers::addressees(&mut transaction, &people, programmes).await?;
 

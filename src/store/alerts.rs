@@ -1,5 +1,8 @@
 //! Who is to be told of what, and what they were last told.
 
+use std::collections::HashSet;
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 
@@ -152,6 +155,35 @@ pub async fn tell_again(
 /// things together, most of all with a digest.
 const ROWS_EACH: i64 = 8;
 
+/// From where to look for who is due. What was done before it leaves dead
+/// entries in the index until Postgres cleans up, and a look past those of a
+/// hundred thousand digests takes longer than a claim. Where something became
+/// free or due before it, the next look from the beginning finds it.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// The first who was due at the last look, of those who need not wait for a
+    /// tick and of those who did.
+    first: [Option<(DateTime<Utc>, i64)>; 2],
+    /// When the last look from the beginning was, and how long it took.
+    whole: Option<(Instant, std::time::Duration)>,
+}
+
+impl Marks {
+    /// Everything is looked through at least so often, or for a small part of
+    /// the time.
+    const WHOLE_LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+    const PART_OF_THE_TIME: u32 = 10;
+
+    fn forget_when_old(&mut self) {
+        let old = |(at, took): (Instant, std::time::Duration)| {
+            at.elapsed() >= Self::WHOLE_LOOK_EVERY.max(took * Self::PART_OF_THE_TIME)
+        };
+        if self.whole.is_none_or(old) {
+            *self = Self::default();
+        }
+    }
+}
+
 /// People who are due at `now` and in nobody's hands, longest due first. Who is
 /// due for what was asked for at once comes before who is due for what waited
 /// for the tick of a schedule, except that a quarter of the places are theirs:
@@ -162,17 +194,33 @@ const ROWS_EACH: i64 = 8;
 ///
 /// When Postgres is away.
 pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<Vec<i64>> {
+    people_due_from(connection, now, limit, &mut Marks::default()).await
+}
+
+/// The same, from where the last look found the first of them. If nobody is due
+/// after that, there is nobody.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn people_due_from(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+    marks: &mut Marks,
+) -> Result<Vec<i64>> {
+    let limit = usize::try_from(limit).unwrap_or_default();
+    marks.forget_when_old();
     loop {
-        let mut held: Vec<i64> = Vec::new();
-        for (unhurried, share) in [(true, limit / 4), (false, limit), (true, limit)] {
-            let left = share - i64::try_from(held.len()).unwrap_or(share);
-            if left > 0 {
-                hold(&mut *connection, unhurried, now, left, &mut held).await?;
-            }
-        }
+        let from = marks.first;
+        let mut held = hold(&mut *connection, now, limit, marks).await?;
         held.sort_unstable();
         if held.is_empty() {
-            return Ok(held);
+            if from == [None, None] {
+                return Ok(held);
+            }
+            *marks = Marks::default();
+            continue;
         }
         // Between a statement's view of the tables and its lock on a person,
         // another worker may have claimed that person and committed.
@@ -191,55 +239,101 @@ pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit
     }
 }
 
-/// Holds so many more people who are due, past those that others hold.
+/// Somebody who is due: who, since when, and whether for what waited for a tick.
+type DueRow = (i64, DateTime<Utc>, bool);
+
+/// Holds so many people who are due, past those that others hold.
 async fn hold(
     connection: &mut PgConnection,
-    unhurried: bool,
     now: DateTime<Utc>,
-    mut places: i64,
-    held: &mut Vec<i64>,
-) -> Result<()> {
-    let mut seen = held.clone();
-    while places > 0 {
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "select a.subscriber_id
-             from alerts a
-             join subscribers p on p.id = a.subscriber_id
-             where a.unhurried = $3 and a.due_at <= $1 and a.subscriber_id <> all($4)
-               and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
-             order by a.due_at, a.subscriber_id
-             limit $2",
+    limit: usize,
+    marks: &mut Marks,
+) -> Result<Vec<i64>> {
+    let (mut held, mut held_of_ticks): (Vec<i64>, usize) = (Vec::new(), 0);
+    let mut seen: Vec<i64> = Vec::new();
+    let [at_once, of_ticks] = marks.first;
+    while held.len() < limit {
+        let places = limit - held.len();
+        let begun = Instant::now();
+        let rows: Vec<DueRow> = sqlx::query_as(
+            "select first.subscriber_id, first.due_at, kinds.unhurried
+             from (values (false, coalesce($4, '-infinity'), $5), (true, coalesce($6, '-infinity'), $7))
+                 as kinds (unhurried, due_at, subscriber_id)
+             cross join lateral (
+                 select a.subscriber_id, a.due_at
+                 from alerts a
+                 where a.unhurried = kinds.unhurried and a.due_at <= $1
+                   and (a.due_at, a.subscriber_id) >= (kinds.due_at, kinds.subscriber_id)
+                   and a.subscriber_id <> all($3)
+                   and exists (select from subscribers p where p.id = a.subscriber_id)
+                   and not exists (
+                       select from mails m where m.subscriber_id = a.subscriber_id and m.worker is not null)
+                 order by a.due_at, a.subscriber_id
+                 limit $2) first
+             order by kinds.unhurried, first.due_at, first.subscriber_id",
         )
         .bind(now)
-        .bind(places * ROWS_EACH)
-        .bind(unhurried)
+        .bind(i64::try_from(places).unwrap_or(i64::MAX).saturating_mul(ROWS_EACH))
         .bind(&seen)
+        .bind(at_once.map(|(due_at, _)| due_at))
+        .bind(at_once.map_or(0, |(_, person)| person))
+        .bind(of_ticks.map(|(due_at, _)| due_at))
+        .bind(of_ticks.map_or(0, |(_, person)| person))
         .fetch_all(&mut *connection)
         .await?;
-        let mut people: Vec<i64> = Vec::new();
-        for person in rows {
-            if people.len() < usize::try_from(places).unwrap_or_default() && !people.contains(&person) {
-                people.push(person);
+        if seen.is_empty() {
+            if marks.whole.is_none() {
+                marks.whole = Some((begun, begun.elapsed()));
             }
+            let first = |of_tick| rows.iter().find(|(.., unhurried)| *unhurried == of_tick);
+            marks.first = [false, true].map(|kind| first(kind).map(|(person, due_at, _)| (*due_at, *person)));
         }
+        let quarter = (limit / 4).saturating_sub(held_of_ticks);
+        let people = shared_out(&rows, places, quarter);
         if people.is_empty() {
             break;
         }
+        let ids: Vec<i64> = people.iter().map(|(person, _)| *person).collect();
         let ours: Vec<i64> = sqlx::query_scalar(
             "select id from subscribers where id = any($1) order by id for no key update skip locked",
         )
-        .bind(&people)
+        .bind(&ids)
         .fetch_all(&mut *connection)
         .await?;
-        let contended = ours.len() * 2 < people.len();
-        places -= i64::try_from(ours.len()).unwrap_or(places);
+        let contended = ours.len() * 2 < ids.len();
+        held_of_ticks += people.iter().filter(|(person, of_tick)| *of_tick && ours.contains(person)).count();
         held.extend(ours);
         if !contended {
             break;
         }
-        seen.extend(people);
+        seen.extend(ids);
     }
-    Ok(())
+    Ok(held)
+}
+
+/// Who gets the places, and whether for what waited for a tick: those have a
+/// quarter, and what nobody else needs. `rows` are those that did not wait
+/// first, and may name people several times.
+fn shared_out(rows: &[DueRow], places: usize, quarter: usize) -> Vec<(i64, bool)> {
+    let mut taken: HashSet<i64> = HashSet::new();
+    let mut some = |of_tick: bool, most: usize| -> Vec<(i64, bool)> {
+        let kind = rows.iter().filter(|(.., unhurried)| *unhurried == of_tick);
+        let mut people = Vec::new();
+        for (person, ..) in kind {
+            if people.len() == most {
+                break;
+            }
+            if taken.insert(*person) {
+                people.push((*person, of_tick));
+            }
+        }
+        people
+    };
+    let mut people = some(true, quarter.min(places));
+    for of_tick in [false, true] {
+        people.extend(some(of_tick, places - people.len()));
+    }
+    people
 }
 
 /// An alert whose word is due, or will be in a moment.
@@ -274,7 +368,10 @@ pub async fn due_of(connection: &mut PgConnection, people: &[i64], until: DateTi
     Ok(sqlx::query_as(
         "select a.subscriber_id, a.opening_id, a.due_at, a.told_revision, a.told_phase, a.told_at,
                 m.message_id as told_message_id, m.thread as told_thread, a.reminded_at is not null as reminded
-         from alerts a left join mails m on m.id = a.told_mail_id
+         from alerts a
+         -- One by one, never by reading the mails along: with old statistics that looks cheap, too.
+         left join lateral (
+             select t.message_id, t.thread from mails t where t.id = a.told_mail_id limit 1) m on true
          -- By person, never by due_at: while the statistics are older than a release, the planner
          -- would read all that are due instead. An `is true` takes that index away from it.
          where a.subscriber_id = any($1) and (a.due_at <= $2) is true

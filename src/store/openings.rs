@@ -1,6 +1,7 @@
 //! The truth about what people can be told of, and its history.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
@@ -74,7 +75,8 @@ struct Row {
     subject: String,
     posting: i32,
     cycle: Option<String>,
-    truth: Value,
+    /// None if it is known.
+    truth: Option<Value>,
     moved_at: Option<DateTime<Utc>>,
     moved_before_at: Option<DateTime<Utc>>,
     posted_at: DateTime<Utc>,
@@ -92,15 +94,20 @@ const COLUMNS: &str = "id, subject, posting, cycle, truth, moved_at, moved_befor
     news_time, news_seen, percent_full, test, version, event_time, revision";
 
 impl Row {
-    fn read(self) -> Result<Kept> {
+    fn read(self, known: Option<Truth>) -> Result<Kept> {
         let unreadable = |cause: String| StoreError::Row { row: format!("openings {}", self.id), cause };
         let subject: Subject =
             self.subject.parse().map_err(|error: NoSubject| unreadable(error.to_string()))?;
+        let truth = match known {
+            Some(truth) => truth,
+            None => serde_json::from_value(self.truth.unwrap_or_default())
+                .map_err(|error| unreadable(error.to_string()))?,
+        };
         let opening = Opening {
             kind: subject.kind,
             cycle: self.cycle,
             unnamed: false,
-            truth: serde_json::from_value(self.truth).map_err(|error| unreadable(error.to_string()))?,
+            truth,
             moves: Moves { last: self.moved_at, before: self.moved_before_at },
             begun: Heard { time: self.posted_at, seen: self.seen_at },
             news: Heard { time: self.news_time, seen: self.news_seen },
@@ -112,8 +119,8 @@ impl Row {
         Ok(Kept { id: self.id, subject, number: self.posting, revision: self.revision, opening })
     }
 
-    fn read_or_report(self) -> Option<Kept> {
-        self.read().inspect_err(|error| tracing::error!(%error, "an opening is left out")).ok()
+    fn read_or_report(self, known: Option<Truth>) -> Option<Kept> {
+        self.read(known).inspect_err(|error| tracing::error!(%error, "an opening is left out")).ok()
     }
 }
 
@@ -308,12 +315,37 @@ pub async fn absorb(connection: &mut PgConnection, later: i64, earlier: i64) -> 
 ///
 /// When Postgres is away.
 pub async fn by_id(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Kept>> {
+    by_id_knowing(connection, ids, &HashMap::new()).await
+}
+
+/// The same; what was so at these revisions is known, and not read again if it
+/// still is.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn by_id_knowing(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    known: &HashMap<(i64, i32), Arc<Truth>>,
+) -> Result<Vec<Kept>> {
+    let columns = COLUMNS.replace(
+        " truth,",
+        " case when (id, revision) in (select * from unnest($2::bigint[], $3::int[])) then null else truth end
+              as truth,",
+    );
     let rows: Vec<Row> =
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from openings where id = any($1)")))
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("select {columns} from openings where id = any($1)")))
             .bind(ids)
+            .bind(known.keys().map(|(id, _)| *id).collect::<Vec<_>>())
+            .bind(known.keys().map(|(_, revision)| *revision).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
-    Ok(rows.into_iter().filter_map(Row::read_or_report).collect())
+    let read = |row: Row| {
+        let truth = known.get(&(row.id, row.revision)).filter(|_| row.truth.is_none());
+        row.read_or_report(truth.map(|truth| Truth::clone(truth)))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// An opening that is to be matched.
@@ -354,7 +386,7 @@ pub async fn next_to_match(connection: &mut PgConnection) -> Result<Option<ToMat
         id: next.opening.id,
         cursor: next.match_cursor,
         is_new: next.is_new,
-        opening: next.opening.read(),
+        opening: next.opening.read(None),
     }))
 }
 
@@ -423,7 +455,7 @@ pub async fn live_cycles(connection: &mut PgConnection, now: DateTime<Utc>) -> R
     .bind(now - JUST_SHUT)
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().filter_map(Row::read_or_report).collect())
+    Ok(rows.into_iter().filter_map(|row| row.read_or_report(None)).collect())
 }
 
 /// Remembers up to which subscriber an opening is matched.

@@ -12,7 +12,7 @@ use crate::store::Result;
 use crate::store::openings::Kept;
 
 /// The opening that something happened about.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct About {
     /// What it is about: `programme/pc-dhep`.
     pub subject: String,
@@ -51,6 +51,22 @@ pub struct OutcomeEvent {
     pub data: Value,
 }
 
+/// What people were told of an opening in the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Telling<'a> {
+    /// What stands before the `@` of the Message-ID of one of their mails. A
+    /// mail tells of an opening once, so no other event has it.
+    pub mail: &'a str,
+    /// By which revision of the truth.
+    pub revision: i32,
+    /// In which kind of mail.
+    pub kind: &'a str,
+    /// What became of their promises by it, if they were such.
+    pub outcome: Option<&'a str>,
+    /// How many people they are.
+    pub people: u32,
+}
+
 /// What became of a promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PromiseOutcome<'a> {
@@ -66,21 +82,13 @@ pub struct PromiseOutcome<'a> {
 }
 
 impl OutcomeEvent {
-    /// One person was told of one opening: by which revision of the truth, in
-    /// which kind of mail, and what became of their promise by it, if it was
-    /// one. `mail` is what stands before the `@` of that mail's Message-ID.
+    /// People were told of one opening, and that was recorded together.
     #[must_use]
-    pub fn told(
-        about: &About,
-        mail: &str,
-        revision: i32,
-        kind: &str,
-        outcome: Option<&str>,
-        at: DateTime<Utc>,
-    ) -> Self {
+    pub fn told(about: &About, telling: &Telling<'_>, at: DateTime<Utc>) -> Self {
+        let Telling { mail, revision, kind, outcome, people } = *telling;
         let mut data = json!({
             "subject": about.subject, "cycle": about.cycle, "number": about.number,
-            "revision": revision, "kind": kind,
+            "revision": revision, "kind": kind, "people": people,
         });
         if let Some(outcome) = outcome {
             data["outcome"] = outcome.into();

@@ -1,12 +1,14 @@
 //! How tries at sending ended: what that makes of the mails, of what people were
 //! told, and of promises.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
 use sqlx::{FromRow, PgConnection};
 
 use crate::domain::alert::Keeping;
 use crate::domain::truth::Phase;
-use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome};
+use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome, Telling};
 use crate::store::{Result, name_of};
 
 /// What a mail told of one opening.
@@ -198,6 +200,8 @@ struct Recorded {
     #[sqlx(flatten)]
     about: About,
     accepted: bool,
+    /// Another worker has recorded the same already.
+    again: bool,
     revision: i32,
     kind: String,
     message_id: String,
@@ -217,6 +221,7 @@ async fn alerts(
         "with n as (
              select n.*, o.revision as revision_now, o.subject, o.posting, o.cycle, m.kind, m.message_id,
                     b.outcome as outcome_before,
+                    (b.told_mail_id, b.told_revision) is not distinct from (n.mail_id, n.revision) as again,
                     o.state = 'open' or o.state = 'closed' and o.door_shuts_at > $1 as is_open,
                     o.door_shuts_at <= $1 or o.state in ('closed', 'withdrawn') as is_shut
              from unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bool[], $7::text[],
@@ -265,7 +270,7 @@ async fn alerts(
                  ) news)
          from n
          where a.subscriber_id = n.subscriber_id and a.opening_id = n.opening_id
-         returning n.subject, n.posting, n.cycle, n.accepted, n.revision, n.kind, n.message_id,
+         returning n.subject, n.posting, n.cycle, n.accepted, n.again, n.revision, n.kind, n.message_id,
                    n.outcome_before, a.outcome, a.outcome_reason,
                    extract(epoch from a.door_left)::bigint as door_left",
     )
@@ -295,16 +300,20 @@ async fn alerts(
     .await?)
 }
 
-/// What others may follow of it.
+/// What others may follow of it: who was told the same is told of together.
 fn events(recorded: &[Recorded], now: DateTime<Utc>) -> Vec<OutcomeEvent> {
-    let mut events = Vec::with_capacity(recorded.len());
+    let mut told: BTreeMap<(&About, i32, &str, Option<&str>), (&str, u32)> = BTreeMap::new();
+    let mut promises = Vec::new();
     for row in recorded {
         let mail = local_part(&row.message_id);
         let outcome = row.outcome.as_deref().filter(|_| row.outcome != row.outcome_before);
-        if row.accepted {
-            events.push(OutcomeEvent::told(&row.about, mail, row.revision, &row.kind, outcome, now));
+        if row.accepted && !row.again {
+            let (named, people) =
+                told.entry((&row.about, row.revision, &row.kind, outcome)).or_insert((mail, 0));
+            *named = mail.min(*named);
+            *people += 1;
         }
-        events.extend(outcome.map(|outcome| {
+        promises.extend(outcome.map(|outcome| {
             let outcome = PromiseOutcome {
                 outcome,
                 reason: row.outcome_reason.as_deref(),
@@ -314,7 +323,10 @@ fn events(recorded: &[Recorded], now: DateTime<Utc>) -> Vec<OutcomeEvent> {
             OutcomeEvent::promise(&row.about, outcome, now)
         }));
     }
-    events
+    let told = told.into_iter().map(|((about, revision, kind, outcome), (mail, people))| {
+        OutcomeEvent::told(about, &Telling { mail, revision, kind, outcome, people }, now)
+    });
+    told.chain(promises).collect()
 }
 
 /// What stands before the `@` of a Message-ID.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::Duration;
 use jobalerts::outcomes;
-use jobalerts::store::outcomes::{About, OutcomeEvent, PromiseOutcome, emit};
+use jobalerts::store::outcomes::{About, OutcomeEvent, PromiseOutcome, Telling, emit};
 use serde_json::{Value, json};
 
 use crate::harness::broker::Listener;
@@ -14,9 +14,10 @@ fn about(number: i32) -> About {
     About { subject: "programme/pc-dhep".to_owned(), cycle: Some("2024-03".to_owned()), number }
 }
 
-/// A person was told by a mail that began with this.
+/// Two people were told; the mail of one began with this.
 fn told(mail: &str) -> OutcomeEvent {
-    OutcomeEvent::told(&about(1), mail, 3, "open-now", Some("kept"), time(MONDAY))
+    let telling = Telling { mail, revision: 3, kind: "open-now", outcome: Some("kept"), people: 2 };
+    OutcomeEvent::told(&about(1), &telling, time(MONDAY))
 }
 
 async fn happens(road: &Road, events: &[OutcomeEvent]) {
@@ -67,7 +68,7 @@ async fn what_came_of_it_is_published_and_forgotten() {
             "type": "alert.told", "subject": "programme/pc-dhep", "time": MONDAY,
             "datacontenttype": "application/json", "deploymentenv": "prod",
             "data": {"subject": "programme/pc-dhep", "cycle": "2024-03", "number": 1, "revision": 3,
-                     "kind": "open-now", "outcome": "kept"},
+                     "kind": "open-now", "outcome": "kept", "people": 2},
         })
     );
     assert_eq!(events[1]["data"]["doorLeftSeconds"], 7_200);
