@@ -189,6 +189,9 @@ pub struct Smtp {
     pub retry: Delays,
     /// How long after its first attempt a mail is given up.
     pub give_up_after: Duration,
+    /// A mail domain that has had its whole share of the connections for so
+    /// long is slow.
+    pub slow_after: Duration,
     /// How long to wait for the server.
     pub timeouts: SmtpTimeouts,
 }
@@ -225,6 +228,7 @@ impl Smtp {
             mails_per_connection: s.get("mails_per_connection", "100", within(1..=10_000)),
             retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
             give_up_after: s.get("give_up_after", "2d", duration),
+            slow_after: s.get("slow_after", "10s", duration),
             timeouts: SmtpTimeouts {
                 connect: s.get("timeout_connect", "30s", duration),
                 greeting: s.get("timeout_greeting", "5m", duration),

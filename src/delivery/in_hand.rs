@@ -47,6 +47,14 @@ impl InHand {
         }
     }
 
+    /// The domain that it goes to.
+    pub(super) fn domain(&self) -> &str {
+        match self {
+            Self::Alert(mail) => mail.recipient.address.domain(),
+            Self::Letter(letter) => letter.recipient.address.domain(),
+        }
+    }
+
     /// The key of the person.
     pub(super) fn subscriber_id(&self) -> i64 {
         match self {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,7 @@ use crate::config::Delays;
 use crate::delivery::asking::Before;
 use crate::delivery::claim::{Claimed, Digested};
 use crate::delivery::in_hand::InHand;
+use crate::delivery::pile::Pile;
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
 use crate::delivery::told::told;
 use crate::domain::alert::Policy;
@@ -74,6 +75,8 @@ pub(super) struct Shared {
     pub tally: Tally,
     /// What the comparison goes by.
     pub policy: Policy,
+    /// Mails that wait for a lane.
+    pub pile: Pile,
 }
 
 /// A claimed mail on its way, with its place among those in hand.
@@ -90,31 +93,24 @@ struct Result {
     recorded: oneshot::Sender<()>,
 }
 
-/// Starts the lanes and their recorder. They end when the sender of parcels is
-/// dropped and everything is recorded.
-pub(super) fn start(shared: &Arc<Shared>) -> (mpsc::UnboundedSender<Parcel>, JoinSet<()>) {
-    let (parcels, received) = mpsc::unbounded_channel();
-    let received = Arc::new(Mutex::new(received));
+/// Starts the lanes and their recorder. They end when the pile is closed and
+/// everything is recorded.
+pub(super) fn start(shared: &Arc<Shared>) -> JoinSet<()> {
     let (results, to_record) = mpsc::unbounded_channel();
     let mut tasks = JoinSet::new();
     for _ in 0..shared.relay.lines() {
-        tasks.spawn(lane(Arc::clone(shared), Arc::clone(&received), results.clone()));
+        tasks.spawn(lane(Arc::clone(shared), results.clone()));
     }
     tasks.spawn(record(Arc::clone(shared), to_record));
-    (parcels, tasks)
+    tasks
 }
 
-async fn lane(
-    shared: Arc<Shared>,
-    parcels: Arc<Mutex<mpsc::UnboundedReceiver<Parcel>>>,
-    results: mpsc::UnboundedSender<Result>,
-) {
+async fn lane(shared: Arc<Shared>, results: mpsc::UnboundedSender<Result>) {
     let mut line = None;
     let mut last: Option<oneshot::Receiver<()>> = None;
     let mut refused = 0;
     loop {
-        let parcel = parcels.lock().await.recv().await;
-        let Some(Parcel { mail, place }) = parcel else { break };
+        let Some((Parcel { mail, place }, turn)) = shared.pile.take().await else { break };
         let mut rests = false;
         let (outcome, reply) = if shared.must_give_back(&mail) {
             (Outcome::Returned, String::new())
@@ -130,6 +126,7 @@ async fn lane(
                 }
             }
         };
+        drop(turn);
         shared.count(&outcome);
         let (recorded, done) = oneshot::channel();
         let outcome = Try {
