@@ -127,8 +127,10 @@ pub struct Claimed {
 pub struct Digested {
     /// What shuts before this moment closes soon.
     pub soon: DateTime<Utc>,
-    /// What there was no room for; people find it on our pages.
+    /// What there was no room for...
     pub rest: Vec<Arc<Kept>>,
+    /// ...and how many of these are open, which people find on our pages.
+    pub live: usize,
 }
 
 /// An opening that a mail tells of.

@@ -11,6 +11,7 @@ use crate::delivery::asking::{Asked, Asker, Library};
 use crate::delivery::claim::{Digested, Rules, Topic};
 use crate::domain::alert::{Manner, Notice, Reason, Word, manner, next_word, word_without_guards};
 use crate::domain::cadence::{Cadence, ScheduleName};
+use crate::domain::subject::Kind;
 use crate::store::alerts::{Due, Ending, Wait};
 use crate::store::digests::Had;
 use crate::store::mails::{self, Unfinished};
@@ -68,6 +69,8 @@ pub(super) struct Candidate<'a> {
     alerts: Vec<&'a Due>,
     begun: Vec<Unfinished>,
     topics: Vec<Topic>,
+    /// What waits, and in which kind of mail it would be told.
+    waiting: Vec<(i64, MailKind)>,
 }
 
 impl Candidate<'_> {
@@ -103,19 +106,20 @@ impl Decided {
     ) -> Candidate<'a> {
         let asker = Asker::new(addressee, rules, now);
         let mut topics: Vec<Topic> = Vec::new();
+        let mut waiting = Vec::new();
         for alert in alerts.iter().filter(|alert| alert.due_at <= now) {
-            topics.extend(self.alert(rules, &asker, alert, library, now));
+            topics.extend(self.alert(rules, &asker, alert, library, &mut waiting, now));
         }
         self.wait_for_siblings(addressee.id, &mut topics, &alerts, library, now);
         self.gone_once(addressee.id, &mut topics);
         self.open_again(addressee.id, &mut topics);
-        Candidate { asker, alerts, begun, topics }
+        Candidate { asker, alerts, begun, topics, waiting }
     }
 
     /// Decides for one person in which mail it is told, after what they had
     /// lately.
     pub(super) fn mail(&mut self, rules: &Rules, candidate: Candidate<'_>, had: &Had, now: DateTime<Utc>) {
-        let Candidate { asker, alerts, begun, mut topics } = candidate;
+        let Candidate { asker, alerts, begun, mut topics, waiting } = candidate;
         let addressee = asker.addressee;
         // A mail that was begun goes on with what it tells of, alone, so that
         // it stays the same mail; whatever else is due follows in the next.
@@ -129,26 +133,33 @@ impl Decided {
                 .iter()
                 .all(|id| !alerts.iter().any(|alert| alert.opening_id == *id && alert.due_at <= now))
         };
-        let done =
-            begun.iter().filter(|mail| goes_on.as_ref() != Some(*mail)).filter(|mail| !stays_due(mail));
+        // One that is only held back for a while, by night, say, goes on after it.
+        let waits = |mail: &&Unfinished| {
+            waiting.iter().any(|(id, kind)| mail.openings.contains(id) && mail.kind == kind.name())
+        };
+        let done = begun
+            .iter()
+            .filter(|mail| goes_on.as_ref() != Some(*mail))
+            .filter(|mail| !stays_due(mail) && !waits(mail));
         self.superseded.extend(done.map(|mail| mail.id));
         let mut of_days = BTreeSet::new();
         let mut as_digest = false;
         if let Some(mail) = &goes_on {
             topics.retain(|topic| continues(mail, topic));
             as_digest = mail.kind == MailKind::Digest.name();
-        } else if topics.iter().any(|topic| topic.manner == Manner::AtOnce) {
-            topics.retain(|topic| topic.manner == Manner::AtOnce);
         } else {
             (topics, of_days) = self.on_its_day(rules, addressee.id, topics, had, now);
-            let groups: BTreeSet<Group> = topics.iter().map(Group::of).collect();
             let left = rules.unhurried_a_day.saturating_sub(had.unhurried_today);
             if left == 0 {
-                let until = rules.daily_after_today(now);
-                self.waits.extend(topics.drain(..).map(|topic| topic.waits(addressee.id, until)));
+                topics = self.put_off(addressee.id, topics, rules.daily_after_today(now));
             }
-            // More than there are mails left for today: all in one.
-            as_digest = groups.len() > left;
+            if topics.iter().any(|topic| topic.manner == Manner::AtOnce) {
+                topics.retain(|topic| topic.manner == Manner::AtOnce);
+            } else {
+                let groups: BTreeSet<Group> = topics.iter().map(Group::of).collect();
+                // The last mail of no haste today gathers what there is.
+                as_digest = left == 1 && groups.len() > 1;
+            }
         }
         let Some(group) = topics.iter().map(Group::of).min() else { return };
         let group = if as_digest { Group::digest() } else { group };
@@ -216,7 +227,7 @@ impl Decided {
                 tick = rhythm.due(Cadence::Scheduled(slot), day_ends).unwrap_or(now + UNREADABLE);
             }
             if tick > now {
-                self.waits.push(topic.waits(person, tick));
+                go.extend(self.put_off(person, vec![topic], tick));
                 continue;
             }
             let day = latest.entry(schedule).or_insert(rhythm.day_of(tick));
@@ -226,6 +237,23 @@ impl Decided {
         (go, latest.into_iter().collect())
     }
 
+    /// Lets what can wait do so until a later moment; what would shut by then
+    /// goes at once.
+    fn put_off(&mut self, person: i64, topics: Vec<Topic>, until: DateTime<Utc>) -> Vec<Topic> {
+        let mut go = Vec::new();
+        for topic in topics {
+            let shuts = topic.kept.opening.truth.door_shuts_at();
+            if topic.notice == Notice::Open && shuts.is_some_and(|shuts| shuts <= until) {
+                go.push(Topic { manner: Manner::AtOnce, ..topic });
+            } else if topic.manner == Manner::AtOnce {
+                go.push(topic);
+            } else {
+                self.waits.push(topic.waits(person, until));
+            }
+        }
+        go
+    }
+
     /// What is to be done about one alert that is due.
     fn alert(
         &mut self,
@@ -233,6 +261,7 @@ impl Decided {
         asker: &Asker<'_>,
         alert: &Due,
         library: &Library,
+        waiting: &mut Vec<(i64, MailKind)>,
         now: DateTime<Utc>,
     ) -> Option<Topic> {
         let person = asker.addressee.id;
@@ -269,7 +298,11 @@ impl Decided {
             }
             Word::Wait(until) => {
                 let unhurried = match word_without_guards(&situation, &rules.policy) {
-                    Word::Say(notice) => manner(&notice) != Manner::AtOnce,
+                    Word::Say(notice) => {
+                        let manner = manner(&notice);
+                        waiting.push((opening_id, mail_kind(kept.opening.kind, &notice, manner)));
+                        manner != Manner::AtOnce
+                    }
                     _ => false,
                 };
                 self.waits.push(Wait { subscriber_id: person, opening_id, until, unhurried });
@@ -384,10 +417,7 @@ impl Group {
 
 impl Topic {
     fn mail_kind(&self) -> MailKind {
-        match self.manner {
-            Manner::Digest(..) => MailKind::Digest,
-            Manner::AtOnce | Manner::Unhurried(_) => MailKind::of(self.kept.opening.kind, &self.notice),
-        }
+        mail_kind(self.kept.opening.kind, &self.notice, self.manner)
     }
 
     /// The schedule of the digest that it goes with.
@@ -400,6 +430,13 @@ impl Topic {
 
     fn waits(&self, person: i64, until: DateTime<Utc>) -> Wait {
         Wait { subscriber_id: person, opening_id: self.kept.id, until, unhurried: true }
+    }
+}
+
+fn mail_kind(kind: Kind, notice: &Notice, manner: Manner) -> MailKind {
+    match manner {
+        Manner::Digest(..) => MailKind::Digest,
+        Manner::AtOnce | Manner::Unhurried(_) => MailKind::of(kind, notice),
     }
 }
 
@@ -430,6 +467,7 @@ fn digested(rules: &Rules, topics: &mut Vec<Topic>, now: DateTime<Utc>) -> Diges
     let soon = now + CLOSES_SOON;
     Digested {
         soon: next.map_or(soon, |next| next.max(soon)),
+        live: rest.iter().filter(|topic| rank(topic) == 1).count(),
         rest: rest.into_iter().filter(|topic| rank(topic) > 0).map(|topic| topic.kept).collect(),
     }
 }

@@ -237,8 +237,8 @@ impl Shared {
         let (to, id) = (&mail.recipient, &mail.message_id);
         let written = match &mail.digest {
             None => self.composer.mail(mail.kind, to, &items, &mail.thread, id, now),
-            Some(Digested { soon, rest }) => {
-                self.composer.digest(to, &Digest { items, soon: *soon, rest: rest.len() }, id, now)
+            Some(Digested { soon, live, .. }) => {
+                self.composer.digest(to, &Digest { items, soon: *soon, rest: *live }, id, now)
             }
         };
         written.map_err(|error| error.to_string())

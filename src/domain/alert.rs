@@ -348,6 +348,10 @@ fn retold(told: &Told<'_>, situation: &Situation<'_>, policy: &Policy) -> Word {
         // Old news is no news: only that a door is open is still of use.
         Some(notice @ (Notice::Open | Notice::ClosingSoon)) => Word::Say(notice),
         Some(notice) if !opening.news.is_old_news(policy.max_age) => Word::Say(notice),
+        // It has been said beforehand that it opens, and that is told when it does.
+        _ if phase == Phase::Scheduled && truth.state == State::Open => {
+            truth.opened_at.filter(|opens| now < *opens).map_or(Word::Nothing, Word::Wait)
+        }
         // Nothing more will come of it, and nothing more is owed.
         _ if registered && told.phase != phase && matches!(phase, Phase::Closed | Phase::Withdrawn) => {
             Word::End(Reason::Over)

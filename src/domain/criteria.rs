@@ -178,7 +178,7 @@ impl Criteria {
                 let pence = (pounds * 100.0).round() as i64;
                 criteria.pay_at_least = Some(pence);
             } else {
-                return Err(CriteriaError::UnknownKey(key.clone(), nearest(key, KEYS)));
+                return Err(CriteriaError::UnknownKey(named(key), nearest(key, KEYS)));
             }
         }
         criteria.written = Value::Object(canonical);
@@ -422,6 +422,12 @@ fn insert_rule(
     if !lists.is_empty() {
         canonical.insert(key.to_owned(), Value::Object(lists));
     }
+}
+
+/// A name as it is repeated to whoever wrote it, unless it looks like an
+/// address.
+fn named(key: &str) -> String {
+    if key.contains('@') { "(a name with @)".to_owned() } else { key.to_owned() }
 }
 
 #[cfg(test)]

@@ -87,6 +87,11 @@ const END_OF_WORK: Duration = Duration::hours(1);
 /// A later closing is told at once if the old one is this near.
 const NEAR: Duration = Duration::hours(48);
 
+/// The first moment at which a closing that was told is near.
+pub(super) fn is_near_from(shuts: DateTime<Utc>) -> DateTime<Utc> {
+    shuts - NEAR + Duration::microseconds(1)
+}
+
 /// What is no longer as it was told, at the moment `now`.
 #[must_use]
 pub fn differences(

@@ -204,10 +204,11 @@ impl Opening {
         Some(blinked.filter(|until| *until > last).map_or(settled, |until| until.max(settled)))
     }
 
-    /// From when on somebody who knows nothing of it could be told: whoever
-    /// follows a schedule is told at its next tick after this.
+    /// From when on somebody who knows nothing of it could be told it as it is:
+    /// whoever follows a schedule is told at its next tick after this.
     #[must_use]
     pub fn tellable_from(&self, settling: Settling) -> DateTime<Utc> {
-        self.settles_at(settling).map_or(self.begun.seen, |settled| settled.max(self.begun.seen))
+        let known = self.begun.seen.max(self.news.seen);
+        self.settles_at(settling).map_or(known, |settled| settled.max(known))
     }
 }

@@ -309,8 +309,8 @@ impl RegistrationWritten {
 }
 
 fn time_of_day(place: &str, text: &str) -> Result<NaiveTime, String> {
-    NaiveTime::parse_from_str(text, "%H:%M")
-        .map_err(|_| format!(r#"{place}: expected a time of day such as "21:00""#))
+    let time = NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == "21:00".len());
+    time.ok_or_else(|| format!(r#"{place}: expected a time of day such as "21:00""#))
 }
 
 fn plausible_day(place: &str, text: &str) -> Result<NaiveDate, String> {

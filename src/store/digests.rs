@@ -18,8 +18,6 @@ pub struct Had {
 }
 
 /// What these people have had; `today` is the first moment of the local day.
-/// Of digests, those of the last month: what waited for an older tick is late
-/// enough.
 ///
 /// # Errors
 ///
@@ -34,11 +32,9 @@ pub async fn had(
         return Ok(had);
     }
     let digests: Vec<(i64, String, NaiveDate)> = sqlx::query_as(
-        "select subscriber_id, schedule, local_date from digests
-             where subscriber_id = any($1) and local_date > $2::date - 31",
+        "select subscriber_id, schedule, local_date from digests where subscriber_id = any($1)",
     )
     .bind(people)
-    .bind(today)
     .fetch_all(&mut *connection)
     .await?;
     for (person, schedule, day) in digests {

@@ -324,7 +324,7 @@ pub async fn by_id(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Kep
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn by_id_knowing(
+pub(crate) async fn by_id_knowing(
     connection: &mut PgConnection,
     ids: &[i64],
     known: &HashMap<(i64, i32), Arc<Truth>>,

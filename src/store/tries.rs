@@ -300,9 +300,14 @@ async fn alerts(
     .await?)
 }
 
+/// What is told of together: of what, by which revision, in which kind of mail,
+/// and what it did to a promise.
+type Same<'a> = (&'a About, i32, &'a str, Option<&'a str>);
+
 /// What others may follow of it: who was told the same is told of together.
 fn events(recorded: &[Recorded], now: DateTime<Utc>) -> Vec<OutcomeEvent> {
-    let mut told: BTreeMap<(&About, i32, &str, Option<&str>), (&str, u32)> = BTreeMap::new();
+    // The first of the mails by its name, and to how many people.
+    let mut told: BTreeMap<Same<'_>, (&str, u32)> = BTreeMap::new();
     let mut promises = Vec::new();
     for row in recorded {
         let mail = local_part(&row.message_id);

@@ -384,10 +384,10 @@ async fn the_third_mail_of_no_haste_gathers_the_rest() {
         road.hears(&[Event::closes_earlier(reference, "2023-12-20T12:00:00Z").at("2023-11-13T10:00:00Z")])
             .await;
     }
-    assert_eq!(road.drain_at(TUESDAY).await.accepted, 1);
-    assert_eq!(road.kinds_to(ANN).await[5..], ["digest"]);
+    assert_eq!(road.drain_at(TUESDAY).await.accepted, 3);
+    assert_eq!(road.kinds_to(ANN).await[5..], ["correction", "correction", "digest"]);
     let text = last_text(&road, ANN);
-    assert!(references.iter().all(|reference| text.contains(reference)), "{text}");
+    assert_eq!(references.iter().filter(|reference| text.contains(**reference)).count(), 3, "{text}");
     assert_eq!(road.drain_at("2023-11-14T20:00:00Z").await.accepted, 0);
 }
 
@@ -470,4 +470,121 @@ async fn what_came_and_went_is_a_line_for_whoever_hears_at_once_too() {
     let text = last_text(&road, ANN);
     stand_in_order(&text, &["Opened and closed", "Archivist", "To hear at once next time"]);
     assert!(!text.contains("https://careers.force.example/jobs/230000AA"), "no link to apply: {text}");
+}
+
+/// What was put off to a later digest is one of that day, however long ago its first tick was; and
+/// nobody else waits for it.
+#[tokio::test]
+async fn a_digest_that_was_put_off_for_a_month_is_one_of_its_day() {
+    let road =
+        Road::setup().set("schedules.monthly", "0 0 8,17 1 * *").at("2023-12-20T10:00:00Z").build().await;
+    road.import(&[person(ANN).wants("All", "monthly"), curious(BOB)]).await;
+    road.hears(&[opened("230000AA", "Archivist").at("2023-12-20T10:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-01-01T08:00:00Z").await.accepted, 2);
+    road.at("2024-01-01T10:00:00Z");
+    road.hears(&[opened("240000BB", "Blacksmith").at("2024-01-01T10:00:00Z")]).await;
+    assert_eq!(road.drain_at("2024-01-01T17:00:00Z").await.accepted, 1);
+    road.at("2024-02-01T09:00:00Z");
+    road.hears(&[opened("240000CC", "Cook").at("2024-02-01T09:00:00Z")]).await;
+    assert_eq!(road.drain().await.accepted, 2);
+    assert!(last_text(&road, ANN).contains("Blacksmith"));
+    assert_eq!(road.kinds_to(BOB).await, ["vacancy-alert"; 3]);
+    assert_eq!(road.drain_at("2024-02-01T17:00:00Z").await.accepted, 0);
+    assert_eq!(road.drain_at("2024-03-01T08:00:00Z").await, Delivered::ONE_MAIL);
+}
+
+/// What would shut before the digest that can really go, goes at once: the day has had its digest, or
+/// its measure of mails.
+#[tokio::test]
+async fn what_would_shut_before_the_next_digest_is_not_put_off() {
+    let road = Road::setup().set("schedules.twice", "0 0 8,17 * * *").build().await;
+    road.import(&[person(ANN).wants("All", "twice")]).await;
+    road.hears(&[opened("230000AA", "Archivist")]).await;
+    assert_eq!(road.drain_at("2023-11-13T17:00:00Z").await.accepted, 1);
+    assert_eq!(road.drain_at(TUESDAY).await.accepted, 0);
+    road.at("2023-11-14T09:00:00Z");
+    road.hears(&[opened("230000BB", "Blacksmith").at("2023-11-14T09:00:00Z")]).await;
+    assert_eq!(road.drain_at("2023-11-14T17:00:00Z").await.accepted, 1);
+    road.at("2023-11-15T10:00:00Z");
+    road.hears(&[opened("230000CC", "Cook").at("2023-11-15T10:00:00Z")]).await;
+    assert_eq!(road.drain_at("2023-11-15T17:00:00Z").await.accepted, 1);
+    road.at("2023-11-16T08:00:00Z");
+    road.hears(&[opened("230000DD", "Driver").at("2023-11-16T08:00:00Z")]).await;
+    assert_eq!(road.drain_at("2023-11-16T17:00:00Z").await.accepted, 1);
+    road.hears(&[opened("230000EE", "Cook").shuts("2023-11-17T07:00:00Z").at("2023-11-16T17:00:00Z")]).await;
+    assert_eq!(road.drain().await.accepted, 1);
+    assert_eq!(road.kinds_to(ANN).await.last().map(String::as_str), Some("vacancy-alert"));
+
+    let road =
+        Road::setup().set("guards.unhurried_a_day", "1").set("schedules.noon", "0 0 12 * * *").build().await;
+    let who = person(ANN).search("Coventry", "noon", json!({"locations": {"any": ["coventry"]}})).search(
+        "Birmingham",
+        "daily",
+        json!({"locations": {"any": ["birmingham"]}}),
+    );
+    road.import(&[who]).await;
+    road.hears(&[
+        opened("230000AA", "Archivist"),
+        opened("230000BB", "Blacksmith")
+            .shuts("2023-11-14T20:00:00Z")
+            .with("/data/locations", json!(["coventry"])),
+    ])
+    .await;
+    road.match_all().await;
+    road.sql("update alerts set due_at = '2023-11-14T12:00:00Z' where due_at = '2023-11-13T12:00:00Z'").await;
+    assert_eq!(road.drain_at(TUESDAY).await, Delivered::ONE_MAIL);
+    assert_eq!(road.drain_at("2023-11-14T12:00:00Z").await, Delivered::ONE_MAIL);
+    assert_eq!(road.kinds_to(ANN).await, ["digest", "vacancy-alert"]);
+}
+
+/// What comes to be wanted by a correction is told at the next tick, not at the hour of the correction.
+#[tokio::test]
+async fn what_is_new_by_a_correction_waits_for_the_next_tick() {
+    let road = Road::setup().at("2023-11-01T10:00:00Z").build().await;
+    road.import(&[person(ANN).search("Near", "daily", json!({"locations": {"any": ["birmingham"]}}))]).await;
+    let coventry = |version: i64, place: &str, at: &str| {
+        Event::opened("230000AA").version(version).with("/data/locations", json!([place])).at(at)
+    };
+    road.hears(&[
+        coventry(1, "coventry", "2023-11-01T10:00:00Z"),
+        opened("230000BB", "Baker").at("2023-11-13T12:00:00Z"),
+    ])
+    .await;
+    assert_eq!(road.drain_at(TUESDAY).await.accepted, 1);
+    road.at("2023-11-14T10:00:00Z");
+    road.hears(&[coventry(2, "birmingham", "2023-11-14T10:00:00Z")]).await;
+    assert_eq!(road.drain().await.accepted, 0);
+    assert_eq!(road.drain_at(WEDNESDAY).await, Delivered::ONE_MAIL);
+}
+
+/// Deferred by night after night, a mail is still the same mail, and is given up in its time.
+#[tokio::test]
+async fn nights_do_not_begin_a_mail_anew() {
+    let later = Rule::at(Stage::EndOfData).reply(452, "4.2.2 Full");
+    let smtp = SmtpServer::builder().script([later]);
+    let road = Road::setup().smtp(smtp).set("guards.quiet_hours", "21:00-08:00").build().await;
+    road.import(&[curious(ANN)]).await;
+    road.hears(&[opened("230000AA", "Archivist")]).await;
+    for hours in 0..24 * 4 {
+        road.clock.set(time("2023-11-13T09:00:00Z") + chrono::Duration::hours(hours));
+        road.drain().await;
+    }
+    let mail = road.only_mail_row().await;
+    assert_eq!(mail.outcome.as_deref(), Some("given-up"), "after {} attempts", mail.attempts);
+}
+
+/// A later closing that can wait is told two days before the old one at the latest.
+#[tokio::test]
+async fn a_later_closing_is_told_before_the_old_one() {
+    let road = Road::new().await;
+    road.import(&[person(ANN).wants("All", "weekly")]).await;
+    road.at("2023-11-12T10:00:00Z");
+    road.hears(&[opened("230000AA", "Archivist").shuts("2023-11-17T12:00:00Z").at("2023-11-12T10:00:00Z")])
+        .await;
+    assert_eq!(road.drain_at("2023-11-13T08:00:00Z").await, Delivered::ONE_MAIL);
+    road.at("2023-11-14T10:00:00Z");
+    road.hears(&[Event::closes_earlier("230000AA", "2023-11-29T12:00:00Z").at("2023-11-14T10:00:00Z")]).await;
+    assert_eq!(road.drain_at("2023-11-15T12:00:00Z").await.accepted, 0);
+    assert_eq!(road.drain_at("2023-11-15T12:00:01Z").await, Delivered::ONE_MAIL);
+    assert_eq!(road.kinds_to(ANN).await, ["digest", "correction"]);
 }

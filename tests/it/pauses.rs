@@ -89,3 +89,22 @@ async fn registrations_break_through_a_pause() {
     let six = road.six("programme/pc-dhep").await;
     assert_eq!((six.kept, six.released, six.owed, six.broken), (2, 1, 0, 0), "{six:?}");
 }
+
+/// What shuts before the first digest after it is told when the pause ends; and the soonest of several
+/// searches counts.
+#[tokio::test]
+async fn what_shuts_soon_after_a_pause_is_told_when_it_ends() {
+    let road = Road::setup().set("guards.quiet_hours", "21:00-08:00").build().await;
+    road.import(&[
+        person(ANN).wants("All", "weekly").paused("2023-11-21", false),
+        person("bob@example.org").wants("A", "weekly").wants("B", "daily").paused("2023-11-22", false),
+    ])
+    .await;
+    road.at("2023-11-19T10:00:00Z");
+    road.hears(&[opened("230000AA", "2023-11-19T10:00:00Z").shuts("2023-11-24T12:00:00Z")]).await;
+    assert_eq!(road.drain_at("2023-11-21T07:59:59Z").await.accepted, 0);
+    assert_eq!(road.drain_at("2023-11-21T08:00:00Z").await.accepted, 1);
+    assert_eq!(road.kinds_to(ANN).await, ["vacancy-alert"]);
+    assert_eq!(road.drain_at("2023-11-22T08:00:00Z").await.accepted, 1);
+    assert_eq!(road.kinds_to("bob@example.org").await, ["digest"]);
+}

@@ -721,3 +721,24 @@ async fn a_name_that_comes_later_corrects_nothing() {
     happens(&road, "2024-02-20T10:00:00Z", &[Event::like("09").version(16).at("2024-02-20T10:00:00Z")]).await;
     assert_eq!(road.drain().await.accepted, 0);
 }
+
+/// SUB-3: who was told the date is told that it opens, whatever they change of their wishes meanwhile.
+#[tokio::test]
+async fn a_door_that_was_opened_beforehand_is_told_when_it_opens() {
+    let mut road = Road::setup().at("2024-03-01T10:00:00Z").build().await;
+    road.import(&[person(ANN).registered("pc-dhep").agreed_at("2023-12-29T00:00:00Z")]).await;
+    road.hears(&[Event::like("10")
+        .at("2024-03-01T10:00:00Z")
+        .with("/data/openedAt", "2024-03-05T10:00:00Z")
+        .with("/data/effectiveAt", "2024-03-05T10:00:00Z")])
+        .await;
+    assert_eq!(road.drain().await, accepted(1));
+    road.at("2024-03-02T10:00:00Z");
+    road.import(&[person(ANN).quiet("22:00", "07:00")]).await;
+    road.reconfigure("schedules.daily", "0 0 9 * * *");
+    road.program().prepare().await.unwrap();
+    assert_eq!(road.drain().await, Delivered::NOTHING);
+    assert_eq!(road.drain_at("2024-03-05T10:02:00Z").await, accepted(1));
+    assert_eq!(road.kinds_to(ANN).await, ["opening-date", "open-now"]);
+    assert_eq!(road.six(DHEP).await, Six { kept: 1, ..Six::default() });
+}

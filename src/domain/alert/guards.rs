@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::alert::{Notice, Policy, Situation};
 use crate::domain::cadence::{Cadence, ScheduleName, Slot};
-use crate::domain::difference::{Difference, Field, differences};
+use crate::domain::difference::{self, Difference, Field, differences};
 use crate::domain::subject::Kind;
 use crate::domain::truth::Truth;
 
@@ -96,7 +96,7 @@ pub fn manner(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Ma
                 let found = slot.and_then(|slot| Some((slot, tick(slot, ready)?)));
                 // It would shut before the digest: it goes at once.
                 let promoted = |tick| opening.truth.door_shuts_at().is_some_and(|shuts| shuts <= tick);
-                found.filter(|(_, tick)| rested.is_some() || !promoted(*tick))
+                found.filter(|(_, tick)| !promoted(*tick))
             }
             Notice::Missed => {
                 let slot = own.unwrap_or(daily);
@@ -136,7 +136,11 @@ pub fn guards(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Ve
         }
     }
     holding.extend(situation.pause_ends().map(|ends| (Guard::Pause, ends)));
-    holding.extend(manner.tick().map(|tick| (Guard::Digest, tick)));
+    // Two days before the door shuts that they were told of, a later closing is urgent.
+    let told_shut = told.and_then(|told| told.truth.door_shuts_at());
+    let urgent = told_shut.filter(|_| !changed.is_empty()).map(difference::is_near_from);
+    let digest = manner.tick().map(|tick| urgent.map_or(tick, |urgent| tick.min(urgent)));
+    holding.extend(digest.map(|until| (Guard::Digest, until)));
     holding.extend(quiet_until(notice, manner, situation, policy).map(|until| (Guard::QuietHours, until)));
     holding.retain(|(_, until)| *until > now);
     holding.sort_by_key(|(guard, until)| (*until, *guard));
