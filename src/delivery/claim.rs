@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use crate::compose::{MailKind, MessageId, Recipient};
 use crate::config::Config;
 use crate::delivery::asking::{Before, Library, Shelf};
-use crate::delivery::deciding::{Decided, Plan, UNREADABLE};
+use crate::delivery::deciding::{Candidate, Decided, Plan, UNREADABLE};
 use crate::domain::alert::{Manner, Notice, Pause, Policy, Preferences, Standing};
 use crate::domain::cadence::{Cadence, ScheduleName};
 use crate::domain::email::EmailAddress;
@@ -216,6 +216,9 @@ pub async fn claim(
         let begun = unfinished.remove(&addressee.id).unwrap_or_default();
         candidates.push(decided.candidate(rules, addressee, alerts, begun, &library, now));
     }
+    let over: Vec<(i64, i64)> = candidates.iter().flat_map(Candidate::over).collect();
+    let told = alerts::told_of_later(&mut transaction, &over).await?;
+    decided.told_of_later(&mut candidates, &told);
     let unhurried = candidates.iter().filter(|candidate| candidate.is_unhurried());
     let unhurried: Vec<i64> = unhurried.map(|candidate| candidate.asker.addressee.id).collect();
     let today = rules.policy.rhythm.begin_of(rules.policy.rhythm.day_of(now));

@@ -1,7 +1,7 @@
 //! What is to be done about one person's alerts: which of them make the next
 //! mail, which wait, and which end without a word.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -74,6 +74,12 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
+    /// What is over and would be told with a digest: person and opening.
+    pub(super) fn over(&self) -> impl Iterator<Item = (i64, i64)> {
+        let person = self.asker.addressee.id;
+        self.topics.iter().filter(|topic| topic.is_line()).map(move |topic| (person, topic.kept.id))
+    }
+
     /// Whether what they had on this day matters.
     pub(super) fn is_unhurried(&self) -> bool {
         self.topics.iter().any(|topic| topic.manner != Manner::AtOnce)
@@ -333,6 +339,22 @@ impl Decided {
         });
     }
 
+    /// Of what has opened and shut, nothing is told to who was told that it is
+    /// open again.
+    pub(super) fn told_of_later(&mut self, candidates: &mut [Candidate<'_>], told: &HashSet<(i64, i64)>) {
+        for candidate in candidates {
+            let person = candidate.asker.addressee.id;
+            candidate.topics.retain(|topic| {
+                let over = topic.is_line() && told.contains(&(person, topic.kept.id));
+                if over {
+                    let reason = Some(Reason::Expired.name());
+                    self.endings.push(Ending { subscriber_id: person, opening_id: topic.kept.id, reason });
+                }
+                !over
+            });
+        }
+    }
+
     /// Of what has opened and shut and is open again, it is told that it is open.
     fn open_again(&mut self, person: i64, topics: &mut Vec<Topic>) {
         let open: Vec<(String, i32)> = topics
@@ -343,7 +365,7 @@ impl Decided {
         topics.retain(|topic| {
             let subject = topic.kept.subject.to_string();
             let later = open.iter().any(|(other, number)| *other == subject && *number > topic.kept.number);
-            let over = later && topic.notice == Notice::Missed && topic.manner != Manner::AtOnce;
+            let over = later && topic.is_line();
             if over {
                 let reason = Some(Reason::Expired.name());
                 self.endings.push(Ending { subscriber_id: person, opening_id: topic.kept.id, reason });
@@ -416,6 +438,11 @@ impl Group {
 }
 
 impl Topic {
+    /// Whether it is over, and a line in a digest.
+    fn is_line(&self) -> bool {
+        self.notice == Notice::Missed && self.manner != Manner::AtOnce
+    }
+
     fn mail_kind(&self) -> MailKind {
         mail_kind(self.kept.opening.kind, &self.notice, self.manner)
     }

@@ -341,6 +341,35 @@ fn shared_out(rows: &[DueRow], places: usize, quarter: usize) -> Vec<(i64, bool)
     people
 }
 
+/// Of these people and openings, those where the person was told of a later
+/// opening of the same subject.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn told_of_later(
+    connection: &mut PgConnection,
+    each: &[(i64, i64)],
+) -> Result<HashSet<(i64, i64)>> {
+    if each.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let told: Vec<(i64, i64)> = sqlx::query_as(
+        "select e.subscriber_id, e.opening_id
+         from unnest($1::bigint[], $2::bigint[]) as e (subscriber_id, opening_id)
+         join openings o on o.id = e.opening_id
+         where exists (
+             select from openings later
+             join alerts a on a.opening_id = later.id and a.subscriber_id = e.subscriber_id
+             where later.subject = o.subject and later.posting > o.posting and a.told_revision is not null)",
+    )
+    .bind(each.iter().map(|(person, _)| *person).collect::<Vec<_>>())
+    .bind(each.iter().map(|(_, opening)| *opening).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(told.into_iter().collect())
+}
+
 /// An alert whose word is due, or will be in a moment.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Due {

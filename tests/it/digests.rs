@@ -565,8 +565,8 @@ async fn nights_do_not_begin_a_mail_anew() {
     let road = Road::setup().smtp(smtp).set("guards.quiet_hours", "21:00-08:00").build().await;
     road.import(&[curious(ANN)]).await;
     road.hears(&[opened("230000AA", "Archivist")]).await;
-    for hours in 0..24 * 4 {
-        road.clock.set(time("2023-11-13T09:00:00Z") + chrono::Duration::hours(hours));
+    for steps in 0..24 {
+        road.clock.set(time("2023-11-13T09:00:00Z") + chrono::Duration::hours(4 * steps));
         road.drain().await;
     }
     let mail = road.only_mail_row().await;
@@ -587,4 +587,24 @@ async fn a_later_closing_is_told_before_the_old_one() {
     assert_eq!(road.drain_at("2023-11-15T12:00:00Z").await.accepted, 0);
     assert_eq!(road.drain_at("2023-11-15T12:00:01Z").await, Delivered::ONE_MAIL);
     assert_eq!(road.kinds_to(ANN).await, ["digest", "correction"]);
+}
+
+/// Who was told of a posting that is open hears nothing of an older one that came and went.
+#[tokio::test]
+async fn what_is_open_again_and_told_is_not_told_as_over() {
+    let road = Road::new().await;
+    road.import(&[person(ANN).wants("All", "weekly")]).await;
+    road.at("2023-11-14T10:00:00Z");
+    road.hears(&[opened("230000AA", "Archivist").at("2023-11-14T10:00:00Z")]).await;
+    road.match_all().await;
+    road.hears(&[Event::closed("230000AA").version(2).at("2023-11-14T12:00:00Z")]).await;
+    road.at("2023-11-16T10:00:00Z");
+    road.hears(&[opened("230000AA", "Archivist")
+        .version(3)
+        .shuts("2023-11-18T12:00:00Z")
+        .at("2023-11-16T10:00:00Z")])
+        .await;
+    assert_eq!(road.drain().await.accepted, 1);
+    assert_eq!(road.drain_at("2023-11-20T08:00:00Z").await.accepted, 0);
+    assert_eq!(road.kinds_to(ANN).await, ["vacancy-alert"]);
 }
