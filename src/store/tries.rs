@@ -302,7 +302,8 @@ async fn alerts(
 
 /// What others may follow of it: who was told the same is told of together.
 fn events(recorded: &[Recorded], now: DateTime<Utc>) -> Vec<OutcomeEvent> {
-    let mut told: BTreeMap<(&About, i32, &str, Option<&str>), (&str, u32)> = BTreeMap::new();
+    type Same<'a> = (&'a About, i32, &'a str, Option<&'a str>);
+    let mut told: BTreeMap<Same<'_>, (&str, u32)> = BTreeMap::new();
     let mut promises = Vec::new();
     for row in recorded {
         let mail = local_part(&row.message_id);
