@@ -18,6 +18,7 @@ mod days;
 mod digest;
 mod email;
 mod kind;
+pub mod letters;
 mod lint;
 mod message_id;
 mod names;
@@ -46,10 +47,11 @@ use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::Truth;
 use crate::templates::{Parts, TemplateProblem, Templates};
 
+pub use crate::domain::letter::Letter;
 pub use digest::Digest;
 pub use email::{Email, Headers, List};
 pub use kind::MailKind;
-use lint::Draft;
+use lint::{Draft, Slot};
 pub use lint::{Finding, Rule};
 pub use message_id::MessageId;
 use unfit::unfit;
@@ -57,6 +59,8 @@ use view::{Rendered, Setting, View};
 
 /// The block that every alert must contain.
 const STOP_BLOCK: &str = "layout/stop-and-change";
+/// What a mail says in its place that tells that we have stopped.
+const STOPPED_BLOCK: &str = "lapsed/stop-and-change";
 
 /// The most openings in one mail: more than these nobody reads, and the mail grows too large.
 pub const MOST_ITEMS: usize = 20;
@@ -183,6 +187,8 @@ pub struct Composer {
     hosts: Vec<String>,
     /// How to stop, in the text and in the HTML.
     stop: [String; 2],
+    /// The same where we have stopped.
+    stopped: [String; 2],
 }
 
 impl Composer {
@@ -208,12 +214,15 @@ impl Composer {
     ) -> Result<Self, Vec<TemplateProblem>> {
         let discreet_from = Mailbox::new(Some(&sender.discreet_name), sender.from.address().clone())
             .map_err(|error| vec![setting("smtp.discreet_name", error)])?;
-        let Parts { text, html } = templates.parts(STOP_BLOCK, &()).map_err(|problem| vec![problem])?;
-        let stop = [text, html].map(|block| block.trim().to_owned());
+        let block = |name| {
+            let Parts { text, html } = templates.parts(name, &()).map_err(|problem| vec![problem])?;
+            Ok::<_, Vec<TemplateProblem>>([text, html].map(|block| block.trim().to_owned()))
+        };
+        let (stop, stopped) = (block(STOP_BLOCK)?, block(STOPPED_BLOCK)?);
         let own = [&sender.public_url, &sender.privacy_url];
         let mut hosts = sender.allowed_hosts.clone();
         hosts.extend(own.into_iter().filter_map(|url| url.host_str().map(ToOwned::to_owned)));
-        let composer = Self { templates, taxonomy, sender, discreet_from, hosts, stop };
+        let composer = Self { templates, taxonomy, sender, discreet_from, hosts, stop, stopped };
         let problems = composer.check();
         if problems.is_empty() { Ok(composer) } else { Err(problems) }
     }
@@ -245,6 +254,7 @@ impl Composer {
                 }
             }
         }
+        problems.extend(self.check_letters(&harmless));
         problems.sort_by(|a, b| (&a.template, a.line, &a.message).cmp(&(&b.template, b.line, &b.message)));
         problems.dedup();
         problems
@@ -308,7 +318,7 @@ impl Composer {
         if items.is_empty() || items.len() > MOST_ITEMS {
             return Err(ComposeError::Items(items.len()));
         }
-        let Setting { sender, now, .. } = setting;
+        let now = setting.now;
         let mut findings: Vec<Finding> = items.iter().flat_map(|item| unfit(kind, item, now)).collect();
         if !findings.is_empty() {
             return Err(ComposeError::Lint(findings));
@@ -319,16 +329,9 @@ impl Composer {
         if !findings.is_empty() {
             return Err(ComposeError::Lint(findings));
         }
-        let reply_to = &sender.reply_to;
-        let headers = Headers {
-            from: self.from(to.discreet).clone(),
-            reply_to: if to.discreet { without_name(reply_to) } else { reply_to.clone() },
-            to: to.address.clone(),
-            date: now.with_timezone(&sender.zone),
-            message_id: message_id.clone(),
-            list: List::of(items.iter().map(|item| item.subject.kind)),
-            thread: if kind.follows_up() { thread.to_vec() } else { vec![] },
-        };
+        let thread = if kind.follows_up() { thread.to_vec() } else { vec![] };
+        let list = List::of(items.iter().map(|item| item.subject.kind));
+        let headers = self.headers(to, list, thread, message_id, now);
         let calendar = (kind == MailKind::OpeningDate).then(|| self.calendar(setting, items, message_id));
         Email::new(headers, &rendered.subject, rendered.text, rendered.html, calendar.flatten().as_deref())
     }
@@ -350,16 +353,47 @@ impl Composer {
             .then(|| calendar::file(&entries, message_id.local(), self.domain(), setting.now))
     }
 
+    fn headers(
+        &self,
+        to: &Recipient,
+        list: List,
+        thread: Vec<String>,
+        message_id: &MessageId,
+        now: DateTime<Utc>,
+    ) -> Headers {
+        let reply_to = &self.sender.reply_to;
+        Headers {
+            from: self.from(to.discreet).clone(),
+            reply_to: if to.discreet { without_name(reply_to) } else { reply_to.clone() },
+            to: to.address.clone(),
+            date: now.with_timezone(&self.sender.zone),
+            message_id: message_id.clone(),
+            list,
+            thread,
+        }
+    }
+
     fn judged(&self, view: &View<'_>, rendered: &Rendered, judge: Judge) -> Vec<Finding> {
+        self.judge(rendered, &view.slots(), &self.stop, view.discreet(), judge)
+    }
+
+    fn judge(
+        &self,
+        rendered: &Rendered,
+        slots: &[Slot<'_>],
+        stop: &[String; 2],
+        discreet: bool,
+        judge: Judge,
+    ) -> Vec<Finding> {
         judge(&Draft {
             subject: &rendered.subject,
-            from_name: self.from(view.discreet()).name(),
+            from_name: self.from(discreet).name(),
             text: &rendered.text,
             html: &rendered.html,
-            slots: &view.slots(),
-            stop: [&self.stop[0], &self.stop[1]],
+            slots,
+            stop: [&stop[0], &stop[1]],
             hosts: &self.hosts,
-            hidden: view.discreet().then_some(&self.sender.name),
+            hidden: discreet.then_some(&self.sender.name),
         })
     }
 

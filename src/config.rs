@@ -38,13 +38,14 @@ use show::Shown;
 use crate::domain;
 use crate::domain::alert::Policy;
 use crate::domain::difference::TellingWords;
+use crate::domain::letter::Patience;
 use crate::domain::rhythm::Rhythm;
 use sections::span;
 
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Intake, Links, Log, LogFormat, Schedules,
-    Sender, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
+    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Log,
+    LogFormat, Schedules, Sender, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -81,6 +82,8 @@ pub struct Config {
     pub time: Time,
     /// When mails are due that are not sent at once.
     pub schedules: Schedules,
+    /// What is done by the clock, and how long things are kept.
+    pub housekeeping: Housekeeping,
     /// Role families, places and programmes.
     pub taxonomy: Taxonomy,
     /// The log.
@@ -150,6 +153,7 @@ impl Config {
             links: Links::read(reader.section("links")),
             time: Time::read(reader.section("time")),
             schedules: Schedules::read(reader.section("schedules")),
+            housekeeping: Housekeeping::read(reader.section("housekeeping")),
             taxonomy: Taxonomy::read(reader.section("taxonomy")),
             log: Log::read(reader.section("log")),
             shown: Vec::new(),
@@ -179,6 +183,13 @@ impl Config {
             rhythm: self.rhythm(),
             words: TellingWords::of(taxonomy),
         }
+    }
+
+    /// When people are asked whether they still want to hear, and how long an answer is waited for.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        let Housekeeping { ask_after, remind_after, lapse_after, .. } = self.housekeeping;
+        Patience { ask_after, remind_after, lapse_after, zone: self.time.zone }
     }
 
     /// The configuration in effect, as TOML: every value with its source, without secrets.

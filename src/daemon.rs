@@ -20,6 +20,7 @@ use crate::delivery::Delivery;
 use crate::domain::rhythm::Rhythm;
 use crate::domain::suggest::nearest;
 use crate::domain::taxonomy::Taxonomy;
+use crate::housekeeping::{self, Housekeeping};
 use crate::intake::stage::Intake;
 use crate::intake::step::Policy;
 use crate::matching::{self, Matching};
@@ -42,11 +43,14 @@ pub enum StageName {
     Delivery,
     /// From what came of it to events that others follow.
     Outcomes,
+    /// What is done by the clock.
+    Housekeeping,
 }
 
 impl StageName {
     /// All of them, in the order of the road.
-    pub const ALL: [Self; 4] = [Self::Intake, Self::Matching, Self::Delivery, Self::Outcomes];
+    pub const ALL: [Self; 5] =
+        [Self::Intake, Self::Matching, Self::Delivery, Self::Outcomes, Self::Housekeeping];
 
     /// The name on the command line.
     #[must_use]
@@ -56,6 +60,7 @@ impl StageName {
             Self::Matching => Matching::NAME,
             Self::Delivery => Delivery::NAME,
             Self::Outcomes => Outcomes::NAME,
+            Self::Housekeeping => Housekeeping::NAME,
         }
     }
 }
@@ -135,6 +140,12 @@ impl Program {
     #[must_use]
     pub fn matching_rules(&self) -> matching::Rules {
         matching::Rules::new(&self.config, Arc::clone(&self.taxonomy))
+    }
+
+    /// What housekeeping goes by.
+    #[must_use]
+    pub fn housekeeping_rules(&self) -> housekeeping::Rules {
+        housekeeping::Rules::new(&self.config)
     }
 
     /// The delivery stage, with its lanes running.
@@ -238,6 +249,11 @@ impl Program {
             }
             if stages.contains(&StageName::Outcomes) {
                 running.spawn(drive(self.outcomes(), stop.clone()));
+            }
+            if stages.contains(&StageName::Housekeeping) {
+                let housekeeping =
+                    Housekeeping::new(self.pool.clone(), self.clock.clone(), self.housekeeping_rules());
+                running.spawn(drive(housekeeping, stop.clone()));
             }
             signals.spawn(listen(self.pool.clone(), bells));
         }

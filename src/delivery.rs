@@ -10,7 +10,10 @@
 pub(crate) mod asking;
 pub mod claim;
 mod deciding;
+mod in_hand;
 mod lanes;
+pub mod letters;
+mod pile;
 pub mod smtp;
 mod told;
 
@@ -19,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -27,8 +30,11 @@ use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
 use crate::config::Config;
 use crate::delivery::claim::Rules;
+use crate::delivery::in_hand::InHand;
 use crate::delivery::lanes::{Parcel, Retries, Shared, Tally};
+use crate::delivery::pile::Pile;
 use crate::delivery::smtp::Relay;
+use crate::domain::letter::Patience;
 use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
 use crate::store::workers::{self, Life};
@@ -44,17 +50,19 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(20);
 
 /// Claimed mails for each line: one being sent, and the next ones at hand.
-const IN_HAND: usize = 4;
+const IN_HAND: u32 = 4;
 
 /// The stage.
 pub struct Delivery {
     shared: Arc<Shared>,
     rules: Rules,
+    patience: Patience,
     database_url: String,
     bell: Bell,
     life: Option<Life>,
     places: Arc<Semaphore>,
-    parcels: Option<mpsc::UnboundedSender<Parcel>>,
+    /// Places for mails to other domains than those that are slow.
+    reserve: Arc<Semaphore>,
     tasks: JoinSet<()>,
     /// Whether the last claim found anybody.
     busy: bool,
@@ -67,7 +75,8 @@ pub struct Step {
     pub people: usize,
     /// Mails that were claimed and are on their way.
     pub mails: usize,
-    /// Alerts that ended without a word.
+    /// Alerts that ended without a word, and letters that were not to be sent
+    /// any more.
     pub ended: usize,
 }
 
@@ -99,7 +108,9 @@ impl Delivery {
         })?;
         let rules = Rules::new(config, taxonomy, composer.domain());
         let relay = Relay::new(&config.smtp)?;
-        let places = Arc::new(Semaphore::new(relay.lines() * IN_HAND));
+        let lines = relay.lines();
+        let places = Arc::new(Semaphore::new(lines * usize::try_from(IN_HAND)?));
+        let pile = Pile::new(lines, config.smtp.slow_after);
         let shared = Arc::new(Shared {
             pool,
             composer,
@@ -115,16 +126,18 @@ impl Delivery {
             worker: AtomicI32::new(0),
             tally: Tally::default(),
             policy: rules.policy.clone(),
+            pile,
         });
-        let (parcels, tasks) = lanes::start(&shared);
+        let tasks = lanes::start(&shared);
         Ok(Self {
             shared,
+            patience: config.patience(),
             rules,
             database_url: config.database.url.expose().to_owned(),
             bell,
             life: None,
             places,
-            parcels: Some(parcels),
+            reserve: Arc::new(Semaphore::new(lines)),
             tasks,
             busy: true,
         })
@@ -165,45 +178,75 @@ impl Delivery {
         }
     }
 
-    async fn all_places(&self) -> anyhow::Result<OwnedSemaphorePermit> {
-        let all = u32::try_from(self.shared.relay.lines() * IN_HAND)?;
-        Ok(Arc::clone(&self.places).acquire_many_owned(all).await?)
+    /// Waits until nothing is in hand.
+    async fn all_places(&self) -> anyhow::Result<[OwnedSemaphorePermit; 2]> {
+        let lines = u32::try_from(self.shared.relay.lines())?;
+        let all = |places: &Arc<Semaphore>, count| Arc::clone(places).acquire_many_owned(count);
+        Ok([all(&self.places, lines * IN_HAND).await?, all(&self.reserve, lines).await?])
     }
 
-    /// Waits for room in hand: for half of it, or after a moment for any.
-    async fn room(&self) -> anyhow::Result<OwnedSemaphorePermit> {
-        let half = u32::try_from(self.shared.relay.lines() * IN_HAND / 2)?;
+    /// Waits for room in hand: for half of it, or after a moment for any. If
+    /// slow domains have taken it all, there is room for the others; then these
+    /// are named.
+    async fn room(&self) -> anyhow::Result<(OwnedSemaphorePermit, Vec<String>)> {
+        let half = u32::try_from(self.shared.relay.lines())? * IN_HAND / 2;
         if let Ok(permits) =
             tokio::time::timeout(GATHER, Arc::clone(&self.places).acquire_many_owned(half)).await
         {
-            return Ok(permits?);
+            return Ok((permits?, vec![]));
         }
-        let mut permit = Arc::clone(&self.places).acquire_owned().await?;
-        while let Ok(another) = Arc::clone(&self.places).try_acquire_owned() {
-            permit.merge(another);
+        loop {
+            let slow = self.shared.pile.slow_domains();
+            let reserved = async {
+                if slow.is_empty() {
+                    // They may become slow while one waits.
+                    tokio::time::sleep(LOOK_ANYWAY).await;
+                    return None;
+                }
+                Some(Arc::clone(&self.reserve).acquire_owned().await)
+            };
+            let (mut permit, places) = tokio::select! {
+                biased;
+                permit = Arc::clone(&self.places).acquire_owned() => (permit?, &self.places),
+                permit = reserved => match permit {
+                    Some(permit) => (permit?, &self.reserve),
+                    None => continue,
+                },
+            };
+            while let Ok(another) = Arc::clone(places).try_acquire_owned() {
+                permit.merge(another);
+            }
+            let except = if Arc::ptr_eq(places, &self.reserve) { slow } else { vec![] };
+            return Ok((permit, except));
         }
-        Ok(permit)
     }
 
     async fn claim(&mut self) -> anyhow::Result<Step> {
         self.fail_with_the_lanes();
         self.find_server().await?;
         let worker = self.worker().await?;
-        let mut room = self.room().await?;
+        let (mut room, except) = self.room().await?;
         if !self.busy {
             workers::free_orphans(&mut *self.shared.pool.acquire().await?).await?;
         }
         let limit = i64::try_from(room.num_permits())?;
         let now = self.shared.clock.now();
-        let claimed = claim::claim(&self.shared.pool, &self.rules, worker, limit, now).await?;
-        self.busy = claimed.people > 0;
-        let step = Step { people: claimed.people, mails: claimed.mails.len(), ended: claimed.ended };
-        for mail in claimed.mails {
+        let claimed = claim::claim(&self.shared.pool, &self.rules, worker, limit, &except, now).await?;
+        let mut step = Step { people: claimed.people, mails: claimed.mails.len(), ended: claimed.ended };
+        let mut mails: Vec<InHand> = claimed.mails.into_iter().map(InHand::Alert).collect();
+        // Letters can wait until those who are due for something else are served.
+        let left = limit - i64::try_from(step.people)?;
+        if left > 0 && except.is_empty() {
+            let rules = letters::Rules { patience: self.patience, mails: &self.rules };
+            let claimed = letters::claim(&self.shared.pool, rules, worker, left, now).await?;
+            step += Step { people: claimed.people, mails: claimed.letters.len(), ended: claimed.ended };
+            mails.extend(claimed.letters.into_iter().map(InHand::Letter));
+        }
+        self.busy = step.people > 0;
+        for mail in mails {
             let place =
                 room.split(1).ok_or_else(|| anyhow::anyhow!("more mails claimed than there was room"))?;
-            if let Some(parcels) = &self.parcels {
-                parcels.send(Parcel { mail, place }).map_err(|_| anyhow::anyhow!("the lanes have ended"))?;
-            }
+            self.shared.pile.put(Parcel { mail, place });
         }
         if step.mails + step.ended > 0 {
             tracing::debug!(mails = step.mails, ended = step.ended, "claimed");
@@ -281,7 +324,7 @@ impl Stage for Delivery {
     /// not begun.
     async fn finish(&mut self) {
         self.shared.stopping.cancel();
-        self.parcels = None;
+        self.shared.pile.close();
         while self.tasks.join_next().await.is_some() {}
         self.life = None;
     }

@@ -27,11 +27,13 @@
 //! 5. [`delivery`]: from who is due to what left, through [`compose`] (what a
 //!    mail says) and [`delivery::smtp`] (how it leaves).
 //! 6. [`outcomes`]: from what came of it to events that others may follow.
-//! 7. [`daemon`]: how the stages are put together, started and stopped, each
+//! 7. [`housekeeping`]: what is done by the clock, and the letters that come of
+//!    it.
+//! 8. [`daemon`]: how the stages are put together, started and stopped, each
 //!    in the loop of [`stage`]; and [`cli`], the commands.
 //!
 //! Everything that makes a mail wait is one thing: a due time in the future, in
-//! `alerts.due_at`. Time itself is an argument; only [`clock`] reads it.
+//! `alerts.due_at` (or, for a letter that is about no opening, `letters.due_at`). Time itself is an argument; only [`clock`] reads it.
 
 pub mod broker;
 pub mod cli;
@@ -41,6 +43,7 @@ pub mod config;
 pub mod daemon;
 pub mod delivery;
 pub mod domain;
+pub mod housekeeping;
 pub mod intake;
 pub mod matching;
 pub mod outcomes;

@@ -12,6 +12,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::age::Age;
 use crate::domain::alert::{
     self, Manner, Notice, Policy, Preferences, Registered, Situation, Standing, Told, Wish, Word,
 };
@@ -57,6 +58,8 @@ pub struct Rules {
     programmes: String,
     policy: Policy,
     testers: Vec<String>,
+    /// How long alerts are kept that are over.
+    keep_alerts: Age,
 }
 
 impl Rules {
@@ -67,6 +70,7 @@ impl Rules {
             programmes: taxonomy.fingerprint_of_programmes(),
             policy: config.policy(&taxonomy),
             testers: config.testing.addresses.iter().map(EmailAddress::lookup).collect(),
+            keep_alerts: config.housekeeping.keep_alerts,
             taxonomy,
         }
     }
@@ -101,7 +105,6 @@ pub async fn step(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store::Re
             Some(alerts) => Some(alerts),
             None => promises::settle(&mut transaction, now).await?,
         };
-        promises::give_up(&mut transaction, now).await?;
         if alerts.is_some_and(|alerts| alerts > 0) {
             store::announce_work(&mut transaction, "delivery").await?;
         }
@@ -205,7 +208,7 @@ async fn tell_again(
         let Some(truth) = truths.get(&(page.opening_id, group.told_revision)) else { continue };
         let phase = value_of(&group.told_phase, || format!("alerts of opening {}", page.opening_id))?;
         let told = Told { truth, phase, at: DateTime::UNIX_EPOCH, reminded: true };
-        let situation = rules.situation(opening, Some(told), anybody(Registered::Exactly), now);
+        let situation = situation(opening, Some(told), anybody(Registered::Exactly), now);
         match alert::next_word(&situation, &rules.policy) {
             Word::Say(_) => due.push((group, now)),
             Word::Wait(until) => due.push((group, first.map_or(until, |first| until.min(first)))),
@@ -272,6 +275,11 @@ impl Rules {
         let truth = &opening.truth;
         let phase = truth.phase(now);
         let is_shut = matches!(phase, Phase::Closed | Phase::Withdrawn);
+        let shut = is_shut.then(|| truth.door_shuts_at().unwrap_or(opening.position.time));
+        // What was promised is only a number by then, and nothing new is.
+        if shut.is_some_and(|shut| shut < self.keep_alerts.before(now)) {
+            return None;
+        }
         let dated = truth.opened_at.is_some() || truth.facts.opens.is_some();
         Some(Registrants {
             about,
@@ -285,7 +293,7 @@ impl Rules {
             exactly: self.prospect(opening, Registered::Exactly, now),
             part_of: self.prospect(opening, Registered::Within, now),
             promise: dated,
-            registered_before: is_shut.then(|| truth.door_shuts_at().unwrap_or(opening.position.time)),
+            registered_before: shut,
             only_promises: phase == Phase::Closed,
             today: now.with_timezone(&self.policy.rhythm.zone).date_naive(),
             now,
@@ -296,7 +304,7 @@ impl Rules {
     /// nothing.
     fn prospect(&self, opening: &Opening, registered: Registered, now: DateTime<Utc>) -> Prospect {
         let wish = Wish { search: None, ..anybody(registered) };
-        match alert::next_word(&self.situation(opening, None, wish, now), &self.policy) {
+        match alert::next_word(&situation(opening, None, wish, now), &self.policy) {
             Word::Say(_) => Prospect::Due(now),
             Word::Wait(until) => Prospect::Due(until),
             Word::Nothing => Prospect::Quiet,
@@ -318,7 +326,7 @@ impl Rules {
         let mut ended = None;
         for cadence in cadences.iter().filter(|cadence| **cadence != Cadence::Paused) {
             let wish = Wish { search: Some(*cadence), ..Wish::default() };
-            let situation = self.situation(opening, None, wish, now);
+            let situation = situation(opening, None, wish, now);
             let word = alert::word_without_guards(&situation, &self.policy);
             let at = match alert::next_word(&situation, &self.policy) {
                 Word::Say(_) => now,
@@ -340,18 +348,17 @@ impl Rules {
         }
         Some(alerts::Searched { due, ended })
     }
+}
 
-    /// Someone who may be told anything, and has chosen nothing.
-    fn situation<'a>(
-        &self,
-        opening: &'a Opening,
-        told: Option<Told<'a>>,
-        wish: Wish,
-        now: DateTime<Utc>,
-    ) -> Situation<'a> {
-        let (standing, preferences) = (Standing::Tester, Preferences::default());
-        Situation { opening, told, wish, standing, preferences, now }
-    }
+/// Someone who may be told anything, and has chosen nothing.
+fn situation<'a>(
+    opening: &'a Opening,
+    told: Option<Told<'a>>,
+    wish: Wish,
+    now: DateTime<Utc>,
+) -> Situation<'a> {
+    let (standing, preferences) = (Standing::Tester, Preferences::default());
+    Situation { opening, told, wish, standing, preferences, now }
 }
 
 async fn report_unmapped(

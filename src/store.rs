@@ -2,16 +2,22 @@
 //! their file; what comes out are the words of [`crate::domain`].
 
 pub mod alerts;
+pub mod audit;
+pub mod chores;
 pub mod criteria;
 pub mod digests;
 pub mod events;
 pub mod explain;
+pub mod interest;
 pub mod ledger;
+pub mod letters;
 pub mod mails;
 pub mod openings;
 pub mod outcomes;
 pub mod preferences;
 pub mod promises;
+pub mod retention;
+mod returning;
 pub mod settings;
 pub mod status;
 pub mod subscribers;

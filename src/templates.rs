@@ -3,7 +3,8 @@
 //! A kind of mail is two templates, `<kind>/body.txt` and `<kind>/body.html`, which say which blocks
 //! it is made of. The blocks are in `layout/`. A line `{{> facts}}` stands for
 //! the lines of `layout/facts.txt` in a text and of `layout/facts.html` in HTML, with the names that
-//! are known where it stands; every body goes into `layout/page` where that says `{{> body}}`.
+//! are known where it stands; every body goes into `layout/page` where that says `{{> body}}`. A
+//! kind may have a block of its own beside its body, which then stands in place of that of `layout/`.
 //! Blocks are put in when templates are read, not when a mail is rendered: a block that does not
 //! exist is found at once, and a mail costs half the time.
 //!
@@ -92,6 +93,10 @@ pub(crate) const SHIPPED: &[(&str, &str)] = &[
     shipped!("event-day-changed/body.txt"),
     shipped!("event-day/body.html"),
     shipped!("event-day/body.txt"),
+    shipped!("lapsed/body.html"),
+    shipped!("lapsed/body.txt"),
+    shipped!("lapsed/stop-and-change.html"),
+    shipped!("lapsed/stop-and-change.txt"),
     shipped!("missed/body.html"),
     shipped!("missed/body.txt"),
     shipped!("open-now/body.html"),
@@ -100,6 +105,8 @@ pub(crate) const SHIPPED: &[(&str, &str)] = &[
     shipped!("opening-date/body.txt"),
     shipped!("programme-changed/body.html"),
     shipped!("programme-changed/body.txt"),
+    shipped!("still-interested/body.html"),
+    shipped!("still-interested/body.txt"),
     shipped!("vacancy-alert/body.html"),
     shipped!("vacancy-alert/body.txt"),
     shipped!("withdrawn/body.html"),
@@ -282,6 +289,13 @@ impl Assembled<'_> {
     /// How many blocks may lie within each other.
     const DEEPEST: usize = 8;
 
+    /// The template of a block: the kind's own, else that of all.
+    fn block(&self, block: &str) -> String {
+        let kind = self.body.rsplit_once('/').map_or("layout", |(folder, _)| folder);
+        let own = format!("{kind}/{block}{}", self.ending);
+        if self.sources.contains_key(own.as_str()) { own } else { format!("layout/{block}{}", self.ending) }
+    }
+
     fn put(&mut self, name: &str, depth: usize) -> Result<(), TemplateProblem> {
         for (index, line) in self.sources[name].lines().enumerate() {
             let wrong = |message: String| Err(problem(name, Some(index + 1), message));
@@ -289,7 +303,7 @@ impl Assembled<'_> {
             if let Some(block) = block {
                 let inner = match block {
                     "body" => self.body.to_owned(),
-                    block => format!("layout/{block}{}", self.ending),
+                    block => self.block(block),
                 };
                 if !self.sources.contains_key(inner.as_str()) {
                     return wrong(format!("there is no block {inner}"));

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room uses only rooms of a strictly lower rank, so no cycle can be written.
-const RANKS: [(&str, u32); 17] = [
+const RANKS: [(&str, u32); 18] = [
     ("domain", 0),
     ("clock", 0),
     ("config", 1),
@@ -20,6 +20,7 @@ const RANKS: [(&str, u32); 17] = [
     ("matching", 3),
     ("delivery", 3),
     ("outcomes", 3),
+    ("housekeeping", 3),
     ("daemon", 4),
     ("cli", 5),
     ("lib", 6),

@@ -35,7 +35,8 @@ pub(crate) async fn measure(ground: &Ground, searches: u32, report: &mut Report)
         let (mut claims, mut records) = (Vec::new(), Vec::new());
         for _ in 0..TIMES {
             let begun = Instant::now();
-            let claimed = claim::claim(ground.pool(), &rules, life.number(), together, now()).await?.mails;
+            let claimed =
+                claim::claim(ground.pool(), &rules, life.number(), together, &[], now()).await?.mails;
             if i64::try_from(claimed.len())? == together {
                 claims.push(begun.elapsed());
             }

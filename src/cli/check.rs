@@ -13,6 +13,8 @@ use crate::config::{Config, Problems};
 use crate::daemon;
 use crate::delivery::smtp::Relay;
 use crate::domain::cadence::Cadence;
+use crate::domain::chore::Chore;
+use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
 use crate::outcomes;
 use crate::store::{self, subscribers};
@@ -80,19 +82,28 @@ pub(super) async fn check(
     Ok(ExitCode::SUCCESS)
 }
 
-/// When the next mails of each schedule leave, so that a wrong one is seen
-/// before it runs.
+/// When the next mails of each schedule leave and when chores run, so that a
+/// wrong one is seen before it does.
 fn schedules(config: &Config, now: DateTime<Utc>) -> Vec<String> {
     let rhythm = config.rhythm();
+    let zone = config.time.zone;
+    let line = |tick: DateTime<Utc>| {
+        let local = tick.with_timezone(&zone).format("%a %d %b %Y %H:%M:%S %Z");
+        format!("  {local} ({})", tick.format("%a %H:%M:%S UTC"))
+    };
     let mut lines = Vec::new();
     for (name, times) in config.schedules.iter() {
         let days = if times.working_days { " on working days" } else { "" };
         lines.push(format!("schedules.{name} = {:?}{days}; the next three times:", times.cron.as_str()));
         let after = |then: &DateTime<Utc>| rhythm.due(Cadence::scheduled(name), *then);
-        for tick in std::iter::successors(Some(now), after).skip(1).take(3) {
-            let local = tick.with_timezone(&config.time.zone).format("%a %d %b %Y %H:%M:%S %Z");
-            lines.push(format!("  {local} ({})", tick.format("%a %H:%M:%S UTC")));
-        }
+        lines.extend(std::iter::successors(Some(now), after).skip(1).take(3).map(line));
+    }
+    for chore in Chore::ALL {
+        let cron = config.housekeeping.schedule(chore);
+        let key = chore.name().replace('-', "_");
+        lines.push(format!("housekeeping.{key} = {:?}; the next three times:", cron.as_str()));
+        let after = |then: &DateTime<Utc>| next_tick(cron.schedule(), zone, *then);
+        lines.extend(std::iter::successors(Some(now), after).skip(1).take(3).map(line));
     }
     lines
 }
@@ -169,6 +180,18 @@ mod tests {
                 "  Mon 01 Apr 2024 08:00:00 BST (Mon 07:00:00 UTC)",
                 "  Mon 08 Apr 2024 08:00:00 BST (Mon 07:00:00 UTC)",
                 "  Mon 15 Apr 2024 08:00:00 BST (Mon 07:00:00 UTC)",
+                "housekeeping.retention = \"0 30 3 * * *\"; the next three times:",
+                "  Sat 30 Mar 2024 03:30:00 GMT (Sat 03:30:00 UTC)",
+                "  Sun 31 Mar 2024 03:30:00 BST (Sun 02:30:00 UTC)",
+                "  Mon 01 Apr 2024 03:30:00 BST (Mon 02:30:00 UTC)",
+                "housekeeping.outcomes = \"0 */10 * * * *\"; the next three times:",
+                "  Fri 29 Mar 2024 12:10:00 GMT (Fri 12:10:00 UTC)",
+                "  Fri 29 Mar 2024 12:20:00 GMT (Fri 12:20:00 UTC)",
+                "  Fri 29 Mar 2024 12:30:00 GMT (Fri 12:30:00 UTC)",
+                "housekeeping.still_interested = \"0 0 10 * * Mon-Fri\"; the next three times:",
+                "  Mon 01 Apr 2024 10:00:00 BST (Mon 09:00:00 UTC)",
+                "  Tue 02 Apr 2024 10:00:00 BST (Tue 09:00:00 UTC)",
+                "  Wed 03 Apr 2024 10:00:00 BST (Wed 09:00:00 UTC)",
             ]
         );
     }

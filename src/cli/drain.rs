@@ -6,12 +6,13 @@ use crate::cli::check::counted;
 use crate::cli::say;
 use crate::daemon::Program;
 use crate::delivery::smtp::RelayError;
+use crate::housekeeping;
 use crate::intake::step::Taken;
 use crate::matching::{self, Step};
 use crate::stage::{Bell, Stage};
 
-/// Takes in what is on the queue, matches it, sends what is due, and looks
-/// again until there is nothing left to do at this moment. Then publishes what
+/// Takes in what is on the queue, matches it, does what housekeeping is due,
+/// sends what is due, and looks again until there is nothing left to do at this moment. Then publishes what
 /// came of it.
 ///
 /// # Errors
@@ -24,6 +25,7 @@ pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
     let mut intake = program.intake();
     let mut delivery = program.delivery(Bell::default())?;
     let rules = program.matching_rules();
+    let housekeeping = program.housekeeping_rules();
     let mut total = Taken::default();
     let (mut made, mut ended) = (0, 0);
     loop {
@@ -35,6 +37,9 @@ pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
         {
             made += alerts;
         }
+        while housekeeping::step(program.pool(), &housekeeping, program.clock().now()).await?
+            != housekeeping::Step::Idle
+        {}
         match delivery.drain().await {
             Ok(step) => ended += step.ended,
             Err(error) if error.is::<RelayError>() => {

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::daemon;
 use crate::delivery::asking::{Asker, Library};
 use crate::delivery::claim::Rules;
+use crate::domain::age::Age;
 use crate::domain::alert::Standing;
 use crate::domain::email::EmailAddress;
 use crate::domain::subject::Subject;
@@ -31,7 +32,7 @@ use crate::store::alerts::Due;
 use crate::store::explain::{self, Who};
 use crate::store::ledger::Named;
 use crate::store::subscribers::{self, Addressee};
-use crate::store::{self, events, openings};
+use crate::store::{self, events, openings, retention};
 
 /// Everything that bears on what one person was told of one subject.
 #[derive(Debug, Serialize)]
@@ -115,7 +116,8 @@ pub(super) async fn explain(
     explain::stand_still(&mut connection).await?;
     let found = find(&mut connection, &typed).await?;
     let (subject, named) = about(&mut connection, subject, &taxonomy).await?;
-    let report = report(&mut connection, &rules, &found, subject, &named, now).await?;
+    let keep_alerts = config.housekeeping.keep_alerts;
+    let report = report(&mut connection, &rules, keep_alerts, &found, subject, &named, now).await?;
     if as_json {
         say(format_args!("{:#}", serde_json::to_value(&report)?));
     } else {
@@ -184,6 +186,7 @@ async fn about(
 async fn report(
     connection: &mut PgConnection,
     rules: &Rules,
+    keep_alerts: Age,
     found: &explain::Person,
     subject: String,
     named: &[Named],
@@ -229,6 +232,8 @@ async fn report(
         truths: openings::truths(&mut *connection, &each).await?,
         revisions,
         mails: explain::mails(&mut *connection, found.id, &keys).await?,
+        forgotten: retention::over_before(&mut *connection, &keys, keep_alerts.before(now)).await?,
+        keep_alerts,
         alerts,
         now,
     };

@@ -162,6 +162,13 @@ fn print(ledger: &Ledger, subject: Option<&str>, now: DateTime<Utc>) {
         let reasons: Vec<String> = because.map(|(reason, count)| format!("{count} {reason}")).collect();
         say(format_args!("released of {}: {}", key(cycle), reasons.join(", ")));
     }
+    for cycle in ledger.cycles.iter().filter(|cycle| cycle.promises.past > 0) {
+        say(format_args!(
+            "{}: of {} promises only the outcome is known any more; left p5 and p50 are those of the others",
+            key(cycle),
+            cycle.promises.past
+        ));
+    }
     for cycle in ledger.cycles.iter().filter(|cycle| is_overdue(cycle, now)) {
         let without = cycle.promises.owed + cycle.promises.broken;
         say(format_args!(
@@ -268,6 +275,7 @@ fn promises_value(promises: &Promises) -> Value {
         "released": promises.released,
         "releasedBecause": promises.released_because,
         "advanceTold": promises.advance_told,
+        "outcomeOnly": promises.past,
         "doorLeftSeconds": { "p5": promises.door_left_p5, "p50": promises.door_left_p50 },
         "addsUp": promises.add_up(),
     })

@@ -1,12 +1,17 @@
 //! `status`: how things stand.
 
-use serde_json::json;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
+use crate::cli::ledger::minute;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::chore::Chore;
+use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
-use crate::store::{self, status};
+use crate::store::chores::{self, Standing};
+use crate::store::{self, letters, status};
 
 /// Prints the state of the queue, the tables and the mails.
 ///
@@ -19,6 +24,12 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let now = Clock::System.now();
     let standing = status::standing(&mut connection, now).await?;
     let endings = status::endings(&mut connection).await?;
+    let letters = letters::standing(&mut connection, now).await?;
+    let chores = chores::standing(&mut connection).await?;
+    let chores: Vec<Housekeeping> = Chore::ALL
+        .into_iter()
+        .map(|chore| Housekeeping::of(config, chore, chores.iter().find(|c| c.chore == chore.name()), now))
+        .collect();
     let queue = match Session::open(&config.amqp).await {
         Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -30,7 +41,11 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         };
         let endings: serde_json::Map<_, _> =
             endings.into_iter().map(|(reason, count)| (reason, count.into())).collect();
-        say(format_args!("{:#}", json!({ "queue": queue, "standing": standing, "endings": endings })));
+        let chores: Vec<Value> = chores.iter().map(Housekeeping::value).collect();
+        let all = json!({
+            "queue": queue, "standing": standing, "endings": endings, "letters": letters, "housekeeping": chores,
+        });
+        say(format_args!("{all:#}"));
         return Ok(());
     }
     match &queue {
@@ -67,5 +82,62 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         standing.mails_given_up,
         standing.mails_held
     ));
+    say(format_args!(
+        "letters      {} due, {} due later, {} sent, {} not to be sent",
+        letters.due, letters.waiting, letters.sent, letters.ended
+    ));
+    for (index, chore) in chores.iter().enumerate() {
+        let label = if index == 0 { "housekeeping" } else { "" };
+        say(format_args!("{label:<13}{}", chore.line()));
+    }
     Ok(())
+}
+
+/// How a chore stands.
+struct Housekeeping<'a> {
+    chore: Chore,
+    standing: Option<&'a Standing>,
+    /// When it is to run next; a time that has passed is being caught up.
+    next: Option<DateTime<Utc>>,
+}
+
+impl<'a> Housekeeping<'a> {
+    fn of(config: &Config, chore: Chore, standing: Option<&'a Standing>, now: DateTime<Utc>) -> Self {
+        let after = standing.map_or(now, |standing| standing.tick_at.unwrap_or(standing.since));
+        let schedule = config.housekeeping.schedule(chore).schedule();
+        Self { chore, standing, next: next_tick(schedule, config.time.zone, after) }
+    }
+
+    fn line(&self) -> String {
+        let moment = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), minute);
+        let run = self.standing.and_then(|standing| Some((standing, standing.tick_at?)));
+        let last = match run {
+            None => "has not run yet".to_owned(),
+            Some((standing, tick_at)) => {
+                let handled = standing.handled.unwrap_or_default();
+                let done = match standing.finished_at {
+                    Some(at) => format!("done {}, {handled} rows", minute(at)),
+                    None => {
+                        format!("unfinished since {}, {handled} rows so far", moment(standing.begun_at))
+                    }
+                };
+                format!("last for {}: {done}", minute(tick_at))
+            }
+        };
+        format!("{}: {last}; next {}", self.chore.name(), moment(self.next))
+    }
+
+    fn value(&self) -> Value {
+        let standing = self.standing;
+        let finished_at = standing.and_then(|standing| standing.finished_at);
+        json!({
+            "chore": self.chore.name(),
+            "lastTickAt": standing.and_then(|standing| standing.tick_at),
+            "begunAt": standing.and_then(|standing| standing.begun_at),
+            "finishedAt": finished_at,
+            "unfinishedSince": standing.filter(|_| finished_at.is_none()).and_then(|standing| standing.begun_at),
+            "handled": standing.and_then(|standing| standing.handled),
+            "nextTickAt": self.next,
+        })
+    }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::compose::correction::corrections;
+use crate::compose::correction::{self, corrections};
 use crate::compose::lint::Writer;
 use crate::compose::names::{thing, things, title};
 use crate::compose::particulars::{identity, rows};
@@ -12,7 +12,7 @@ use crate::compose::subject_line::SubjectLine;
 use crate::compose::view::{Head, ItemView, Row, Setting};
 use crate::compose::{Item, days, words};
 use crate::domain::alert::Notice;
-use crate::domain::difference;
+use crate::domain::difference::{self, Field};
 use crate::domain::facts::Closing;
 use crate::domain::subject::Kind;
 use crate::domain::truth::Phase;
@@ -242,7 +242,9 @@ pub(super) fn told(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
             } else {
                 view.wrong = corrections(setting, item);
             }
-            view.closing = closing(setting, item);
+            // What has just been said is not said again.
+            let moved = correction::fields(item.notice).contains(&Field::Closing);
+            view.closing = closing(setting, item).filter(|_| !moved);
             view.rows = identity(setting.taxonomy, item);
         }
         _ => {

@@ -48,6 +48,8 @@ pub enum List {
     Doors,
     /// Event days.
     Days,
+    /// What is about no opening.
+    Letters,
 }
 
 impl List {
@@ -68,6 +70,7 @@ impl List {
             Self::Alerts => format!("Vacancy alerts <alerts.{domain}>"),
             Self::Doors => format!("Doors <doors.{domain}>"),
             Self::Days => format!("Days <days.{domain}>"),
+            Self::Letters => format!("Letters <letters.{domain}>"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod digests;
 mod kinds;
+mod letters_to_people;
 mod octets;
 mod templates;
 

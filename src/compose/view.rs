@@ -432,7 +432,7 @@ fn receipt(taxonomy: &Taxonomy, items: &[&Item<'_>]) -> Option<String> {
 }
 
 /// The lines without spaces at their ends and without more than one empty line in a row.
-fn without_gaps(rendered: &str) -> String {
+pub(super) fn without_gaps(rendered: &str) -> String {
     let mut tidy = String::with_capacity(rendered.len());
     let mut gap = false;
     for line in rendered.lines().map(str::trim_end) {

@@ -18,6 +18,7 @@ use super::reader::nearest;
 use super::urls::is_loopback;
 use super::written::{Written, Wrong};
 use super::{CalendarFile, CronExpression, LogFormat, Timing};
+use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
 use crate::domain::quiet::QuietHours;
@@ -102,6 +103,11 @@ pub(super) fn quiet_hours(written: &Written) -> Meant<Option<QuietHours>> {
         hours => hours.parse().ok().map(Some),
     });
     hours.ok_or_else(|| r#"expected two times of day such as "21:00-08:00", or "none""#.into())
+}
+
+/// A number of days, weeks, months or years.
+pub(super) fn age(written: &Written) -> Meant<Age> {
+    text(written)?.parse().map_err(|error: NotAnAge| error.to_string().into())
 }
 
 /// An `https` URL; `http` only to this very machine.

@@ -316,6 +316,16 @@ impl Section<'_, '_> {
         self.reader.shown.push(Shown { section: self.name, key: key.to_owned(), value, place });
     }
 
+    /// Notes that two values do not go together, at the first of these keys that is given.
+    pub(super) fn refuse_together(&mut self, keys: [&str; 2], message: &str) {
+        let given = |key| {
+            let variable = self.reader.in_variable(&variable_name(self.name, key));
+            Some((key, variable.or_else(|| self.reader.in_file(self.name, key))?.1))
+        };
+        let (key, place) = keys.into_iter().find_map(given).unwrap_or((keys[0], Place::Default));
+        self.complain(key, place, message.to_owned());
+    }
+
     fn complain(&mut self, key: &str, place: Place, message: String) {
         let key = Some(full_name(self.name, key));
         self.reader.problems.push(Problem { place, key, message });

@@ -8,19 +8,22 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use chrono_tz::Tz;
 use cron::Schedule;
 use url::Url;
 
 use super::meaning::{
-    base_url, broker_name, calendar, discreet, duration, duration_or_none, email, host_name, list,
+    age, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none, email, host_name, list,
     log_format, log_level, mailbox, quiet_hours, some, text, timing, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{SecretUrl, SmtpUrl};
 use super::written::{Written, Wrong};
+use crate::domain::age::Age;
 use crate::domain::cadence::ScheduleName;
 use crate::domain::calendar::Calendar;
+use crate::domain::chore::Chore;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
@@ -186,6 +189,9 @@ pub struct Smtp {
     pub retry: Delays,
     /// How long after its first attempt a mail is given up.
     pub give_up_after: Duration,
+    /// A mail domain that has had its whole share of the connections for so
+    /// long is slow.
+    pub slow_after: Duration,
     /// How long to wait for the server.
     pub timeouts: SmtpTimeouts,
 }
@@ -222,6 +228,7 @@ impl Smtp {
             mails_per_connection: s.get("mails_per_connection", "100", within(1..=10_000)),
             retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
             give_up_after: s.get("give_up_after", "2d", duration),
+            slow_after: s.get("slow_after", "10s", duration),
             timeouts: SmtpTimeouts {
                 connect: s.get("timeout_connect", "30s", duration),
                 greeting: s.get("timeout_greeting", "5m", duration),
@@ -390,6 +397,69 @@ impl CronExpression {
     #[must_use]
     pub fn schedule(&self) -> &Schedule {
         &self.0
+    }
+}
+
+/// `[housekeeping]`: what is done by the clock, in `time.zone`, and how long things are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Housekeeping {
+    /// When what is kept no longer is forgotten.
+    pub retention: CronExpression,
+    /// When promises are settled that nothing else would settle.
+    pub outcomes: CronExpression,
+    /// When people are asked whether they still want to hear.
+    pub still_interested: CronExpression,
+    /// How long what was told is known, after it is over.
+    pub keep_alerts: Age,
+    /// How long who did what to whom is known.
+    pub keep_audit: Age,
+    /// How long somebody may take to confirm their address.
+    pub keep_unconfirmed: Age,
+    /// How old a confirmation is when it is asked about.
+    pub ask_after: Age,
+    /// How long after the question the reminder follows.
+    pub remind_after: Age,
+    /// How long after the question silence ends it.
+    pub lapse_after: Age,
+    /// The most people who are asked at a time.
+    pub ask_at_most: u32,
+}
+
+impl Housekeeping {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        let read = Self {
+            retention: s.get("retention", "0 30 3 * * *", cron),
+            outcomes: s.get("outcomes", "0 */10 * * * *", cron),
+            still_interested: s.get("still_interested", "0 0 10 * * Mon-Fri", cron),
+            keep_alerts: s.get("keep_alerts", "13 months", age),
+            keep_audit: s.get("keep_audit", "6 years", age),
+            keep_unconfirmed: s.get("keep_unconfirmed", "14 days", age),
+            ask_after: s.get("ask_after", "12 months", age),
+            remind_after: s.get("remind_after", "14 days", age),
+            lapse_after: s.get("lapse_after", "30 days", age),
+            ask_at_most: s.get("ask_at_most", "5000", within(1..=1_000_000)),
+        };
+        let (remind, lapse) = (read.remind_after, read.lapse_after);
+        if remind.after(DateTime::UNIX_EPOCH) >= lapse.after(DateTime::UNIX_EPOCH) {
+            s.refuse_together(
+                ["lapse_after", "remind_after"],
+                &format!(
+                    "expected lapse_after to be longer than remind_after, found {lapse} and {remind}: the reminder \
+                     comes first"
+                ),
+            );
+        }
+        read
+    }
+
+    /// When a chore runs.
+    #[must_use]
+    pub fn schedule(&self, chore: Chore) -> &CronExpression {
+        match chore {
+            Chore::Retention => &self.retention,
+            Chore::Outcomes => &self.outcomes,
+            Chore::StillInterested => &self.still_interested,
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::Place;
-use super::{CalendarFile, LogFormat, SecretUrl, SmtpUrl, Timing};
+use super::{CalendarFile, CronExpression, LogFormat, SecretUrl, SmtpUrl, Timing};
+use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
 
@@ -65,6 +66,8 @@ show! {
     String: text => quoted(text);
     PathBuf: path => quoted(path.display().to_string());
     Duration: duration => quoted(humantime::format_duration(*duration).to_string());
+    Age: age => quoted(age.to_string());
+    CronExpression: cron => quoted(cron.as_str());
     Url: url => quoted(url.as_str());
     CalendarFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
     Tz: zone => quoted(zone.name());

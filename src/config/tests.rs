@@ -471,3 +471,23 @@ fn show_names_every_source() {
     let secrets = shown.replace("***@", "");
     assert_eq!(read(&secrets, &[]).unwrap().intake.max_age, Duration::from_mins(90));
 }
+
+#[test]
+fn ages_are_days_weeks_months_or_years_and_the_reminder_comes_first() {
+    let config = read("[housekeeping]\nkeep_alerts = '2 years'\nlapse_after = '3 weeks'", &[]).unwrap();
+    assert_eq!(config.housekeeping.keep_alerts.to_string(), "2 years");
+    assert_eq!(config.housekeeping.lapse_after.to_string(), "3 weeks");
+    assert_eq!(
+        refused("[housekeeping]\nkeep_audit = '6y'", &[]),
+        "config/jobalerts.toml:2: housekeeping.keep_audit: expected a whole number of days, weeks, months or years, \
+         such as \"14 days\" or \"13 months\", at most a hundred years, found \"6y\""
+    );
+    let late = "expected lapse_after to be longer than remind_after, found";
+    for (file, place, found) in [
+        ("lapse_after = '2 weeks'", "2: housekeeping.lapse_after", "2 weeks and 14 days"),
+        ("remind_after = '1 month'", "2: housekeeping.remind_after", "30 days and 1 month"),
+    ] {
+        let message = refused(&format!("[housekeeping]\n{file}"), &[]);
+        assert!(message.starts_with(&format!("config/jobalerts.toml:{place}: {late} {found}")), "{message}");
+    }
+}

@@ -91,7 +91,7 @@ impl Rules {
             Some((from, to)) => QuietHours::between(from, to),
             None => self.quiet_hours,
         };
-        Preferences { quiet_hours, pause, rhythm_since: addressee.rhythm_since }
+        Preferences { quiet_hours, pause, digests: addressee.digests, rhythm_since: addressee.rhythm_since }
     }
 }
 
@@ -164,7 +164,7 @@ pub struct Claim {
     pub people: usize,
 }
 
-/// Claims up to `limit` people.
+/// Claims up to `limit` people, except those at these mail domains.
 ///
 /// # Errors
 ///
@@ -174,12 +174,19 @@ pub async fn claim(
     rules: &Rules,
     worker: i32,
     limit: i64,
+    except: &[String],
     now: DateTime<Utc>,
 ) -> store::Result<Claim> {
     let mut transaction = pool.begin().await?;
-    let mut marks = rules.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let people = alerts::people_due_from(&mut transaction, now, limit, &mut marks).await?;
-    *rules.marks.lock().unwrap_or_else(PoisonError::into_inner) = marks;
+    let people = if except.is_empty() {
+        let mut marks = rules.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let people = alerts::people_due_from(&mut transaction, now, limit, except, &mut marks).await?;
+        *rules.marks.lock().unwrap_or_else(PoisonError::into_inner) = marks;
+        people
+    } else {
+        // Whom it passes over is still first.
+        alerts::people_due_from(&mut transaction, now, limit, except, &mut Marks::default()).await?
+    };
     if people.is_empty() {
         return Ok(Claim::default());
     }

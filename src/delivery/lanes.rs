@@ -10,19 +10,22 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::compose::{Composer, Digest, Email, Item, Registration};
+use crate::compose::{Composer, Digest, Email, Item, Registration, letters};
 use crate::config::Delays;
 use crate::delivery::asking::Before;
 use crate::delivery::claim::{Claimed, Digested};
+use crate::delivery::in_hand::InHand;
+use crate::delivery::pile::Pile;
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
 use crate::delivery::told::told;
 use crate::domain::alert::Policy;
 use crate::stage::{jittered, wait_after};
+use crate::store;
 use crate::store::tries::{self, Outcome, Try};
 
 /// When to try again, and how long.
@@ -72,12 +75,14 @@ pub(super) struct Shared {
     pub tally: Tally,
     /// What the comparison goes by.
     pub policy: Policy,
+    /// Mails that wait for a lane.
+    pub pile: Pile,
 }
 
 /// A claimed mail on its way, with its place among those in hand.
 pub(super) struct Parcel {
     /// The mail.
-    pub mail: Claimed,
+    pub mail: InHand,
     /// Given back when the outcome is recorded.
     pub place: OwnedSemaphorePermit,
 }
@@ -88,31 +93,24 @@ struct Result {
     recorded: oneshot::Sender<()>,
 }
 
-/// Starts the lanes and their recorder. They end when the sender of parcels is
-/// dropped and everything is recorded.
-pub(super) fn start(shared: &Arc<Shared>) -> (mpsc::UnboundedSender<Parcel>, JoinSet<()>) {
-    let (parcels, received) = mpsc::unbounded_channel();
-    let received = Arc::new(Mutex::new(received));
+/// Starts the lanes and their recorder. They end when the pile is closed and
+/// everything is recorded.
+pub(super) fn start(shared: &Arc<Shared>) -> JoinSet<()> {
     let (results, to_record) = mpsc::unbounded_channel();
     let mut tasks = JoinSet::new();
     for _ in 0..shared.relay.lines() {
-        tasks.spawn(lane(Arc::clone(shared), Arc::clone(&received), results.clone()));
+        tasks.spawn(lane(Arc::clone(shared), results.clone()));
     }
     tasks.spawn(record(Arc::clone(shared), to_record));
-    (parcels, tasks)
+    tasks
 }
 
-async fn lane(
-    shared: Arc<Shared>,
-    parcels: Arc<Mutex<mpsc::UnboundedReceiver<Parcel>>>,
-    results: mpsc::UnboundedSender<Result>,
-) {
+async fn lane(shared: Arc<Shared>, results: mpsc::UnboundedSender<Result>) {
     let mut line = None;
     let mut last: Option<oneshot::Receiver<()>> = None;
     let mut refused = 0;
     loop {
-        let parcel = parcels.lock().await.recv().await;
-        let Some(Parcel { mail, place }) = parcel else { break };
+        let Some((Parcel { mail, place }, turn)) = shared.pile.take().await else { break };
         let mut rests = false;
         let (outcome, reply) = if shared.must_give_back(&mail) {
             (Outcome::Returned, String::new())
@@ -128,13 +126,17 @@ async fn lane(
                 }
             }
         };
+        drop(turn);
         shared.count(&outcome);
         let (recorded, done) = oneshot::channel();
         let outcome = Try {
-            mail_id: mail.mail_id,
-            worker: mail.worker,
-            subscriber_id: mail.subscriber_id,
-            told: told(&mail, &shared.policy, shared.clock.now()),
+            mail_id: mail.mail_id(),
+            worker: mail.worker(),
+            subscriber_id: mail.subscriber_id(),
+            told: match &mail {
+                InHand::Alert(mail) => told(mail, &shared.policy, shared.clock.now()),
+                InHand::Letter(_) => vec![],
+            },
             outcome,
             reply,
         };
@@ -153,21 +155,24 @@ async fn lane(
 
 async fn one_mail(
     shared: &Shared,
-    mail: &Claimed,
+    mail: &InHand,
     line: &mut Option<Line>,
     last: &mut Option<oneshot::Receiver<()>>,
 ) -> std::result::Result<(Outcome, String), RelayError> {
     let email = match shared.write(mail) {
         Ok(email) => email,
         Err(cause) => {
-            tracing::error!(mail = mail.mail_id, cause, "a mail failed our own checks and is held");
+            tracing::error!(mail = mail.mail_id(), cause, "a mail failed our own checks and is held");
             return Ok((Outcome::Held, cause));
         }
     };
     Ok(match shared.send(&email, line, last).await? {
         Verdict::Sent(reply) => (Outcome::Accepted, reply),
         Verdict::Never(reply) => {
-            tracing::warn!(mail = mail.mail_id, "the mail server refused a mail for good; why is in its row");
+            tracing::warn!(
+                mail = mail.mail_id(),
+                "the mail server refused a mail for good; why is in its row"
+            );
             (Outcome::Refused, reply)
         }
         Verdict::Later(reply) => (shared.retries.after(mail, shared.clock.now()), reply),
@@ -175,10 +180,10 @@ async fn one_mail(
 }
 
 impl Shared {
-    fn must_give_back(&self, mail: &Claimed) -> bool {
+    fn must_give_back(&self, mail: &InHand) -> bool {
         self.stopping.is_cancelled()
             || self.server_away.load(Ordering::Relaxed)
-            || self.worker.load(Ordering::Relaxed) != mail.worker
+            || self.worker.load(Ordering::Relaxed) != mail.worker()
     }
 
     /// A line could not be opened. If no other is open or being opened, the
@@ -197,7 +202,20 @@ impl Shared {
         }
     }
 
-    fn write(&self, mail: &Claimed) -> std::result::Result<Email, String> {
+    fn write(&self, mail: &InHand) -> std::result::Result<Email, String> {
+        let now = self.clock.now();
+        match mail {
+            InHand::Alert(mail) => self.alert(mail, now),
+            InHand::Letter(mail) => {
+                let told = letters::Told { holding: &mail.holding, day: mail.day };
+                self.composer
+                    .letter(mail.letter, &mail.recipient, told, &mail.thread, &mail.message_id, now)
+                    .map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    fn alert(&self, mail: &Claimed, now: DateTime<Utc>) -> std::result::Result<Email, String> {
         let items: Vec<Item<'_>> = mail
             .topics
             .iter()
@@ -216,7 +234,7 @@ impl Shared {
                 test: topic.kept.opening.test,
             })
             .collect();
-        let (to, id, now) = (&mail.recipient, &mail.message_id, self.clock.now());
+        let (to, id) = (&mail.recipient, &mail.message_id);
         let written = match &mail.digest {
             None => self.composer.mail(mail.kind, to, &items, &mail.thread, id, now),
             Some(Digested { soon, rest }) => {
@@ -280,10 +298,14 @@ impl Shared {
 }
 
 impl Retries {
-    fn after(&self, mail: &Claimed, now: DateTime<Utc>) -> Outcome {
-        let attempt = u32::try_from(mail.attempts).unwrap_or(0) + 1;
+    fn after(&self, mail: &InHand, now: DateTime<Utc>) -> Outcome {
+        let attempt = u32::try_from(mail.attempts()).unwrap_or(0) + 1;
         let until = now + jittered(self.delays.after(attempt), &mut rand::rng());
-        if until > mail.claimed_at + self.give_up_after { Outcome::GivenUp } else { Outcome::Deferred(until) }
+        if until > mail.claimed_at() + self.give_up_after {
+            Outcome::GivenUp
+        } else {
+            Outcome::Deferred(until)
+        }
     }
 }
 
@@ -309,8 +331,10 @@ async fn record(shared: Arc<Shared>, mut results: mpsc::UnboundedReceiver<Result
     }
 }
 
-async fn write_down(shared: &Shared, tries: &[Try]) -> crate::store::Result<()> {
+async fn write_down(shared: &Shared, tries: &[Try]) -> store::Result<()> {
     let mut transaction = shared.pool.begin().await?;
-    tries::record(&mut transaction, tries, shared.clock.now()).await?;
+    let now = shared.clock.now();
+    tries::record(&mut transaction, tries, now).await?;
+    store::letters::record(&mut transaction, tries, now).await?;
     Ok(transaction.commit().await?)
 }

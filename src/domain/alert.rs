@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::cadence::Cadence;
+use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::difference::{self, Field, TellingWords, differences};
 use crate::domain::facts::Closing;
 use crate::domain::local_time::first_moment;
@@ -143,6 +143,8 @@ pub struct Preferences {
     pub quiet_hours: Option<QuietHours>,
     /// Their alerts rest.
     pub pause: Option<Pause>,
+    /// When their digests come.
+    pub digests: Choice,
     /// When they last chose another rhythm: digests go by it from the next
     /// tick after this.
     pub rhythm_since: Option<DateTime<Utc>>,

@@ -194,11 +194,11 @@ impl Marks {
 ///
 /// When Postgres is away.
 pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<Vec<i64>> {
-    people_due_from(connection, now, limit, &mut Marks::default()).await
+    people_due_from(connection, now, limit, &[], &mut Marks::default()).await
 }
 
-/// The same, from where the last look found the first of them. If nobody is due
-/// after that, there is nobody.
+/// The same, from where the last look found the first of them, and without the
+/// people at some mail domains. If nobody is due after that, there is nobody.
 ///
 /// # Errors
 ///
@@ -207,13 +207,14 @@ pub async fn people_due_from(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     limit: i64,
+    except: &[String],
     marks: &mut Marks,
 ) -> Result<Vec<i64>> {
     let limit = usize::try_from(limit).unwrap_or_default();
     marks.forget_when_old();
     loop {
         let from = marks.first;
-        let mut held = hold(&mut *connection, now, limit, marks).await?;
+        let mut held = hold(&mut *connection, now, limit, except, marks).await?;
         held.sort_unstable();
         if held.is_empty() {
             if from == [None, None] {
@@ -247,6 +248,7 @@ async fn hold(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     limit: usize,
+    except: &[String],
     marks: &mut Marks,
 ) -> Result<Vec<i64>> {
     let (mut held, mut held_of_ticks): (Vec<i64>, usize) = (Vec::new(), 0);
@@ -265,7 +267,9 @@ async fn hold(
                  where a.unhurried = kinds.unhurried and a.due_at <= $1
                    and (a.due_at, a.subscriber_id) >= (kinds.due_at, kinds.subscriber_id)
                    and a.subscriber_id <> all($3)
-                   and exists (select from subscribers p where p.id = a.subscriber_id)
+                   and exists (
+                       select from subscribers p
+                       where p.id = a.subscriber_id and split_part(p.lookup, '@', -1) <> all($8))
                    and not exists (
                        select from mails m where m.subscriber_id = a.subscriber_id and m.worker is not null)
                  order by a.due_at, a.subscriber_id
@@ -279,6 +283,7 @@ async fn hold(
         .bind(at_once.map_or(0, |(_, person)| person))
         .bind(of_ticks.map(|(due_at, _)| due_at))
         .bind(of_ticks.map_or(0, |(_, person)| person))
+        .bind(except)
         .fetch_all(&mut *connection)
         .await?;
         if seen.is_empty() {
@@ -466,7 +471,7 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
          from (
              select e.*, o.subject, o.posting, o.cycle,
                  case when a.promise and a.outcome is null then case e.reason
-                     when 'unreachable' then case p.state when 'suppressed' then 'suppressed' else 'unsubscribed' end
+                     when 'unreachable' then case when p.state in ('suppressed', 'lapsed') then p.state else 'unsubscribed' end
                      when 'no-longer-wanted' then 'unregistered'
                      -- What never opened was not missed.
                      when 'expired' then case when o.opened_at is null then 'withdrawn' else 'expired' end

@@ -38,8 +38,10 @@ pub struct Promises {
     pub released_because: BTreeMap<String, i64>,
     /// Told the date before the door opened.
     pub advance_told: i64,
-    /// How long the door was still open when they were told, in seconds: only
-    /// one in twenty had less...
+    /// Of these only the outcome is known any more: it is so long ago.
+    pub past: i64,
+    /// How long the door was still open when they were told, in seconds, those
+    /// aside of whom only the outcome is known: only one in twenty had less...
     pub door_left_p5: Option<i64>,
     /// ...and half of them had less.
     pub door_left_p50: Option<i64>,
@@ -94,6 +96,7 @@ struct Row {
     explained: i64,
     released: i64,
     advance_told: i64,
+    past: i64,
     seconds_left: Option<Vec<i64>>,
     subject: Option<String>,
     cycle: Option<String>,
@@ -118,21 +121,31 @@ pub async fn read(connection: &mut PgConnection, which: Which<'_>, now: DateTime
                     coalesce(opened_at <= $1 and (state = 'withdrawn' or door_shuts_at <= $1), false) as has_shut
              from openings
              where not absorbed and case when $2::bigint[] is null then subject ~ '^programme/' else id = any($2) end),
+         each as (
+             select c.id as opening_id, c.has_shut, a.outcome, a.outcome_reason as reason, 1 as promises,
+                    (a.advance_told_at is not null)::int as advance_told, a.door_left, 0 as past
+             from cycles c join alerts a on a.opening_id = c.id and a.promise
+             union all
+             select c.id, c.has_shut, p.outcome, nullif(p.reason, ''), p.promises, p.advance_told, null, p.promises
+             from cycles c join past_promises p on p.opening_id = c.id
+             union all
+             -- A cycle that nobody registered for is one, too.
+             select c.id, c.has_shut, null, null, 0, 0, null, 0 from cycles c),
          counted as (
-             select grouping(c.id) = 1 as of_all, grouping(a.outcome_reason) = 0 as of_a_reason,
-                    c.id as opening_id, a.outcome_reason as reason,
-                    count(a.promise) as promises,
-                    count(*) filter (where a.promise and a.outcome is null and not c.has_shut) as owed,
-                    count(*) filter (where a.outcome = 'kept') as kept,
-                    count(*) filter (where a.outcome = 'kept-late') as kept_late,
-                    count(*) filter (where a.promise and a.outcome is null and c.has_shut) as broken,
-                    count(*) filter (where a.outcome = 'explained') as explained,
-                    count(*) filter (where a.outcome = 'released') as released,
-                    count(a.advance_told_at) as advance_told,
-                    percentile_disc(array[0.05, 0.5])
-                        within group (order by a.door_left) as door_left
-             from cycles c left join alerts a on a.opening_id = c.id and a.promise
-             group by grouping sets ((c.id), (), (c.id, a.outcome_reason), (a.outcome_reason)))
+             select grouping(opening_id) = 1 as of_all, grouping(reason) = 0 as of_a_reason, opening_id, reason,
+                    coalesce(sum(promises), 0)::bigint as promises,
+                    coalesce(sum(promises) filter (where outcome is null and not has_shut), 0)::bigint as owed,
+                    coalesce(sum(promises) filter (where outcome = 'kept'), 0)::bigint as kept,
+                    coalesce(sum(promises) filter (where outcome = 'kept-late'), 0)::bigint as kept_late,
+                    coalesce(sum(promises) filter (
+                        where outcome is null and has_shut or outcome = 'broken'), 0)::bigint as broken,
+                    coalesce(sum(promises) filter (where outcome = 'explained'), 0)::bigint as explained,
+                    coalesce(sum(promises) filter (where outcome = 'released'), 0)::bigint as released,
+                    coalesce(sum(advance_told), 0)::bigint as advance_told,
+                    coalesce(sum(past), 0)::bigint as past,
+                    percentile_disc(array[0.05, 0.5]) within group (order by door_left) as door_left
+             from each
+             group by grouping sets ((opening_id), (), (opening_id, reason), (reason)))
          select counted.*,
                 (select array_agg(extract(epoch from p.door_left)::bigint order by p.place)
                  from unnest(counted.door_left) with ordinality as p (door_left, place)) as seconds_left,
@@ -174,6 +187,7 @@ impl Row {
             released: self.released,
             released_because,
             advance_told: self.advance_told,
+            past: self.past,
             door_left_p5: left(0),
             door_left_p50: left(1),
         }

@@ -10,6 +10,24 @@ use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::subscriber::Person;
 use crate::store::Result;
 
+/// What a person has chosen of their digests, as it is kept.
+#[derive(Debug, Clone, FromRow)]
+pub(super) struct Chosen {
+    #[sqlx(rename = "digest_time")]
+    time: Option<NaiveTime>,
+    #[sqlx(rename = "digest_day")]
+    day: Option<String>,
+    #[sqlx(rename = "digest_working_days")]
+    working_days: bool,
+}
+
+impl Chosen {
+    pub(super) fn choice(self) -> Choice {
+        let day = self.day.and_then(|day| day.parse::<Weekday>().ok());
+        Choice { time: self.time, day, working_days: self.working_days }
+    }
+}
+
 /// Keeps what people have said of it; who said nothing keeps what they have.
 /// Returns who has something else now than before.
 ///
@@ -98,9 +116,8 @@ pub async fn choices(connection: &mut PgConnection, people: &[i64]) -> Result<Ha
     #[derive(FromRow)]
     struct Row {
         id: i64,
-        digest_time: Option<NaiveTime>,
-        digest_day: Option<String>,
-        digest_working_days: bool,
+        #[sqlx(flatten)]
+        chosen: Chosen,
     }
     let rows: Vec<Row> = sqlx::query_as(
         "select id, digest_time, digest_day, digest_working_days from subscribers
@@ -109,11 +126,7 @@ pub async fn choices(connection: &mut PgConnection, people: &[i64]) -> Result<Ha
     .bind(people)
     .fetch_all(connection)
     .await?;
-    let choice = |row: Row| {
-        let day = row.digest_day.and_then(|day| day.parse::<Weekday>().ok());
-        (row.id, Choice { time: row.digest_time, day, working_days: row.digest_working_days })
-    };
-    Ok(rows.into_iter().map(choice).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.chosen.choice())).collect())
 }
 
 /// Writes the cadences of these people's searches anew, by what they have

@@ -7,12 +7,13 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::domain::cadence::Cadence;
+use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::criteria::Criteria;
 use crate::domain::email::{AddressError, EmailAddress};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::{Person, Registration, Search};
-use crate::store::{self, Result, alerts, criteria, preferences};
+use crate::store::preferences::{self, Chosen};
+use crate::store::{self, Result, alerts, criteria, returning};
 
 /// What an import changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,8 +35,9 @@ impl std::ops::AddAssign for Imported {
 }
 
 /// Adds people and what they asked for. A person who is there already keeps
-/// everything and gains what is new; a search of the same name is replaced; a
-/// person who stopped stays stopped.
+/// everything and gains what is new; a search of the same name is replaced. A
+/// person who stopped stays stopped, unless they only did not answer when they
+/// were asked whether they still want to hear, and have agreed again since.
 ///
 /// # Errors
 ///
@@ -45,7 +47,7 @@ pub async fn import(
     people: &[Person],
     now: DateTime<Utc>,
 ) -> Result<Imported> {
-    let people = merged(people);
+    let mut people = merged(people);
     let lookups: Vec<String> = people.keys().cloned().collect();
     let each = || people.values();
     let new = sqlx::query(
@@ -66,6 +68,8 @@ pub async fn import(
             .into_iter()
             .collect();
     let id_of = |person: &Person| ids.get(&person.address.lookup()).copied();
+    let keys: Vec<i64> = ids.values().copied().collect();
+    returning::hold(&mut *connection, &keys).await?;
 
     let known: Vec<(i64, &Person)> = each().filter_map(|person| Some((id_of(person)?, person))).collect();
     let mut changed = preferences::keep(&mut *connection, &known, now).await?;
@@ -83,8 +87,12 @@ pub async fn import(
     .execute(&mut *connection)
     .await?;
 
+    let lapsed = returning::come_back(&mut *connection, &keys, now).await?;
+    people.retain(|_, person| id_of(person).is_none_or(|id| !lapsed.contains(&id)));
+    let each = || people.values();
     let asked: Vec<&Criteria> = each().flat_map(|p| &p.searches).map(|search| &search.criteria).collect();
     let criteria = criteria::ensure(connection, &asked).await?;
+    let known: Vec<(i64, &Person)> = each().filter_map(|person| Some((id_of(person)?, person))).collect();
     let (changed_searches, other_rhythm) = save(&mut *connection, &known, &criteria).await?;
     preferences::changed_rhythm(&mut *connection, &other_rhythm, now).await?;
     changed.extend(other_rhythm);
@@ -231,6 +239,8 @@ pub struct Addressee {
     pub paused_until: Option<NaiveDate>,
     /// ...and whether registrations rest, too.
     pub pause_registrations: bool,
+    /// What they chose of their digests.
+    pub digests: Choice,
     /// When they last chose another rhythm.
     pub rhythm_since: Option<DateTime<Utc>>,
     /// The searches that are not paused.
@@ -290,11 +300,13 @@ pub async fn addressees(
         quiet_to: Option<NaiveTime>,
         paused_until: Option<NaiveDate>,
         pause_registrations: bool,
+        #[sqlx(flatten)]
+        digests: Chosen,
         rhythm_since: Option<DateTime<Utc>>,
     }
     let rows: Vec<Row> = sqlx::query_as(
         "select id, public_id, address, discreet, quiet_from, quiet_to, paused_until, pause_registrations,
-                rhythm_since,
+                digest_time, digest_day, digest_working_days, rhythm_since,
                 state = 'active' and exists (select from consents c where c.subscriber_id = s.id) as reachable
          from subscribers s where id = any($1) order by id",
     )
@@ -347,6 +359,7 @@ pub async fn addressees(
             quiet_hours: row.quiet_from.zip(row.quiet_to),
             paused_until: row.paused_until,
             pause_registrations: row.pause_registrations,
+            digests: row.digests.choice(),
             rhythm_since: row.rhythm_since,
             searches: of_person.remove(&row.id).unwrap_or_default(),
             registrations: registrations.remove(&row.id).unwrap_or_default(),

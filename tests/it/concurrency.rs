@@ -6,11 +6,12 @@ use jobalerts::daemon::Program;
 use jobalerts::matching;
 use jobalerts::stage::{Bell, Stage, drive};
 use jobalerts::store::WORK_CHANNEL;
+use jobalerts_dev::smtp::{Rule, SmtpServer, Stage as SmtpStage};
 use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::events::Event;
-use crate::harness::people::{crowd, curious};
+use crate::harness::people::{Person, crowd, curious};
 use crate::harness::{Road, soon};
 
 fn another(road: &Road) -> Program {
@@ -110,4 +111,37 @@ async fn two_intakes_take_each_event_once() {
     let truths =
         "select count(*) from (select distinct truth #- '{facts,url}', door_shuts_at from openings) o";
     assert_eq!(road.count(truths).await, 1);
+}
+
+/// Nobody waits behind one slow provider: with all its mails hanging, and first in line, the others
+/// are served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_domain_holds_nobody_else_up() {
+    let hang = Rule::at(SmtpStage::Rcpt).matching(|said| said.contains("@slow.example")).hang();
+    let road = Road::setup()
+        .smtp(SmtpServer::builder().script([hang]))
+        .set("smtp.connections", "4")
+        .set("smtp.slow_after", "1ms")
+        .build()
+        .await;
+    // Those at the slow domain are due first, and are more than there is room for.
+    let people = |domain: &str, count| -> Vec<Person> {
+        (0..count).map(|number| curious(&format!("p{number}@{domain}"))).collect()
+    };
+    road.import(&people("slow.example", 200)).await;
+    road.import(&people("example.org", 40)).await;
+    road.hears(&[Event::opened("230000AA")]).await;
+    road.match_all().await;
+    let mut delivery = road.delivery();
+    let claims = async {
+        loop {
+            delivery.step().await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = claims => {}
+        mails = soon("the mails to the others", road.smtp.wait_for(40)) => {
+            assert!(mails.iter().all(|mail| mail.rcpt_to[0].ends_with("@example.org")));
+        }
+    }
 }

@@ -202,7 +202,7 @@ async fn a_change_while_a_mail_is_in_flight_is_not_lost() {
     let life = Life::begin(road.config().database.url.expose()).await.unwrap();
     let worker = life.number();
     let rules = claim::Rules::new(road.config(), Arc::clone(road.program().taxonomy()), "midshire.example");
-    let claimed = claim::claim(road.pool(), &rules, worker, 10, road.clock.now()).await.unwrap();
+    let claimed = claim::claim(road.pool(), &rules, worker, 10, &[], road.clock.now()).await.unwrap();
     let mail = &claimed.mails[0];
     // ...then it changes, and matching is done with it...
     road.hears(&[Event::closes_earlier("230000AA", "2023-12-01T12:00:00Z")]).await;
@@ -272,7 +272,7 @@ async fn a_closed_door_stops_the_release() {
     let life = Life::begin(road.config().database.url.expose()).await.unwrap();
     let rules = claim::Rules::new(road.config(), Arc::clone(road.program().taxonomy()), "midshire.example");
     let claimed = async |limit| {
-        claim::claim(road.pool(), &rules, life.number(), limit, road.clock.now()).await.unwrap()
+        claim::claim(road.pool(), &rules, life.number(), limit, &[], road.clock.now()).await.unwrap()
     };
     assert_eq!(claimed(30).await.mails.len(), 30);
     road.hears(&[Event::closed("230000AA").version(2).at("2023-11-13T08:31:00Z")]).await;

@@ -22,6 +22,7 @@ use jobalerts::clock::Clock;
 use jobalerts::config::Config;
 use jobalerts::daemon::Program;
 use jobalerts::delivery::{Delivery, Step};
+use jobalerts::housekeeping;
 use jobalerts::intake::step::{self, Taken};
 use jobalerts::matching;
 use jobalerts::stage::{Bell, Stage};
@@ -268,6 +269,23 @@ impl Road {
             made += alerts;
         }
         made
+    }
+
+    /// Does what housekeeping is due; returns how many rows it wrote or removed.
+    pub(crate) async fn keep_house(&self) -> u64 {
+        let rules = self.program().housekeeping_rules();
+        let mut rows = 0;
+        while let housekeeping::Step::Part { handled, .. } =
+            housekeeping::step(self.pool(), &rules, self.clock.now()).await.unwrap()
+        {
+            rows += handled;
+        }
+        rows
+    }
+
+    pub(crate) async fn keep_house_at(&self, now: &str) -> u64 {
+        self.at(now);
+        self.keep_house().await
     }
 
     pub(crate) fn delivery(&self) -> Delivery {

@@ -622,18 +622,21 @@ async fn who_is_deferred_for_ever_is_settled_within_a_day() {
     let later = Rule::at(SmtpStage::Rcpt).to_local_prefix("ann").reply(450, "4.2.0 Later");
     let road = Road::setup()
         .with_guards()
+        .set("housekeeping.ask_after", "100 years")
         .at("2024-03-05T10:00:02Z")
         .smtp(SmtpServer::builder().script([later.first(3)]))
         .build()
         .await;
     road.import(&[person(ANN).registered("pc-pcda")]).await;
+    assert_eq!(road.keep_house().await, 0);
     road.hears(&[Event::sample("11")]).await;
     assert_eq!(road.drain_at("2024-03-05T10:02:02Z").await.deferred, 1);
     happens(&road, "2024-03-06T17:30:00Z", &[Event::sample("13")]).await;
     assert_eq!(road.drain_at("2024-03-06T17:33:00Z").await.deferred, 1);
     assert_eq!(road.six(PCDA).await, Six { broken: 1, ..Six::default() });
-    assert_eq!(road.drain_at("2024-03-07T17:31:00Z").await.deferred, 1);
-    road.match_all().await;
+    assert_eq!(road.drain_at("2024-03-07T17:29:00Z").await.deferred, 1);
+    assert_eq!(road.keep_house_at("2024-03-07T17:29:59Z").await, 0);
+    assert_eq!(road.keep_house_at("2024-03-07T17:30:00Z").await, 1);
     assert_eq!(road.six(PCDA).await, Six { released: 1, ..Six::default() });
     // Taken after all.
     assert_eq!(road.drain_at("2024-03-08T00:31:00Z").await, accepted(1));

@@ -118,6 +118,12 @@ impl Chain<'_> {
 
     /// Why there is not even an alert.
     fn without_alert(&self, known: &Known<'_>) -> String {
+        if self.forgotten.contains(&known.kept.id) {
+            return format!(
+                "It is over for longer than {}, so whether they were told is not known any more.",
+                self.keep_alerts
+            );
+        }
         let progress = self.progress.iter().find(|progress| progress.id == known.kept.id);
         if let Some(fault) = progress.and_then(|progress| progress.fault.as_deref()) {
             return format!(

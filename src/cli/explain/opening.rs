@@ -9,6 +9,7 @@ use crate::cli::explain::conclusion::Known;
 use crate::cli::explain::words;
 use crate::delivery::asking::{Asked, Asker, Library};
 use crate::delivery::claim::Rules;
+use crate::domain::age::Age;
 use crate::domain::alert::{self, Guard, Word};
 use crate::domain::criteria::Criteria;
 use crate::domain::subject::Kind;
@@ -35,6 +36,10 @@ pub(super) struct Chain<'a> {
     pub(super) revisions: Vec<(i64, i32, DateTime<Utc>)>,
     pub(super) mails: Vec<Mail>,
     pub(super) alerts: Vec<Alert>,
+    /// What has been over for longer than...
+    pub(super) forgotten: Vec<i64>,
+    /// ...alerts are kept.
+    pub(super) keep_alerts: Age,
     pub(super) now: DateTime<Utc>,
 }
 

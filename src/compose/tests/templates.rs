@@ -15,7 +15,7 @@ fn settings_and_templates_that_would_spoil_each_mail_are_refused_at_start() {
     assert_eq!(start(sender(), &[]), [""; 0]);
     let revealing = Sender { discreet_name: "Midshire Police alerts".to_owned(), ..sender() };
     let revealed = start(revealing, &[]);
-    assert_eq!(revealed.len(), MailKind::ALL.len());
+    assert_eq!(revealed.len(), MailKind::ALL.len() + Letter::ALL.len());
     assert!(
         revealed.contains(
             &"vacancy-alert: from: it shows at first sight what a discreet mail must not".to_owned()
@@ -74,6 +74,11 @@ fn samples_take_every_branch() {
     let taxonomy = Taxonomy::shipped();
     for sample in samples::all() {
         let view = View::new(sample.setting(&sender, &taxonomy), sample.kind, &sample.items());
+        let Rendered { subject, text, html } = view.render(&templates).unwrap();
+        taken.push_str(&(subject + &text + &html));
+    }
+    for sample in letters::samples() {
+        let view = letters::View::new(&sender, &taxonomy, sample.letter, sample.told(), sample.discreet);
         let Rendered { subject, text, html } = view.render(&templates).unwrap();
         taken.push_str(&(subject + &text + &html));
     }

@@ -66,7 +66,7 @@ impl Manner {
 #[must_use]
 pub fn manner(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Manner {
     let Situation { opening, told, wish, preferences, .. } = *situation;
-    let daily = Slot::from(ScheduleName::DAILY);
+    let daily = Slot::chosen(ScheduleName::DAILY, preferences.digests);
     let own = match (wish.registration, wish.search) {
         (None, Some(Cadence::Scheduled(slot))) => Some(slot),
         _ => None,
@@ -177,7 +177,7 @@ fn quiet_until(
         None => policy.useful_minimum,
     };
     let too_late = |by: &DateTime<Utc>| *by > now && (*by - ends < needed || *by <= ends);
-    act_by.filter(too_late).is_none().then_some(ends)
+    (!act_by.is_some_and(|by| too_late(&by))).then_some(ends)
 }
 
 /// What is not as it was told, if that is what there is to say.

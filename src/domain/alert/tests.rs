@@ -12,6 +12,8 @@ use crate::domain::history::{Door, Event, Happening, Position, openings};
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::CloseReason;
 
+mod hours;
+
 const LONDON: Tz = Tz::Europe__London;
 
 fn at(text: &str) -> DateTime<Utc> {

@@ -57,6 +57,8 @@ impl Road {
                    and (o.door_shuts_at is null or r.registered_at < o.door_shuts_at)
                    and (r.valid_until is null or r.valid_until >= o.event_time::date)
                    and not o.test and a.subscriber_id is null
+                   -- What is long over is only numbers.
+                   and not exists (select from past_promises p where p.opening_id = o.id)
                    -- Who registered for what had shut by then is owed the next one.
                    and r.registered_at <= o.event_time",
             )

@@ -1,10 +1,10 @@
-//! After the first act: the daemon, by the machine's clock.
+//! After the first act: the daemon, by a clock that goes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use jobalerts::clock::Clock;
 use jobalerts::store::openings::Kept;
 use serde_json::json;
@@ -13,7 +13,8 @@ use crate::account::{self, paragraph, row};
 use crate::expected::Expected;
 use crate::rehearsal::{all_openings, describe, tell_matched, tell_outcome};
 use crate::samples::Sample;
-use crate::scene::Scene;
+use crate::scene::{Scene, instant};
+use crate::turn::{day_of, moment};
 
 /// The vacancy that the daemon is to tell people of.
 const REFERENCE: &str = "260000ZZ";
@@ -32,13 +33,13 @@ pub(crate) async fn play(
     samples: &[Sample],
     expected: &mut Expected<'_>,
 ) -> anyhow::Result<()> {
-    account::part("Then the daemon, by the machine's clock");
-    let now = Clock::System.now();
+    account::part("Then the daemon, by a clock that goes");
+    let now = this_evening()?;
     let as_it_was = revision_of(scene, CHANGED).await?;
     let before = expected.mails();
-    let due_at_once = at_once(expected, scene).await?;
+    let due_at_once = at_once(expected, scene, now).await?;
     let mut seen = before;
-    let mut daemon = scene.program.start_daemon(true)?;
+    let mut daemon = scene.program.start_daemon(Some(&instant(now)))?;
     let garbage = feed(scene, samples, now).await?;
 
     let arrived = scene.smtp.wait_until(|tally| tally.mails >= before + due_at_once);
@@ -71,7 +72,11 @@ async fn feed(scene: &Scene, samples: &[Sample], now: DateTime<Utc>) -> anyhow::
         let sample = samples.iter().find(|sample| sample.reference() == reference);
         sample.with_context(|| format!("no sample is about {reference}"))
     };
-    paragraph(0, "`jobalerts run` is started. Into its queue go, in this order:");
+    paragraph(
+        0,
+        "`jobalerts run --now` is started with its clock at 8pm today, so that neither a digest nor a night comes in \
+         between, at whatever hour this is played. Into its queue go, in this order:",
+    );
     let files: Vec<String> = samples.iter().map(|sample| sample.path.display().to_string()).collect();
     scene.publish(&[], &files).await?;
     row(2, &["-", "all events of the rehearsal once more, as a feed does that is restarted;"], &[1]);
@@ -93,6 +98,13 @@ async fn feed(scene: &Scene, samples: &[Sample], now: DateTime<Utc>) -> anyhow::
         &[1],
     );
     Ok(garbage.len())
+}
+
+/// A moment of today that is far from all digests and from the night, and after which no digest comes today.
+fn this_evening() -> anyhow::Result<DateTime<Utc>> {
+    let eight = NaiveTime::from_hms_opt(20, 0, 0);
+    let evening = eight.and_then(|eight| moment(day_of(Clock::System.now()), eight));
+    evening.context("there is no evening today")
 }
 
 async fn revision_of(scene: &Scene, reference: &str) -> anyhow::Result<Option<i32>> {
@@ -148,10 +160,10 @@ async fn tell_the_rest(
     Ok(())
 }
 
-/// How many people must hear of the new vacancy at once, before it is there: those who heard of its model at once.
-async fn at_once(expected: &Expected<'_>, scene: &Scene) -> anyhow::Result<usize> {
+/// How many people must hear of the new vacancy at once, before it is there: those who would hear of its model at once.
+async fn at_once(expected: &Expected<'_>, scene: &Scene, now: DateTime<Utc>) -> anyhow::Result<usize> {
     let openings = all_openings(&scene.pool).await?;
-    Ok(about(&openings, MODEL).map_or(0, |model| expected.asking_at_once(model)))
+    Ok(about(&openings, MODEL).map_or(0, |model| expected.hearing_at_once(model, now)))
 }
 
 /// Files with messages that no good feed sends.

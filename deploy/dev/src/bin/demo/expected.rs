@@ -3,25 +3,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use jobalerts::domain::cadence::Cadence;
-use jobalerts::domain::rhythm::Rhythm;
 use jobalerts::domain::subscriber::{Person, Search};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;
 use jobalerts::domain::truth::{Phase, Truth};
 use jobalerts::store::openings::Kept;
 
-use crate::letters::Letter;
-use crate::news::{Said, again, asking, news, settled};
+use crate::letters::{DIGEST, Letter};
+use crate::news::{News, Said, again, asking, is_worth_a_line, news, settled};
 use crate::reasons::{Advert, Obstacle, obstacles};
+use crate::turn::{How, Turn, chosen, day_of, digest, first, rests_until};
+
+/// What shuts within this time closes soon.
+const SOON: Duration = Duration::hours(72);
+/// The most that one mail tells of.
+const MOST: usize = 20;
 
 /// The people, and what is owed to them.
 pub(crate) struct Expected<'a> {
     people: &'a [Person],
     taxonomy: &'a Taxonomy,
-    rhythm: Rhythm,
     memory: BTreeMap<(usize, i64), Memory>,
+    /// Who got a digest on which day.
+    digests: BTreeSet<(usize, NaiveDate)>,
     letters: Vec<Letter>,
     problems: Vec<String>,
 }
@@ -29,8 +35,8 @@ pub(crate) struct Expected<'a> {
 /// One person and one opening.
 #[derive(Default)]
 struct Memory {
-    /// When the next word is due, if there is one.
-    due: Option<DateTime<Utc>>,
+    /// When and how they hear next, if they do.
+    turn: Option<Turn>,
     /// What they were told.
     said: Option<Said>,
 }
@@ -51,10 +57,12 @@ pub(crate) struct Matched {
 pub(crate) struct Asking {
     /// The address.
     pub(crate) address: String,
-    /// When they are due.
-    pub(crate) due: DateTime<Utc>,
+    /// When and how they hear.
+    pub(crate) turn: Turn,
     /// The names of all their searches that ask for it.
     pub(crate) names: Vec<String>,
+    /// What they chose that bears on it.
+    pub(crate) chosen: Option<String>,
 }
 
 /// What a change means to people.
@@ -62,8 +70,8 @@ pub(crate) struct Asking {
 pub(crate) struct Changed {
     /// How many were told of it before.
     pub(crate) told: usize,
-    /// Of these, how many are to hear of the change, by when.
-    pub(crate) again: BTreeMap<DateTime<Utc>, usize>,
+    /// Of these, how many are to hear of the change, by when and how.
+    pub(crate) again: BTreeMap<Turn, usize>,
     /// How many have still to hear of it for the first time.
     pub(crate) waiting: usize,
 }
@@ -85,6 +93,8 @@ struct Topic {
     opening: i64,
     truth: Truth,
     at: DateTime<Utc>,
+    /// The part of the digest that it stands in.
+    part: &'static str,
     /// The names of all searches that ask for it.
     names: Vec<String>,
 }
@@ -100,9 +110,9 @@ pub(crate) struct Due {
 
 impl<'a> Expected<'a> {
     /// Nothing happened yet.
-    pub(crate) fn new(people: &'a [Person], taxonomy: &'a Taxonomy) -> anyhow::Result<Self> {
-        let (memory, letters, problems) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Ok(Self { people, taxonomy, rhythm: crate::people::rhythm()?, memory, letters, problems })
+    pub(crate) fn new(people: &'a [Person], taxonomy: &'a Taxonomy) -> Self {
+        let (memory, digests) = (BTreeMap::new(), BTreeSet::new());
+        Self { people, taxonomy, memory, digests, letters: Vec::new(), problems: Vec::new() }
     }
 
     /// How many people there are.
@@ -119,8 +129,7 @@ impl<'a> Expected<'a> {
         let mut matched = Matched { asking: vec![], near: vec![], unknown: vec![], settled };
         for (index, person) in self.people.iter().enumerate() {
             let address = person.address.as_str().to_owned();
-            let mut names = Vec::new();
-            let mut due = None;
+            let mut searches = Vec::new();
             for search in &person.searches {
                 let between = obstacles(search, &advert);
                 let paused = search.cadence == Cadence::Paused;
@@ -133,14 +142,17 @@ impl<'a> Expected<'a> {
                     matched.near.push((address.clone(), search.name.clone(), only.clone()));
                 }
                 if between.is_empty() {
-                    names.push(search.name.clone());
-                    due = [due, self.rhythm.due(search.cadence, settled)].into_iter().flatten().min();
+                    searches.push(search);
                     matched.unknown.extend(unknown(search).map(|slug| (address.clone(), slug)));
                 }
             }
-            if let Some(due) = due {
-                self.memory.entry((index, kept.id)).or_insert(Memory { due: Some(due), said: None });
-                matched.asking.push(Asking { address, due, names });
+            if searches.is_empty() {
+                continue;
+            }
+            if let Some(turn) = first(person, &searches, &kept.opening.truth, settled) {
+                self.memory.entry((index, kept.id)).or_insert(Memory { turn: Some(turn), said: None });
+                let names = searches.iter().map(|search| search.name.clone()).collect();
+                matched.asking.push(Asking { address, turn, names, chosen: chosen(person, turn) });
             }
         }
         matched.near.retain(|(near, _, _)| matched.asking.iter().all(|asking| asking.address != *near));
@@ -153,15 +165,16 @@ impl<'a> Expected<'a> {
         for (&(index, id), memory) in &mut self.memory {
             match &memory.said {
                 _ if id != kept.id => {}
-                None => changed.waiting += usize::from(memory.due.is_some()),
+                None => changed.waiting += usize::from(memory.turn.is_some()),
                 Some(said) => {
                     changed.told += 1;
                     let truth = &kept.opening.truth;
-                    let asking = asking(&self.people[index], Some(said), truth, self.taxonomy);
+                    let person = &self.people[index];
+                    let asking = asking(person, Some(said), truth, self.taxonomy);
                     let news = news(&said.truth, truth, now);
-                    memory.due = news.and_then(|news| again(&news, &self.rhythm, &asking, said, now));
-                    if let Some(due) = memory.due {
-                        *changed.again.entry(due).or_default() += 1;
+                    memory.turn = news.and_then(|news| again(&news, person, &asking, said, truth, now));
+                    if let Some(turn) = memory.turn {
+                        *changed.again.entry(turn).or_default() += 1;
                     }
                 }
             }
@@ -170,15 +183,18 @@ impl<'a> Expected<'a> {
     }
 
     /// How many people would hear of an opening like this at once.
-    pub(crate) fn asking_at_once(&self, kept: &Kept) -> usize {
-        let terms = Terms::of(&kept.opening.truth.facts, self.taxonomy);
-        let asks = |search: &Search| search.cadence == Cadence::Immediate && search.criteria.matches(&terms);
-        self.people.iter().filter(|person| person.searches.iter().any(asks)).count()
+    pub(crate) fn hearing_at_once(&self, kept: &Kept, now: DateTime<Utc>) -> usize {
+        let truth = &kept.opening.truth;
+        let at_once = |person: &&Person| {
+            let asking = asking(person, None, truth, self.taxonomy);
+            !asking.is_empty() && first(person, &asking, truth, now).is_some_and(|turn| turn.at == now)
+        };
+        self.people.iter().filter(at_once).count()
     }
 
     /// The next moment at which somebody is due.
     pub(crate) fn next(&self) -> Option<DateTime<Utc>> {
-        self.memory.values().filter_map(|memory| memory.due).min()
+        self.memory.values().filter_map(|memory| Some(memory.turn?.at)).min()
     }
 
     /// The clock shows this: who is to hear of what, as things stand.
@@ -188,26 +204,33 @@ impl<'a> Expected<'a> {
             BTreeMap::new();
         for (&(index, id), memory) in &mut self.memory {
             let Some(kept) = openings.get(&id) else { continue };
-            if memory.due.is_none_or(|then| then > now) {
-                continue;
-            }
-            memory.due = None;
+            let Some(turn) = memory.turn.filter(|turn| turn.at <= now) else { continue };
             let truth = &kept.opening.truth;
             let person = &self.people[index];
-            let (kind, answers) = match &memory.said {
-                None if truth.phase(now) == Phase::Open => ("vacancy-alert", None),
-                None => {
-                    due.over.push((person.address.as_str().to_owned(), id));
-                    continue;
-                }
+            let asking = asking(person, memory.said.as_ref(), truth, self.taxonomy);
+            memory.turn = None;
+            let (kind, part) = match &memory.said {
+                None => match unheard(person, &asking, truth, turn, now) {
+                    Unheard::Mail => ("vacancy-alert", ""),
+                    Unheard::Digest(part) => (DIGEST, part),
+                    Unheard::Later(turn) => {
+                        memory.turn = Some(turn);
+                        continue;
+                    }
+                    Unheard::Over => {
+                        due.over.push((person.address.as_str().to_owned(), id));
+                        continue;
+                    }
+                },
                 Some(said) => match news(&said.truth, truth, now) {
-                    Some(news) => (news.kind(), Some(said.mail.clone())),
+                    Some(News::MovedLater) if turn.how.is_digest() => (DIGEST, "Changed"),
+                    Some(news) => (news.kind(), ""),
                     None => continue,
                 },
             };
-            let asking = asking(person, memory.said.as_ref(), truth, self.taxonomy);
+            let answers = memory.said.as_ref().filter(|_| kind != DIGEST).map(|said| said.mail.clone());
             let names = asking.into_iter().map(|search| search.name.clone()).collect();
-            let topic = Topic { opening: id, truth: truth.clone(), at: now, names };
+            let topic = Topic { opening: id, truth: truth.clone(), at: now, part, names };
             owed.entry((index, kind, answers)).or_default().insert(kept.subject.reference.clone(), topic);
         }
         due.owed = owed
@@ -233,6 +256,10 @@ impl<'a> Expected<'a> {
                 let thread = answers.map_or(String::new(), |mail| format!(" that answers <{mail}>"));
                 self.problems.push(format!("{address} got no {kind}{thread}"));
             }
+            let day = topics.values().next().map(|topic| day_of(topic.at));
+            if kind == DIGEST && day.is_some_and(|day| !self.digests.insert((person, day))) {
+                self.problems.push(format!("{address} got a second digest on one day"));
+            }
             let mail = letter.map_or(String::new(), |letter| letter.id.clone());
             for Topic { opening, truth, at, .. } in topics.into_values() {
                 let memory = self.memory.entry((person, opening)).or_default();
@@ -253,7 +280,7 @@ impl<'a> Expected<'a> {
 
     /// How many alerts wait for their day.
     pub(crate) fn waiting(&self) -> usize {
-        self.memory.values().filter(|memory| memory.due.is_some()).count()
+        self.memory.values().filter(|memory| memory.turn.is_some()).count()
     }
 
     /// Something is not as it should be.
@@ -286,6 +313,48 @@ impl<'a> Expected<'a> {
     }
 }
 
+/// What somebody hears who has heard nothing of it, when their turn has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Unheard {
+    /// That it is open, in a mail of its own.
+    Mail,
+    /// A line in this part of the digest.
+    Digest(&'static str),
+    /// Nothing yet.
+    Later(Turn),
+    /// Nothing.
+    Over,
+}
+
+fn unheard(person: &Person, asking: &[&Search], truth: &Truth, turn: Turn, now: DateTime<Utc>) -> Unheard {
+    if truth.phase(now) == Phase::Open {
+        let part = || part_of_the_new(person, asking, truth, now);
+        return if turn.how.is_digest() { Unheard::Digest(part()) } else { Unheard::Mail };
+    }
+    if !has_missed(person, truth) {
+        return Unheard::Over;
+    }
+    // Who was to hear at once hears of that with the next digest.
+    let before_now = now - Duration::seconds(1);
+    match digest(person, asking, settled(truth).max(before_now)) {
+        Some(at) if at > now && !turn.how.is_digest() => Unheard::Later(Turn { at, how: How::Digest }),
+        _ => Unheard::Digest("Opened and closed"),
+    }
+}
+
+/// What shuts before the next digest, or within three days, closes soon.
+fn part_of_the_new(person: &Person, asking: &[&Search], truth: &Truth, now: DateTime<Utc>) -> &'static str {
+    let next = digest(person, asking, now).map_or(now + SOON, |next| next.max(now + SOON));
+    if truth.facts.door_shuts_at().is_some_and(|shuts| shuts < next) { "Closing soon" } else { "New" }
+}
+
+/// Whether somebody who never heard that it was open hears that it is over.
+fn has_missed(person: &Person, truth: &Truth) -> bool {
+    let shut = [truth.shut_at, truth.facts.door_shuts_at()].into_iter().flatten().min();
+    let rested = rests_until(person).zip(shut).is_some_and(|(rested, shut)| shut <= rested);
+    is_worth_a_line(truth) && !rested
+}
+
 fn unknown(search: &Search) -> impl Iterator<Item = String> + '_ {
     search.criteria.unknown().iter().map(|(_, slug)| slug.clone())
 }
@@ -293,8 +362,16 @@ fn unknown(search: &Search) -> impl Iterator<Item = String> + '_ {
 /// What is wrong with a mail that tells of these vacancies.
 fn amiss<'l>(letter: &'l Letter, topics: &BTreeMap<String, Topic>) -> impl Iterator<Item = String> + 'l {
     let mut found = Vec::new();
-    if !letter.reasons.keys().eq(topics.keys()) {
+    let mut places: Vec<_> =
+        letter.places.iter().map(|(reference, part)| (reference.as_str(), *part)).collect();
+    places.sort_unstable();
+    if !places.iter().map(|(reference, _)| *reference).eq(topics.keys().map(String::as_str)) {
         found.push("tells of other vacancies".to_owned());
+    } else if !places.iter().map(|(_, part)| *part).eq(topics.values().map(|topic| topic.part)) {
+        found.push(format!("has them in other parts: {places:?}"));
+    }
+    if places.len() > MOST {
+        found.push(format!("tells of more than {MOST}"));
     }
     for (reference, Topic { names, .. }) in topics {
         let why = letter.reasons.get(reference).map_or("", String::as_str);
@@ -308,6 +385,8 @@ fn amiss<'l>(letter: &'l Letter, topics: &BTreeMap<String, Topic>) -> impl Itera
 
 #[cfg(test)]
 mod tests {
+    use jobalerts::domain::truth::{CloseReason, State};
+
     use super::*;
 
     const RIGHT: &str = r#"your searches "one" and "two""#;
@@ -318,11 +397,17 @@ mod tests {
             to: format!("{to}@example.org"),
             kind: "vacancy-alert".to_owned(),
             reasons: BTreeMap::from([("A1".to_owned(), why.to_owned())]),
+            places: vec![("A1".to_owned(), "")],
             ..Letter::default()
         }
     }
 
     fn problems(letters: &[Letter]) -> Vec<String> {
+        problems_of("vacancy-alert", "", letters)
+    }
+
+    /// What is wrong if Ann is to hear of A1 in a mail of this kind, in this part of it.
+    fn problems_of(kind: &'static str, part: &'static str, letters: &[Letter]) -> Vec<String> {
         let taxonomy = Taxonomy::shipped();
         let line = |name: &str| {
             let consent = r#"{"wordingVersion":"1","at":"2024-01-01T00:00:00Z","source":"page"}"#;
@@ -331,11 +416,12 @@ mod tests {
             Person::read(&person, &taxonomy, &rhythm).expect("is a person")
         };
         let people = [line("ann"), line("ben")];
-        let mut expected = Expected::new(&people, &taxonomy).expect("the schedules are good");
+        let mut expected = Expected::new(&people, &taxonomy);
         let names = vec!["one".to_owned(), "two".to_owned()];
-        let topic = Topic { opening: 1, truth: crate::news::tests::truth(), at: DateTime::UNIX_EPOCH, names };
+        let topic =
+            Topic { opening: 1, truth: crate::news::tests::truth(), at: DateTime::UNIX_EPOCH, part, names };
         let topics = BTreeMap::from([("A1".to_owned(), topic)]);
-        let owed = Owed { person: 0, kind: "vacancy-alert", answers: None, topics };
+        let owed = Owed { person: 0, kind, answers: None, topics };
         expected.hold_against(vec![owed], letters);
         expected.problems().to_vec()
     }
@@ -357,5 +443,48 @@ mod tests {
         assert_eq!(problems(&[correction]), [missing, &astray("ann", "correction")]);
         let answer = Letter { answers: Some("first@midshire.example".to_owned()), ..right };
         assert_eq!(problems(&[answer]), [missing, &astray("ann", "vacancy-alert")]);
+    }
+
+    #[test]
+    fn in_a_digest_everything_has_its_part_and_stands_there_once() {
+        let digest = |parts: &[&'static str]| Letter {
+            kind: DIGEST.to_owned(),
+            places: parts.iter().map(|part| ("A1".to_owned(), *part)).collect(),
+            ..letter("ann", RIGHT)
+        };
+        let problems = |letter| problems_of(DIGEST, "New", &[letter]);
+        assert_eq!(problems(digest(&["New"])), [""; 0]);
+        assert_eq!(
+            problems(digest(&["Changed"])),
+            [r#"mail 1 has them in other parts: [("A1", "Changed")]"#]
+        );
+        for wrong in [&["New", "New"][..], &["New", "Changed"], &[]] {
+            assert_eq!(problems(digest(wrong)), ["mail 1 tells of other vacancies"]);
+        }
+        assert_eq!(problems(letter("ann", RIGHT)).len(), 2);
+    }
+
+    #[test]
+    fn who_was_to_hear_at_once_and_did_not_finds_it_in_the_next_digest() {
+        let at = |text: &str| -> DateTime<Utc> { text.parse().expect("is a moment") };
+        let person = crate::turn::tests::person("immediate", r#","pause":{"until":"2024-03-04"}"#);
+        let (asking, now) = ([&person.searches[0]], at("2024-03-04T10:00:00Z"));
+        let shut = |shut_at, reason: Option<CloseReason>| Truth {
+            state: State::Closed,
+            shut_at: Some(at(shut_at)),
+            close_reason: reason,
+            ..crate::news::tests::truth()
+        };
+        let heard = |truth: &Truth, how, now| unheard(&person, &asking, truth, Turn { at: now, how }, now);
+        let filled = shut("2024-03-04T09:50:00Z", Some(CloseReason::Filled));
+        let tomorrow = Turn { at: at("2024-03-05T08:00:00Z"), how: How::Digest };
+        assert_eq!(heard(&filled, How::AfterTheNight, now), Unheard::Later(tomorrow));
+        assert_eq!(heard(&filled, How::Digest, tomorrow.at), Unheard::Digest("Opened and closed"));
+        let quiet = shut("2024-03-04T09:50:00Z", Some(CloseReason::OnHold));
+        assert_eq!(heard(&quiet, How::Digest, tomorrow.at), Unheard::Over);
+        let while_paused = shut("2024-03-03T12:00:00Z", None);
+        assert_eq!(heard(&while_paused, How::AfterThePause, now), Unheard::Over);
+        assert_eq!(heard(&crate::news::tests::truth(), How::AtOnce, now), Unheard::Mail);
+        assert_eq!(heard(&crate::news::tests::truth(), How::Digest, now), Unheard::Digest("New"));
     }
 }

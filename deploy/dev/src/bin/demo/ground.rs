@@ -154,6 +154,8 @@ fn write_config(
          dead_letter_exchange = {dead_letters:?}\ndead_letter_queue = {dead_letters:?}\n\
          outcomes_exchange = {outcomes:?}\n\n\
          [smtp]\nurl = {smtp:?}\n\n\
+         # The invented people agreed in 2023, and the daemon runs today: nobody is asked again or forgotten.\n\
+         [housekeeping]\nask_after = \"100 years\"\nkeep_alerts = \"100 years\"\n\n\
          [log]\nformat = \"human\"\n"
     );
     // There may be passwords in it.

@@ -1,7 +1,7 @@
 //! The demo: the real program on real servers, with mails that go to a catcher in this process.
 //!
-//! In the first act it plays a few weeks of vacancies as a rehearsal, with the clock set, then starts the daemon with
-//! the machine's clock and feeds it the same events again, new ones and garbage. In the second, two routes get a date,
+//! In the first act it plays a few weeks of vacancies as a rehearsal, with the clock set, then starts the daemon,
+//! whose clock goes, and feeds it the same events again, new ones and garbage. In the second, two routes get a date,
 //! open and shut, and 300 people were promised to hear of it. It tells what happened and why, holds every mail and
 //! every promise against what it worked out by itself, and fails if there is a difference. `make demo` runs it.
 //!
@@ -24,6 +24,7 @@ mod rehearsal;
 mod samples;
 mod scene;
 mod stay;
+mod turn;
 
 use std::process::ExitCode;
 
@@ -98,11 +99,11 @@ async fn tell(ground: &Ground) -> anyhow::Result<()> {
     for (what, arguments) in [
         ("The tables are made", &["migrate"][..]),
         ("Configuration and servers are checked", &["check", "--connect"]),
-        ("People are imported", &["import", people::FILE]),
+        ("People are imported", &["import", people::FILE, "--now", people::SINCE]),
     ] {
         account::command(what, arguments, &scene.program.run(arguments).await?);
     }
-    let mut expected = Expected::new(&people, &taxonomy)?;
+    let mut expected = Expected::new(&people, &taxonomy);
     let samples = samples::read()?;
     rehearsal::play(scene, &samples, &mut expected).await?;
     daemon::play(scene, &samples, &mut expected).await?;
@@ -128,8 +129,8 @@ async fn tell(ground: &Ground) -> anyhow::Result<()> {
     }
     say(
         "Every mail was held against what the demo worked out by itself from people and events: right people, right \
-         moments, right vacancies and routes, all reasons of each person, and corrections in the thread of what they \
-         correct. So was the ledger, after each step.",
+         moments, right vacancies and routes, all reasons of each person, corrections in the thread of what they correct, \
+         and in digests everything once and in its part. So was the ledger, after each step.",
     );
     Ok(())
 }

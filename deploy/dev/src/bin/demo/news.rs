@@ -1,12 +1,13 @@
 //! What people were told, held against what is so: what they must hear, and when.
 
 use chrono::{DateTime, Duration, Utc};
-use jobalerts::domain::cadence::{Cadence, ScheduleName};
-use jobalerts::domain::rhythm::Rhythm;
+use jobalerts::domain::cadence::Cadence;
 use jobalerts::domain::subscriber::{Person, Search};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;
-use jobalerts::domain::truth::{State, Truth};
+use jobalerts::domain::truth::{CloseReason, State, Truth};
+
+use crate::turn::{How, Turn, by_day, digest, next_morning, rests_until};
 
 /// Nobody is told of a door that has moved before it has settled.
 const SETTLE: Duration = Duration::minutes(2);
@@ -70,6 +71,13 @@ pub(crate) fn news(said: &Truth, truth: &Truth, now: DateTime<Utc>) -> Option<Ne
     }
 }
 
+/// Whether a door that is shut is worth a line to somebody who never heard that it was open.
+pub(crate) fn is_worth_a_line(truth: &Truth) -> bool {
+    use CloseReason::{Error, OnHold, PostedInError, Withdrawn};
+    let quiet = [Error, OnHold, PostedInError, Withdrawn];
+    truth.state != State::Withdrawn && truth.close_reason.is_none_or(|reason| !quiet.contains(&reason))
+}
+
 /// The searches of a person that ask for what is so, or for what they were told.
 pub(crate) fn asking<'p>(
     person: &'p Person,
@@ -90,24 +98,30 @@ pub(crate) fn asking<'p>(
 /// When somebody who was told hears the news, if their searches still ask for it.
 pub(crate) fn again(
     news: &News,
-    rhythm: &Rhythm,
+    person: &Person,
     asking: &[&Search],
     said: &Said,
+    truth: &Truth,
     now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
+) -> Option<Turn> {
     if asking.is_empty() {
         return None;
     }
-    match news {
-        News::Withdrawn(settled) | News::ClosedEarly(settled) => Some(now.max(*settled)),
-        News::MovedAtOnce => Some(now),
-        News::MovedLater => {
-            let weekly = Cadence::scheduled(ScheduleName::WEEKLY);
-            let only_weekly = asking.iter().all(|search| search.cadence == weekly);
-            let cadence = if only_weekly { weekly } else { Cadence::scheduled(ScheduleName::DAILY) };
-            Some(rhythm.due(cadence, now)?.max(said.at + GAP))
+    let from = rests_until(person).map_or(now, |rested| rested.max(now));
+    let at_once = asking.iter().any(|search| search.cadence == Cadence::Immediate);
+    Some(match news {
+        News::Withdrawn(settled) | News::ClosedEarly(settled) => {
+            by_day(person, from.max(*settled), How::AtOnce, None)
         }
-    }
+        News::MovedAtOnce => {
+            let shuts = truth.facts.door_shuts_at();
+            by_day(person, from, How::AtOnce, shuts.map(|shuts| shuts - Duration::hours(2)))
+        }
+        News::MovedLater if at_once => {
+            Turn { at: next_morning(from)?.max(said.at + GAP), how: How::Unhurried }
+        }
+        News::MovedLater => Turn { at: digest(person, asking, from)?.max(said.at + GAP), how: How::Digest },
+    })
 }
 
 /// From when anybody may be told how the door stands.
@@ -151,5 +165,8 @@ pub(crate) mod tests {
         assert_eq!(news(&said, &gone(State::Closed), now), Some(News::ClosedEarly(now + SETTLE)));
         let in_time = Truth { shut_at: Some(at("2024-03-08T12:00:01Z")), ..gone(State::Closed) };
         assert_eq!(news(&said, &in_time, now), None);
+        let filled = Truth { close_reason: Some(CloseReason::Filled), ..gone(State::Closed) };
+        assert!(is_worth_a_line(&filled) && !is_worth_a_line(&gone(State::Withdrawn)));
+        assert!(!is_worth_a_line(&Truth { close_reason: Some(CloseReason::OnHold), ..filled }));
     }
 }

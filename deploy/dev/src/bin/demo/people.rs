@@ -12,7 +12,10 @@ use jobalerts::domain::taxonomy::Taxonomy;
 /// Who they are, one a line.
 pub(crate) const FILE: &str = "deploy/dev/demo/subscribers.ndjson";
 
-/// The schedules as they are shipped.
+/// When the story begins, and they are there.
+pub(crate) const SINCE: &str = "2023-11-13T08:00:00Z";
+
+/// The schedules as they are shipped: reading people needs their names.
 pub(crate) fn rhythm() -> anyhow::Result<Rhythm> {
     let calendar = Arc::new(Calendar::shipped());
     Ok(Rhythm::new(chrono_tz::Europe::London, calendar, "0 0 8 * * *".parse()?)

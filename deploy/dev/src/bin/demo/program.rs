@@ -58,10 +58,12 @@ impl Program {
         Ok(printed)
     }
 
-    /// Starts the daemon. Its log goes into the file, or where this program's own errors go.
-    pub(crate) fn start_daemon(&self, log_to_file: bool) -> anyhow::Result<Daemon> {
+    /// Starts the daemon. With a clock that starts at this moment, its log goes into the file; else it goes by the
+    /// machine's, and its log goes where this program's own errors go.
+    pub(crate) fn start_daemon(&self, now: Option<&str>) -> anyhow::Result<Daemon> {
         let mut command = self.command(&["run"]);
-        if log_to_file {
+        if let Some(now) = now {
+            command.args(["--now", now]);
             command.env("NO_COLOR", "1").stderr(self.open_log()?);
         }
         // A process group of its own, so that Ctrl-C reaches it once, from us.

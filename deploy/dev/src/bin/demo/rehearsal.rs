@@ -14,6 +14,7 @@ use crate::account::{self, counted, moment, paragraph, quoted, row};
 use crate::expected::{Asking, Changed, Due, Expected, Matched};
 use crate::samples::Sample;
 use crate::scene::Scene;
+use crate::turn::How;
 
 /// From an event to the moment at which the program looks at it.
 const LATER: Duration = Duration::seconds(5);
@@ -30,8 +31,9 @@ pub(crate) async fn play(
     account::say(
         "For each event: `jobalerts publish FILE`, then `jobalerts drain --now TIME`, a few seconds after the event's \
          own time, and once more whenever somebody is due. Feeds blink, so a door that opens or shuts settles for 2 \
-         minutes before anybody hears of it. People who asked for a mail a day hear at 8am, those who asked for one a \
-         week on Monday at 8am. Who was told of a vacancy is told again when that is no longer so.",
+         minutes before anybody hears of it. People hear at once, but not between 9pm and 8am of what can wait; or in \
+         one digest a day or a week, at 8am (the week's on Monday) or when they chose. What closes before somebody's \
+         digest goes at once. Who was told of a vacancy is told again when that is no longer so.",
     );
     let mut seen = 0;
     for sample in samples {
@@ -96,11 +98,17 @@ fn tell_changed(kept: &Kept, before: Option<i32>, changed: &Changed, now: DateTi
         };
         paragraph(4, &format!("It is now revision {revision}. {told}"));
         if !changed.again.is_empty() {
-            let hears = changed.again.iter().map(|(due, people)| {
-                let when = if *due <= now { "now".to_owned() } else { format!("on {}", moment(*due)) };
-                format!("{people} hear of it {when}")
+            let hears = changed.again.iter().map(|(turn, people)| {
+                let when = if turn.at <= now { "now".to_owned() } else { format!("on {}", moment(turn.at)) };
+                let how = match turn.how {
+                    How::Unhurried => ", in a mail of its own",
+                    how if how.is_digest() => ", with their digest",
+                    _ => "",
+                };
+                let hear = if *people == 1 { "hears" } else { "hear" };
+                format!("{people} {hear} of it {when}{how}")
             });
-            let hears = hears.collect::<Vec<_>>().join(", ");
+            let hears = hears.collect::<Vec<_>>().join("; ");
             paragraph(4, &format!("What they were told is no longer so: {hears}."));
         }
         if changed.told > 0 && changed.again.is_empty() {
@@ -158,7 +166,7 @@ pub(crate) async fn all_openings(pool: &PgPool) -> anyhow::Result<BTreeMap<i64, 
 /// Who asks for a new vacancy, when they hear of it, and who is left alone.
 pub(crate) fn tell_matched(matched: &Matched, people: usize) {
     let Matched { asking, settled, .. } = matched;
-    let at_once = asking.iter().filter(|asking| asking.due <= *settled).count();
+    let at_once = asking.iter().filter(|asking| asking.turn.at <= *settled).count();
     paragraph(
         4,
         &format!(
@@ -173,13 +181,33 @@ pub(crate) fn tell_matched(matched: &Matched, people: usize) {
             &format!("{address} named \"{slug}\", which the taxonomy does not know: it limits nothing."),
         );
     }
-    let mut later: Vec<&Asking> = asking.iter().filter(|asking| asking.due > *settled).collect();
-    if !later.is_empty() {
-        later.sort_by_key(|asking| asking.due);
-        paragraph(4, "To hear later:");
-        for Asking { address, due, names } in later {
-            let names = quoted(names.iter().map(String::as_str));
-            row(6, &[address, &moment(*due), &names], &[24, 21]);
+    let sooner: Vec<&str> = asking
+        .iter()
+        .filter(|asking| asking.turn.how == How::Sooner)
+        .map(|asking| asking.address.as_str())
+        .collect();
+    if !sooner.is_empty() {
+        paragraph(
+            4,
+            &format!("At once, because their digest would come after it has closed: {}.", sooner.join(", ")),
+        );
+    }
+    for (how, when) in [
+        (How::AtOnce, "At once, although others sleep:"),
+        (How::AfterTheNight, "To hear at once, but it is night, and it can wait until the morning:"),
+        (How::Digest, "To hear with their digest:"),
+        (How::AfterThePause, "To hear with a digest when their alerts do not rest any more:"),
+    ] {
+        let mut later: Vec<&Asking> = asking.iter().filter(|asking| asking.turn.how == how).collect();
+        later.retain(|asking| how != How::AtOnce || asking.chosen.is_some());
+        later.sort_by_key(|asking| asking.turn.at);
+        if !later.is_empty() {
+            paragraph(4, when);
+        }
+        for Asking { address, turn, names, chosen } in later {
+            let chosen = chosen.as_ref().map(|chosen| format!(" ({chosen})")).unwrap_or_default();
+            let names = quoted(names.iter().map(String::as_str)) + &chosen;
+            row(6, &[address, &moment(turn.at), &names], &[24, 21]);
         }
     }
     paragraph(4, "Not asked for, for example:");
@@ -213,8 +241,11 @@ pub(crate) async fn tell_outcome(
     for letter in &letters {
         let number = format!("{:04}", letter.number);
         row(6, &[&number, &letter.to, &letter.subject], &[4, 24]);
-        for (reference, why) in &letter.reasons {
-            row(36, &[&format!("{reference} matches {why}")], &[]);
+        for (reference, part) in &letter.places {
+            let why = letter.reasons.get(reference).map_or("", String::as_str);
+            let matches = if *part == "Opened and closed" { "matched" } else { "matches" };
+            let part = if part.is_empty() { String::new() } else { format!("{part}: ") };
+            row(36, &[&format!("{part}{reference} {matches} {why}")], &[]);
         }
         if let Some(earlier) = letter.answers.as_ref().and_then(|id| expected.number_of(id)) {
             row(36, &[&format!("in the thread of mail {earlier:04}")], &[]);

@@ -8,9 +8,15 @@ use serde_json::{Value, json};
 
 const FOLDER: &str = "tests/golden/events";
 const VACANCIES: std::ops::RangeInclusive<u8> = 1..=7;
-/// Two more: the samples say nothing of pay, and of no closing that moves to a later day.
-const MORE: [&str; 2] =
-    ["deploy/dev/demo/contact-handler.json", "deploy/dev/demo/contact-handler-closes-later.json"];
+/// Some more: the samples say nothing of pay, of no closing that moves to a later day, and of nothing that comes by night
+/// or is gone before most have heard of it.
+const MORE: [&str; 5] = [
+    "deploy/dev/demo/contact-handler.json",
+    "deploy/dev/demo/contact-handler-closes-later.json",
+    "deploy/dev/demo/digital-examiner.json",
+    "deploy/dev/demo/intelligence-analyst.json",
+    "deploy/dev/demo/intelligence-analyst-filled.json",
+];
 
 /// An event as a file holds it.
 #[derive(Debug, Clone)]

@@ -24,7 +24,7 @@ pub(crate) async fn stay(scene: &Scene, stopped: impl Future<Output = ()>) -> an
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let page = listener.local_addr()?;
     let pages = axum::serve(listener, router(Arc::clone(&scene.inbox)));
-    let mut daemon = program.start_daemon(false)?;
+    let mut daemon = program.start_daemon(None)?;
     account::title("jobalerts, to play with");
     account::say(&format!("People: {}", imported.trim()));
     let shell = format!("{} --config {}", program.binary().display(), scene.config.display());

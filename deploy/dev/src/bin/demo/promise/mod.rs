@@ -17,6 +17,7 @@ use self::registrants::{ANY, DHEP, FULL, Gone, PCDA};
 use self::telling::{step, tell_ledger, tell_letters};
 use self::words::{
     CLOSED_EARLY, CYCLES, DATE, DATE_FOR_THE_LATECOMER, MISSED, OPEN, OPEN_AGAIN, OPEN_STILL, OTHER_DATE,
+    REMINDER,
 };
 use crate::account::{self, paragraph, say};
 use crate::outage::Outage;
@@ -59,11 +60,13 @@ impl Story<'_> {
         account::part("The second act: the story of a promise, in the spring of 2024");
         let people = self.reckoning.people();
         let count = |programme| people.iter().filter(|person| person.programmes.contains(&programme)).count();
+        let reminded = people.iter().filter(|person| person.reminded).count();
         let july = people.iter().filter(|person| person.from_july).count();
         say(&format!(
             "Two ways to become a constable are closed: for degree-holders ({DHEP}) and as an apprentice ({PCDA}). {} \
              people have registered: {} for the first, {} for the second, and {} for any way ({ANY}), which both are part \
-             of. {july} of them want to hear nothing before July, and {} asked for discretion. Each of the others is \
+             of. {july} of them want to hear nothing before July, {reminded} to be reminded a day before it closes, and {} \
+             asked for discretion. Each of the others is \
              promised two things: the date, and that it is open. (It is another database: the people of the first act \
              are not there.)",
             people.len(),
@@ -193,6 +196,10 @@ impl Story<'_> {
         self.reckoning.shuts(2);
         paragraph(4, "It closes when everybody was told that it closes: nothing to write.");
         self.moment("2024-03-09T12:02:00Z", &[]).await?;
+        let noon = "2024-03-18T12:00:00Z";
+        step(noon, "The other route closes in a day")?;
+        paragraph(4, "Who asked for it is reminded, and nobody else: it was told when the route opened.");
+        self.moment(noon, &[REMINDER]).await?;
         let end = "2024-03-20T12:00:00Z";
         step(end, "The clock has shut the other route")?;
         self.reckoning.shuts(0);

@@ -67,6 +67,8 @@ pub(super) struct Word {
     pub(super) outcome: Option<Outcome>,
     /// It stands in the thread of the mail that it puts right.
     pub(super) follows_up: bool,
+    /// Only those hear it who asked to be reminded.
+    pub(super) asked: bool,
     /// What it must say.
     pub(super) says: &'static [&'static str],
 }
@@ -196,6 +198,7 @@ impl Reckoning {
         for (&(index, cycle), promise) in &self.promises {
             let hears = word.cycles.contains(&cycle)
                 && promise.knows == word.knew
+                && (!word.asked || self.people[index].reminded)
                 && promise.outcome != Outcome::Released
                 && !self.gone.contains(&index)
                 && self.outage.is_none_or(|domain| !self.people[index].address.ends_with(domain));

@@ -40,6 +40,8 @@ pub(crate) struct Registrant {
     pub(crate) from_july: bool,
     /// Nothing at first sight may tell what a mail is about.
     pub(crate) discreet: bool,
+    /// They want to be reminded before the door shuts.
+    pub(crate) reminded: bool,
     /// How they go while the route is closed, if they do.
     pub(crate) goes: Option<Gone>,
     /// When they registered.
@@ -61,6 +63,9 @@ impl Registrant {
                 let mut registration = json!({ "programme": programme });
                 if self.from_july {
                     registration["notBefore"] = "2024-07".into();
+                }
+                if self.reminded {
+                    registration["reminder"] = true.into();
                 }
                 registration
             })
@@ -88,6 +93,7 @@ pub(crate) fn latecomer() -> Registrant {
         programmes: vec![ANY],
         from_july: false,
         discreet: false,
+        reminded: false,
         goes: None,
         registered: "2024-03-01T09:00:00Z",
     }
@@ -114,6 +120,7 @@ fn registrant(number: usize) -> Registrant {
         programmes,
         from_july: number % 23 == 6,
         discreet: number == 44,
+        reminded: number % 13 == 5,
         goes: match (number % 47, number % 59) {
             (20, _) => Some(Gone::Stopped),
             (_, 11) => Some(Gone::Unregistered),
@@ -141,6 +148,9 @@ mod tests {
         assert_eq!(count(&|person| person.programmes.len() == 2), 10);
         assert_eq!(count(&|person| person.discreet && person.goes.is_none() && !person.from_july), 1);
         assert!(count(&|person| person.from_july) > 5);
+        for programme in [ANY, DHEP, PCDA] {
+            assert!(count(&|person| person.reminded && person.programmes == [programme]) > 2, "{programme}");
+        }
         for gone in [Gone::Stopped, Gone::Unregistered] {
             assert!(count(&|person| person.goes == Some(gone) && !person.from_july) > 3, "{gone:?}");
         }

@@ -18,6 +18,7 @@ pub(super) const DATE: Word = Word {
     knows: Knows::Date,
     outcome: None,
     follows_up: false,
+    asked: false,
     says: &["10am on Monday 4 March 2024"],
 };
 /// It is another date.
@@ -38,6 +39,7 @@ pub(super) const OPEN: Word = Word {
     knows: Knows::Open,
     outcome: Some(Outcome::Kept),
     follows_up: false,
+    asked: false,
     says: &[],
 };
 /// One of them shut before it was to.
@@ -48,6 +50,7 @@ pub(super) const CLOSED_EARLY: Word = Word {
     knows: Knows::Shut,
     outcome: None,
     follows_up: true,
+    asked: false,
     says: &["5:30pm on Wednesday 6 March 2024", "12 March"],
 };
 /// The same to who was not told that it was open.
@@ -58,9 +61,20 @@ pub(super) const MISSED: Word = Word {
     knows: Knows::Shut,
     outcome: Some(Outcome::Explained),
     follows_up: false,
+    asked: false,
     says: &["5:30pm on Wednesday 6 March 2024", "We are sorry"],
 };
 /// It is open once more.
 pub(super) const OPEN_AGAIN: Word = Word { cycles: &[2], knew: Knows::Nothing, ..OPEN };
 /// The same with too little time left.
 pub(super) const OPEN_STILL: Word = Word { outcome: Some(Outcome::KeptLate), ..OPEN_AGAIN };
+/// A route closes in a day.
+pub(super) const REMINDER: Word = Word {
+    kind: "closing-soon",
+    cycles: &[0],
+    knew: Knows::Open,
+    outcome: None,
+    asked: true,
+    says: &["noon tomorrow, Tuesday 19 March 2024", "You asked to be reminded"],
+    ..OPEN
+};

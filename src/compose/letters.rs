@@ -1,0 +1,254 @@
+//! Letters: the mails to a person that are about no opening.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+use crate::compose::email::{Email, List};
+use crate::compose::lint::{self, Slot, Writer};
+use crate::compose::message_id::MessageId;
+use crate::compose::names::{label_of_programme, names};
+use crate::compose::view::{Rendered, without_gaps};
+use crate::compose::{ComposeError, Composer, Judge, Recipient, Rule, Sender, in_kind, words};
+use crate::domain::letter::Letter;
+use crate::domain::taxonomy::Taxonomy;
+use crate::templates::{Parts, TemplateProblem, Templates};
+
+/// The most registrations that a letter names.
+const MOST_REGISTRATIONS: usize = 20;
+
+/// What somebody asked for, as a letter tells them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holding {
+    /// What they registered for, by its slug, and when.
+    pub registrations: Vec<(String, DateTime<Utc>)>,
+    /// What they call their searches.
+    pub searches: Vec<String>,
+}
+
+/// What a letter tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// What they asked for: we hold it, or have deleted it.
+    pub holding: &'a Holding,
+    /// The last day on which an answer counts; or, of what has lapsed, the day
+    /// on which the question was sent.
+    pub day: NaiveDate,
+}
+
+/// What the templates of letters need.
+#[derive(Serialize)]
+pub(super) struct View<'a> {
+    page_title: String,
+    test: bool,
+    discreet: bool,
+    headline: String,
+    reminder: bool,
+    holding: Vec<String>,
+    /// What silence will mean, or has meant.
+    silence: String,
+    force: &'a str,
+    team: &'a str,
+    postal_address: &'a str,
+    public_url: &'a str,
+    privacy_url: &'a str,
+    #[serde(skip)]
+    letter: Letter,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(
+        sender: &'a Sender,
+        taxonomy: &Taxonomy,
+        letter: Letter,
+        told: Told<'_>,
+        discreet: bool,
+    ) -> Self {
+        let Told { holding, day } = told;
+        let this = match &holding.registrations[..] {
+            [] => "want these job alerts",
+            [_] => "want to hear when this opens",
+            _ => "want to hear when these open",
+        };
+        let question = format!("Do you still {this}?");
+        let again = format!("do you still {this}?");
+        let (subject, headline) = match letter {
+            Letter::StillInterested => (question.clone(), question),
+            Letter::Reminder => (format!("Reminder: {again}"), question),
+            Letter::Lapsed => {
+                ("We have stopped your alerts".to_owned(), "We have stopped your alerts".to_owned())
+            }
+        };
+        let hidden = match letter {
+            Letter::StillInterested => "A question about the updates you asked for",
+            Letter::Reminder => "Reminder: a question about the updates you asked for",
+            Letter::Lapsed => "An update you asked for",
+        };
+        let day = words::day(day);
+        Self {
+            page_title: if discreet { hidden.to_owned() } else { subject },
+            test: false,
+            discreet,
+            headline,
+            reminder: letter == Letter::Reminder,
+            holding: lines(sender, taxonomy, letter, holding),
+            silence: match letter {
+                Letter::StillInterested | Letter::Reminder => {
+                    format!("If we hear nothing by {day}, we will stop and delete it.")
+                }
+                Letter::Lapsed => format!("We asked you on {day}, and have heard nothing since."),
+            },
+            force: &sender.name,
+            team: &sender.team,
+            postal_address: &sender.postal_address,
+            public_url: sender.public_url.as_str(),
+            privacy_url: sender.privacy_url.as_str(),
+            letter,
+        }
+    }
+
+    fn template(&self) -> &'static str {
+        match self.letter {
+            Letter::StillInterested | Letter::Reminder => "still-interested/body",
+            Letter::Lapsed => "lapsed/body",
+        }
+    }
+
+    pub(super) fn render(&self, templates: &Templates) -> Result<Rendered, TemplateProblem> {
+        let Parts { text, html } = templates.parts(self.template(), self)?;
+        Ok(Rendered { subject: self.page_title.clone(), text: without_gaps(&text), html })
+    }
+
+    fn slots(&self) -> Vec<Slot<'_>> {
+        let slot = |name, text, writer| Slot { name, text, writer };
+        let mut slots = vec![
+            slot("headline", &*self.headline, Writer::Us),
+            slot("silence", &self.silence, Writer::Us),
+            slot("sender name", self.force, Writer::Source),
+            slot("sender team", self.team, Writer::Source),
+            slot("sender postal address", self.postal_address, Writer::Source),
+            slot("sender privacy link", self.privacy_url, Writer::Source),
+        ];
+        slots.extend(self.holding.iter().map(|line| slot("what we hold", line, Writer::Reader)));
+        slots
+    }
+}
+
+/// What somebody asked for, line by line.
+fn lines(sender: &Sender, taxonomy: &Taxonomy, letter: Letter, holding: &Holding) -> Vec<String> {
+    let registrations = &holding.registrations;
+    let mut lines: Vec<String> = registrations
+        .iter()
+        .take(MOST_REGISTRATIONS)
+        .map(|(programme, on)| {
+            let month = on.with_timezone(&sender.zone).format("%B %Y");
+            let label = label_of_programme(taxonomy, programme);
+            match letter {
+                Letter::Lapsed => format!("Your registration of {month} for: {label}."),
+                Letter::StillInterested | Letter::Reminder => {
+                    format!("You registered in {month} for: {label}.")
+                }
+            }
+        })
+        .collect();
+    if registrations.len() > MOST_REGISTRATIONS {
+        lines.push(format!("{} more registrations.", registrations.len() - MOST_REGISTRATIONS));
+    }
+    let searches: Vec<&str> = holding.searches.iter().map(String::as_str).collect();
+    match (&searches[..], &names(&searches, searches.len())[..]) {
+        ([], _) => {}
+        ([_], []) => lines.push("A saved search.".to_owned()),
+        (_, []) => lines.push("Saved searches.".to_owned()),
+        (_, [only]) => lines.push(format!("Your saved search {only}.")),
+        (_, several) => lines.push(format!("Your saved searches {}.", words::list(several))),
+    }
+    lines
+}
+
+impl Composer {
+    /// A letter to one person, in the thread of those before it, whose
+    /// Message-IDs are given, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the mail breaks a rule.
+    pub fn letter(
+        &self,
+        letter: Letter,
+        to: &Recipient,
+        told: Told<'_>,
+        thread: &[String],
+        message_id: &MessageId,
+        now: DateTime<Utc>,
+    ) -> Result<Email, ComposeError> {
+        let view = View::new(&self.sender, &self.taxonomy, letter, told, to.discreet);
+        let rendered = view.render(&self.templates)?;
+        let findings = self.judged_letter(&view, &rendered, lint::mail);
+        if !findings.is_empty() {
+            return Err(ComposeError::Lint(findings));
+        }
+        let headers = self.headers(to, List::Letters, thread.to_vec(), message_id, now);
+        Email::new(headers, &rendered.subject, rendered.text, rendered.html, None)
+    }
+
+    fn judged_letter(&self, view: &View<'_>, rendered: &Rendered, judge: Judge) -> Vec<lint::Finding> {
+        let stop = if view.letter == Letter::Lapsed { &self.stopped } else { &self.stop };
+        self.judge(rendered, &view.slots(), stop, view.discreet, judge)
+    }
+
+    /// What is wrong with the templates of letters, in every branch. The frame
+    /// is judged in the name of `harmless`.
+    pub(super) fn check_letters(&self, harmless: &Sender) -> Vec<TemplateProblem> {
+        let mut problems = Vec::new();
+        for sample in samples() {
+            for (sender, judge) in [(&self.sender, lint::mail as Judge), (harmless, lint::frame)] {
+                let view = View::new(sender, &self.taxonomy, sample.letter, sample.told(), sample.discreet);
+                match view.render(&self.templates) {
+                    Ok(rendered) => {
+                        let findings = self.judged_letter(&view, &rendered, judge).into_iter();
+                        let findings = findings.filter(|finding| finding.rule != Rule::UnknownHost);
+                        problems.extend(findings.map(|finding| in_kind(sample.letter.name(), &finding)));
+                    }
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        problems
+    }
+}
+
+/// A letter that takes some branches of the templates.
+pub(super) struct Sample {
+    pub(super) letter: Letter,
+    pub(super) discreet: bool,
+    holding: Holding,
+}
+
+impl Sample {
+    pub(super) fn told(&self) -> Told<'_> {
+        Told { holding: &self.holding, day: NaiveDate::from_ymd_opt(2024, 1, 30).unwrap_or_default() }
+    }
+}
+
+/// Together they take every branch.
+pub(super) fn samples() -> Vec<Sample> {
+    let on = DateTime::from_timestamp(1_671_000_000, 0).unwrap_or_default();
+    let holding = |registrations: &[&str], searches: &[&str]| Holding {
+        registrations: registrations.iter().map(|slug| ((*slug).to_owned(), on)).collect(),
+        searches: searches.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let several: Vec<String> = (0..=MOST_REGISTRATIONS).map(|number| format!("route-{number}")).collect();
+    let several: Vec<&str> = several.iter().map(String::as_str).collect();
+    let sample = |letter, discreet, holding| Sample { letter, discreet, holding };
+    let mut samples = vec![
+        sample(Letter::StillInterested, false, holding(&[], &["Near me"])),
+        sample(Letter::StillInterested, false, holding(&[], &[""])),
+        sample(Letter::StillInterested, false, holding(&several, &["Near me", "Archives"])),
+        sample(Letter::Lapsed, false, holding(&several, &["", ""])),
+        sample(Letter::Lapsed, false, Holding::default()),
+    ];
+    for letter in Letter::ALL {
+        samples.push(sample(letter, false, holding(&["a-route"], &[])));
+        samples.push(sample(letter, true, holding(&["a-route"], &["Near me"])));
+    }
+    samples
+}
