@@ -327,11 +327,7 @@ pub type Truths = HashMap<(i64, i32), Arc<Truth>>;
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn by_id_knowing(
-    connection: &mut PgConnection,
-    ids: &[i64],
-    known: &Truths,
-) -> Result<Vec<Kept>> {
+pub async fn by_id_knowing(connection: &mut PgConnection, ids: &[i64], known: &Truths) -> Result<Vec<Kept>> {
     let columns = COLUMNS.replace(
         " truth,",
         " case when (id, revision) in (select * from unnest($2::bigint[], $3::int[])) then null else truth end

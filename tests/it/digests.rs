@@ -463,7 +463,7 @@ async fn a_look_that_goes_on_misses_nobody() {
     let mut marks = Marks::default();
     let mut due = async || {
         let mut connection = road.pool().acquire().await.unwrap();
-        people_due_from(&mut connection, time(TUESDAY), 8, &mut marks).await.unwrap()
+        people_due_from(&mut connection, time(TUESDAY), 8, &[], &mut marks).await.unwrap()
     };
     let told = "update alerts set due_at = null where due_at is not null and subscriber_id = any($1)";
     let mut all: Vec<i64> = Vec::new();
