@@ -315,8 +315,11 @@ pub async fn absorb(connection: &mut PgConnection, later: i64, earlier: i64) -> 
 ///
 /// When Postgres is away.
 pub async fn by_id(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Kept>> {
-    by_id_knowing(connection, ids, &HashMap::new()).await
+    by_id_knowing(connection, ids, &Truths::new()).await
 }
+
+/// What was so at revisions of openings, as far as it was read before.
+pub type Truths = HashMap<(i64, i32), Arc<Truth>>;
 
 /// The same; what was so at these revisions is known, and not read again if it
 /// still is.
@@ -324,11 +327,7 @@ pub async fn by_id(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Kep
 /// # Errors
 ///
 /// When Postgres is away.
-pub(crate) async fn by_id_knowing(
-    connection: &mut PgConnection,
-    ids: &[i64],
-    known: &HashMap<(i64, i32), Arc<Truth>>,
-) -> Result<Vec<Kept>> {
+pub async fn by_id_knowing(connection: &mut PgConnection, ids: &[i64], known: &Truths) -> Result<Vec<Kept>> {
     let columns = COLUMNS.replace(
         " truth,",
         " case when (id, revision) in (select * from unnest($2::bigint[], $3::int[])) then null else truth end

@@ -300,13 +300,9 @@ async fn alerts(
     .await?)
 }
 
-/// What is told of together: of what, by which revision, in which kind of mail,
-/// and what it did to a promise.
-type Same<'a> = (&'a About, i32, &'a str, Option<&'a str>);
-
 /// What others may follow of it: who was told the same is told of together.
 fn events(recorded: &[Recorded], now: DateTime<Utc>) -> Vec<OutcomeEvent> {
-    // The first of the mails by its name, and to how many people.
+    type Same<'a> = (&'a About, i32, &'a str, Option<&'a str>);
     let mut told: BTreeMap<Same<'_>, (&str, u32)> = BTreeMap::new();
     let mut promises = Vec::new();
     for row in recorded {

@@ -1,5 +1,6 @@
 //! The digest: one for a person, a schedule and a local day, with all there is since the last.
 
+use jobalerts::store::alerts::{Marks, people_due, people_due_from};
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 use serde_json::json;
 
@@ -443,12 +444,44 @@ async fn digests_hold_nobody_up() {
     road.match_all().await;
     let due = async || {
         let mut connection = road.pool().acquire().await.unwrap();
-        jobalerts::store::alerts::people_due(&mut connection, time(TUESDAY), 8).await.unwrap()
+        people_due(&mut connection, time(TUESDAY), 8).await.unwrap()
     };
     let ann: i64 = road.value("select id from subscribers where address = 'ann@example.org'").await;
     let first = due().await;
     assert!(first.contains(&ann), "{first:?}");
     assert_eq!(first.len(), 8);
+}
+
+/// A claim looks on from where the last one was; what is due again before that is not forgotten.
+#[tokio::test]
+async fn a_look_that_goes_on_misses_nobody() {
+    let road = Road::new().await;
+    let people: Vec<Person> = (0..40).map(|n| daily(&format!("p{n:02}@example.org"))).collect();
+    road.import(&people).await;
+    road.hears(&[opened("230000AA", "Archivist")]).await;
+    road.match_all().await;
+    let mut marks = Marks::default();
+    let mut due = async || {
+        let mut connection = road.pool().acquire().await.unwrap();
+        people_due_from(&mut connection, time(TUESDAY), 8, &[], &mut marks).await.unwrap()
+    };
+    let told = "update alerts set due_at = null where due_at is not null and subscriber_id = any($1)";
+    let mut all: Vec<i64> = Vec::new();
+    loop {
+        let some = due().await;
+        if some.is_empty() {
+            break;
+        }
+        sqlx::query(told).bind(&some).execute(road.pool()).await.unwrap();
+        assert!(some.iter().all(|person| !all.contains(person)), "{some:?} after {all:?}");
+        all.extend(some);
+        if all.len() == 24 {
+            // Given back, from before the mark.
+            let back = "update alerts set due_at = $2 where subscriber_id = $1";
+            sqlx::query(back).bind(all.remove(0)).bind(time(TUESDAY)).execute(road.pool()).await.unwrap();
+        }
+    }
+    assert_eq!(all.len(), 40);
 }
 
 /// An immediate alert whose door shut before it left is a line in the next digest, and not a new role.
