@@ -179,10 +179,10 @@ async fn what_is_no_haste_goes_with_the_next_digest() {
     };
     road.at("2023-11-28T15:20:00Z");
     road.hears(&[closes(2, "2023-12-15", "2023-11-28T15:20:00Z")]).await;
-    assert_eq!(road.drain().await, accepted(1), "Cee's first");
+    assert_eq!(road.drain().await, Delivered::NOTHING);
     assert_eq!(road.drain_at("2023-11-29T07:59:59Z").await, Delivered::NOTHING);
     road.hears(&[closes(3, "2023-12-08", "2023-11-29T07:59:59Z")]).await;
-    assert_eq!(road.drain_at("2023-11-29T08:00:00Z").await.accepted, 1, "Cee was told the later one");
+    assert_eq!(road.drain_at("2023-11-29T08:00:00Z").await.accepted, 1, "Cee's first digest");
     assert_eq!(road.mails_to(ANN).len(), 1);
     road.at("2023-11-30T15:20:00Z");
     road.hears(&[closes(4, "2023-12-15", "2023-11-30T15:20:00Z")]).await;
@@ -300,8 +300,8 @@ async fn an_old_event_does_not_make_what_is_new_old() {
     let later = json!({"value": "2023-12-15", "precision": "date"});
     road.at("2023-11-28T15:20:00Z");
     road.hears(&[closes(2, "closing", later, "2023-11-28T15:20:00Z")]).await;
-    assert_eq!(road.drain().await, accepted(1), "Cee's first");
+    assert_eq!(road.drain().await, Delivered::NOTHING);
     road.hears(&[closes(3, "description", json!("Other words"), "2023-11-26T09:00:00Z")]).await;
-    assert_eq!(road.drain_at("2023-11-29T08:00:00Z").await, accepted(2));
+    assert_eq!(road.drain_at("2023-11-29T08:00:00Z").await, accepted(3), "and Cee's first digest");
     assert!(road.mails_to(ANN)[1].subject().unwrap().starts_with("Correction:"));
 }
