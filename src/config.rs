@@ -45,7 +45,8 @@ use sections::span;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Log,
-    LogFormat, Schedules, Sender, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
+    LogFormat, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing,
+    Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -76,6 +77,8 @@ pub struct Config {
     pub sender: Sender,
     /// The pages that mails link to.
     pub web: Web,
+    /// What nobody else may know.
+    pub secrets: Secrets,
     /// Which links in events are let into mails.
     pub links: Links,
     /// The zone that times are meant in, and the working days.
@@ -150,6 +153,7 @@ impl Config {
             smtp: Smtp::read(reader.section("smtp")),
             sender: Sender::read(reader.section("sender")),
             web: Web::read(reader.section("web")),
+            secrets: Secrets::read(reader.section("secrets")),
             links: Links::read(reader.section("links")),
             time: Time::read(reader.section("time")),
             schedules: Schedules::read(reader.section("schedules")),

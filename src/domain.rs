@@ -22,4 +22,5 @@ pub mod suggest;
 pub mod taxonomy;
 pub mod terms;
 pub mod text;
+pub mod token;
 pub mod truth;

@@ -10,6 +10,7 @@ use jobalerts::config::Config;
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::intake::queue::Session;
 use jobalerts::store;
+use jobalerts_dev::secrets;
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::{Connection, ConnectionProperties};
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -38,7 +39,8 @@ impl Ground {
         let server = variable("DATABASE_URL")?;
         let mut database = Url::parse(&server).context("DATABASE_URL")?;
         database.set_path(NAME);
-        let environment = settings(database.as_str(), &variable("AMQP_URL")?);
+        let keys = secrets::token_keys(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
+        let environment = settings(database.as_str(), &variable("AMQP_URL")?, &keys.to_string_lossy());
         let config = Config::load(Some(Path::new("config/jobalerts.toml")), &environment)?;
         remove(&server, &config).await?;
         let mut connection = PgConnection::connect(&server).await?;
@@ -144,7 +146,7 @@ pub(crate) fn now() -> chrono::DateTime<chrono::Utc> {
     Clock::System.now()
 }
 
-fn settings(database: &str, broker: &str) -> BTreeMap<String, String> {
+fn settings(database: &str, broker: &str, token_keys: &str) -> BTreeMap<String, String> {
     let settings = [
         ("JOBALERTS_DATABASE__URL", database),
         ("JOBALERTS_AMQP__URL", broker),
@@ -153,6 +155,7 @@ fn settings(database: &str, broker: &str) -> BTreeMap<String, String> {
         ("JOBALERTS_AMQP__DEAD_LETTER_EXCHANGE", "jobalerts_road.dead-letters"),
         ("JOBALERTS_AMQP__DEAD_LETTER_QUEUE", "jobalerts_road.dead-letters"),
         ("JOBALERTS_AMQP__OUTCOMES_EXCHANGE", "jobalerts_road.outcomes"),
+        ("JOBALERTS_SECRETS__TOKEN_KEYS_FILE", token_keys),
     ];
     settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use url::Url;
 use super::reader::nearest;
 use super::urls::is_loopback;
 use super::written::{Written, Wrong};
-use super::{CalendarFile, CronExpression, LogFormat, Timing};
+use super::{CalendarFile, CronExpression, LogFormat, Secret, SecretFile, Timing};
 use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
@@ -39,6 +40,24 @@ where
         number.filter(|number| range.contains(number)).ok_or_else(|| {
             format!("expected a whole number from {} to {}", range.start(), range.end()).into()
         })
+    }
+}
+
+/// What a file holds that others on this machine cannot read.
+pub(super) fn secret_file<T, E: Display>(
+    path: impl Fn(&Written) -> Meant<PathBuf>,
+    meaning: impl Fn(&str) -> Result<T, E>,
+) -> impl Fn(&Written) -> Meant<SecretFile<T>> {
+    move |written| {
+        let path = path(written)?;
+        let wrong = |cause: &dyn Display| Wrong::unquoted(format!("{}: {cause}", path.display()));
+        let mode = fs::metadata(&path).map_err(|error| wrong(&error))?.permissions().mode();
+        if mode & 0o007 != 0 {
+            return Err(wrong(&"everybody on this machine can read or change it; run chmod o= on it"));
+        }
+        let text = fs::read_to_string(&path).map_err(|error| wrong(&error))?;
+        let secret = Secret::new(meaning(&text).map_err(|error| wrong(&error))?);
+        Ok(SecretFile { path, secret })
     }
 }
 

@@ -15,10 +15,10 @@ use url::Url;
 
 use super::meaning::{
     age, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none, email, host_name, list,
-    log_format, log_level, mailbox, quiet_hours, some, text, timing, web_url, within, zone,
+    log_format, log_level, mailbox, quiet_hours, secret_file, some, text, timing, web_url, within, zone,
 };
 use super::reader::Section;
-use super::urls::{SecretUrl, SmtpUrl};
+use super::urls::{Secret, SecretUrl, SmtpUrl};
 use super::written::{Written, Wrong};
 use crate::domain::age::Age;
 use crate::domain::cadence::ScheduleName;
@@ -27,6 +27,7 @@ use crate::domain::chore::Chore;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
+use crate::domain::token::TokenKeys;
 
 /// `[database]`: where everything is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -291,6 +292,29 @@ impl Web {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
         Self { public_url: s.get("public_url", "https://careers.midshire.example", base_url) }
     }
+}
+
+/// `[secrets]`: what nobody else may know. Each is a file that others cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secrets {
+    /// What the tokens in links and return paths are signed with.
+    pub token_keys: Option<SecretFile<TokenKeys>>,
+}
+
+impl Secrets {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        let keys = secret_file(s.paths(), TokenKeys::parse);
+        Self { token_keys: s.optional("token_keys_file", keys) }
+    }
+}
+
+/// What a file that others cannot read holds, and which file that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFile<T> {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// What it holds.
+    pub secret: Secret<T>,
 }
 
 /// `[links]`: which links in events are let into mails.

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::Place;
-use super::{CalendarFile, CronExpression, LogFormat, SecretUrl, SmtpUrl, Timing};
+use super::{CalendarFile, CronExpression, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
@@ -82,6 +82,13 @@ show! {
     SmtpUrl: url => quoted(url.redacted());
     // Somebody's own address.
     EmailAddress: address => quoted(address.masked());
+}
+
+/// The file, and nothing of what it holds.
+impl<T> Show for SecretFile<T> {
+    fn show(&self) -> String {
+        self.path.show()
+    }
 }
 
 /// In full: it stands in every mail that is sent.

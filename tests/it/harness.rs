@@ -14,7 +14,8 @@ pub(crate) mod proxy;
 pub(crate) mod rows;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -27,6 +28,7 @@ use jobalerts::intake::step::{self, Taken};
 use jobalerts::matching;
 use jobalerts::stage::{Bell, Stage};
 use jobalerts::store::subscribers::{self, Imported};
+use jobalerts_dev::secrets;
 use jobalerts_dev::smtp::{Builder, ReceivedMail, SmtpServer};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -110,6 +112,7 @@ impl Setup {
             ("database.connections".to_owned(), "4".to_owned()),
             ("smtp.url".to_owned(), (self.relay_url)(&smtp)),
             ("smtp.connections".to_owned(), "2".to_owned()),
+            ("secrets.token_keys_file".to_owned(), token_keys()),
             ("smtp.hello_name".to_owned(), "worker.midshire.example".to_owned()),
             ("testing.addresses".to_owned(), TESTER.to_owned()),
             // Most tests are about something else; those about guards take the defaults.
@@ -131,6 +134,16 @@ impl Setup {
         road.program().prepare().await.expect("the tables are made");
         road
     }
+}
+
+/// The file with the keys of tokens, which all tests share.
+fn token_keys() -> String {
+    static FILE: OnceLock<String> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let path = secrets::token_keys(Path::new(env!("CARGO_TARGET_TMPDIR"))).expect("a file of ours");
+        path.to_string_lossy().into_owned()
+    })
+    .clone()
 }
 
 fn variables(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {

@@ -2,13 +2,12 @@
 //! anybody's.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use jobalerts_dev::inbox::Inbox;
+use jobalerts_dev::secrets;
 use jobalerts_dev::smtp::{Folder, SmtpServer, Storage};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use url::Url;
@@ -132,6 +131,7 @@ fn own_folder(kind: &str) -> anyhow::Result<(PathBuf, File)> {
             fs::remove_dir_all(&mails).with_context(|| format!("cannot empty {}", mails.display()))?;
         }
         File::create(folder.join("jobalerts.log"))?;
+        secrets::token_keys(&folder)?;
         return Ok((folder, lock));
     }
     bail!("the folder .dev/{kind} is in use")
@@ -156,9 +156,9 @@ fn write_config(
          [smtp]\nurl = {smtp:?}\n\n\
          # The invented people agreed in 2023, and the daemon runs today: nobody is asked again or forgotten.\n\
          [housekeeping]\nask_after = \"100 years\"\nkeep_alerts = \"100 years\"\n\n\
+         [secrets]\ntoken_keys_file = \"token_keys\"\n\n\
          [log]\nformat = \"human\"\n"
     );
     // There may be passwords in it.
-    let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    secrets::write(path, &text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,0 +1,34 @@
+//! Secrets of a world in which there is nothing to protect.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// A key for tokens. Everybody knows it.
+const TOKEN_KEY: &str = "6a6f62616c657274732d6465762d6b65792d65766572796f6e652d6b6e6f7773";
+
+/// Writes a file that only its owner can read, all at once, so that others see all of it or nothing.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let aside = PathBuf::from(name);
+    let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(aside, path)
+}
+
+/// A file `token_keys` in this folder, for `secrets.token_keys_file`.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn token_keys(folder: &Path) -> io::Result<PathBuf> {
+    let path = folder.join("token_keys");
+    write(&path, TOKEN_KEY)?;
+    Ok(path)
+}
