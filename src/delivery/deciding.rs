@@ -166,14 +166,16 @@ impl Decided {
         let mut topics: Vec<Topic> = Vec::new();
         let mut waiting = Vec::new();
         for alert in alerts.iter().filter(|alert| alert.due_at <= now) {
-            let unknown = begun.iter().filter(|mail| mail.openings.contains(&alert.opening_id));
-            if let Some(until) = unknown.filter_map(|mail| mail.is_held(now)).max() {
+            let tell = || begun.iter().filter(|mail| mail.openings.contains(&alert.opening_id));
+            if let Some(until) = tell().filter_map(|mail| mail.is_held(now)).max() {
                 // They may have been told of it.
                 let (subscriber_id, opening_id) = (addressee.id, alert.opening_id);
                 self.waits.push(Wait { subscriber_id, opening_id, until, unhurried: false });
                 continue;
             }
-            topics.extend(self.alert(rules, &asker, alert, library, &mut waiting, now));
+            let perhaps_told = tell().any(|mail| mail.unknown_until.is_some());
+            let topic = self.alert(rules, &asker, alert, library, &mut waiting, now);
+            topics.extend(topic.map(|topic| Topic { perhaps_told, ..topic }));
         }
         self.wait_for_siblings(addressee.id, &mut topics, &alerts, library, now);
         self.told_of_once(addressee.id, &mut topics);
@@ -323,6 +325,7 @@ impl Decided {
                         (registration.clone(), receipt)
                     }),
                     no_longer_matches: registration.is_none() && !still,
+                    perhaps_told: false,
                     told: before.map(|(before, _)| before),
                     kept: Arc::clone(kept),
                 });

@@ -36,6 +36,9 @@ pub struct Topic {
     pub registration: Option<(KeptRegistration, bool)>,
     /// What they asked for matched what was told and does not match any more.
     pub no_longer_matches: bool,
+    /// They may have been told of it in a mail of which nobody knows whether it
+    /// arrived.
+    pub perhaps_told: bool,
 }
 
 impl Topic {

@@ -22,9 +22,8 @@ pub struct Unfinished {
     pub attempts: i16,
     /// When it was first claimed.
     pub claimed_at: DateTime<Utc>,
-    /// When it was handed over, if nobody knows whether it arrived...
-    pub left_at: Option<DateTime<Utc>>,
-    /// ...and until when it is left alone for that.
+    /// Until when it is or was left alone because nobody knows whether it
+    /// arrived.
     pub unknown_until: Option<DateTime<Utc>>,
 }
 
@@ -43,9 +42,7 @@ impl Unfinished {
 /// When Postgres is away.
 pub async fn unfinished(connection: &mut PgConnection, people: &[i64]) -> Result<Vec<Unfinished>> {
     Ok(sqlx::query_as(
-        "select id, subscriber_id, kind, openings, attempts, claimed_at,
-                (leaving->>'at')::timestamptz as left_at, unknown_until
-         from mails
+        "select id, subscriber_id, kind, openings, attempts, claimed_at, unknown_until from mails
          where subscriber_id = any($1) and outcome is null and worker is null
          order by id",
     )
@@ -117,7 +114,7 @@ pub async fn claim(
     for claim in going_on {
         let row: Option<(i64, i64)> = sqlx::query_as(
             "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5, thread = $6,
-                    leaving = null, unknown_until = null
+                    leaving = null
              where id = $1 and outcome is null and worker is null
              returning subscriber_id, id",
         )
