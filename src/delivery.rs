@@ -16,6 +16,7 @@ pub mod letters;
 mod pile;
 pub mod smtp;
 mod told;
+mod topic;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -39,6 +40,7 @@ use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
 use crate::store::workers::{self, Life};
 
+pub use in_hand::Errand;
 pub use told::told;
 
 /// How long to wait for the bell before looking anyway: what is due by the

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod chores;
 pub mod criteria;
 pub mod digests;
+pub mod due;
 pub mod events;
 pub mod explain;
 pub mod interest;

@@ -19,7 +19,7 @@ use crate::compose::{Composer, Digest, Email, Item, Registration, letters};
 use crate::config::Delays;
 use crate::delivery::asking::Before;
 use crate::delivery::claim::{Claimed, Digested};
-use crate::delivery::in_hand::InHand;
+use crate::delivery::in_hand::{Errand, InHand};
 use crate::delivery::pile::Pile;
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
 use crate::delivery::told::told;
@@ -130,9 +130,9 @@ async fn lane(shared: Arc<Shared>, results: mpsc::UnboundedSender<Result>) {
         shared.count(&outcome);
         let (recorded, done) = oneshot::channel();
         let outcome = Try {
-            mail_id: mail.mail_id(),
-            worker: mail.worker(),
-            subscriber_id: mail.subscriber_id(),
+            mail_id: mail.errand().mail_id,
+            worker: mail.errand().worker,
+            subscriber_id: mail.errand().subscriber_id,
             told: match &mail {
                 InHand::Alert(mail) => told(mail, &shared.policy, shared.clock.now()),
                 InHand::Letter(_) => vec![],
@@ -162,7 +162,7 @@ async fn one_mail(
     let email = match shared.write(mail) {
         Ok(email) => email,
         Err(cause) => {
-            tracing::error!(mail = mail.mail_id(), cause, "a mail failed our own checks and is held");
+            tracing::error!(mail = mail.errand().mail_id, cause, "a mail failed our own checks and is held");
             return Ok((Outcome::Held, cause));
         }
     };
@@ -170,7 +170,7 @@ async fn one_mail(
         Verdict::Sent(reply) => (Outcome::Accepted, reply),
         Verdict::Never(reply) => {
             tracing::warn!(
-                mail = mail.mail_id(),
+                mail = mail.errand().mail_id,
                 "the mail server refused a mail for good; why is in its row"
             );
             (Outcome::Refused, reply)
@@ -183,7 +183,7 @@ impl Shared {
     fn must_give_back(&self, mail: &InHand) -> bool {
         self.stopping.is_cancelled()
             || self.server_away.load(Ordering::Relaxed)
-            || self.worker.load(Ordering::Relaxed) != mail.worker()
+            || self.worker.load(Ordering::Relaxed) != mail.errand().worker
     }
 
     /// A line could not be opened. If no other is open or being opened, the
@@ -208,8 +208,9 @@ impl Shared {
             InHand::Alert(mail) => self.alert(mail, now),
             InHand::Letter(mail) => {
                 let told = letters::Told { holding: &mail.holding, day: mail.day };
+                let Errand { recipient, thread, message_id, .. } = &mail.errand;
                 self.composer
-                    .letter(mail.letter, &mail.recipient, told, &mail.thread, &mail.message_id, now)
+                    .letter(mail.letter, recipient, told, thread, message_id, now)
                     .map_err(|error| error.to_string())
             }
         }
@@ -234,9 +235,9 @@ impl Shared {
                 test: topic.kept.opening.test,
             })
             .collect();
-        let (to, id) = (&mail.recipient, &mail.message_id);
+        let Errand { recipient: to, thread, message_id: id, .. } = &mail.errand;
         let written = match &mail.digest {
-            None => self.composer.mail(mail.kind, to, &items, &mail.thread, id, now),
+            None => self.composer.mail(mail.kind, to, &items, thread, id, now),
             Some(Digested { soon, live, .. }) => {
                 self.composer.digest(to, &Digest { items, soon: *soon, rest: *live }, id, now)
             }
@@ -299,9 +300,9 @@ impl Shared {
 
 impl Retries {
     fn after(&self, mail: &InHand, now: DateTime<Utc>) -> Outcome {
-        let attempt = u32::try_from(mail.attempts()).unwrap_or(0) + 1;
+        let attempt = u32::try_from(mail.errand().attempts).unwrap_or(0) + 1;
         let until = now + jittered(self.delays.after(attempt), &mut rand::rng());
-        if until > mail.claimed_at() + self.give_up_after {
+        if until > mail.errand().claimed_at + self.give_up_after {
             Outcome::GivenUp
         } else {
             Outcome::Deferred(until)

@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::delivery::claim::{Claimed, Topic};
+use crate::delivery::claim::Claimed;
+use crate::delivery::topic::Topic;
 use crate::domain::alert::{Keeping, Notice, Policy, reminder_at};
 use crate::domain::truth::{Phase, State};
 use crate::store::tries::{Extent, Promise, Told};

@@ -150,6 +150,15 @@ pub struct Preferences {
     pub rhythm_since: Option<DateTime<Utc>>,
 }
 
+impl Preferences {
+    /// From when on the ticks count with which something goes that is ready
+    /// then: a pause, or another rhythm, moves them.
+    #[must_use]
+    pub fn ticks_from(&self, pause_ends: Option<DateTime<Utc>>, ready: DateTime<Utc>) -> DateTime<Utc> {
+        [pause_ends, self.rhythm_since].into_iter().flatten().fold(ready, DateTime::max)
+    }
+}
+
 /// A person's alerts rest until a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {

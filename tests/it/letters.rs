@@ -157,7 +157,7 @@ async fn a_worker_that_dies_leaves_the_letter_to_others() {
     soon("the end of the session", free).await;
     assert_eq!(road.drain().await, Delivered::ONE_MAIL);
     let row = road.only_mail_row().await;
-    assert_eq!(row.message_id, claimed.letters[0].message_id.as_str());
+    assert_eq!(row.message_id, claimed.letters[0].errand.message_id.as_str());
     assert_eq!(letter(&road).await, (false, true, None));
 }
 
