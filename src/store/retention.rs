@@ -314,15 +314,9 @@ async fn erase(
 ///
 /// When Postgres is away.
 pub async fn held_by_stops(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
-    let emptied = sqlx::query(
-        "update stops set held = null where id in (
-             select id from stops where held is not null and at <= $1 order by at, id limit $2)",
-    )
-    .bind(limit)
-    .bind(most)
-    .execute(connection)
-    .await?;
-    Ok(full(emptied.rows_affected(), most))
+    let sql = "update stops set held = null where id in (
+             select id from stops where held is not null and at <= $1 order by at, id limit $2)";
+    sweep(connection, sql, most, limit).await
 }
 
 /// Forgets up to `most` stops from before `limit`, except those by which
@@ -332,18 +326,12 @@ pub async fn held_by_stops(connection: &mut PgConnection, most: i64, limit: Date
 ///
 /// When Postgres is away.
 pub async fn stops(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
-    let gone = sqlx::query(
-        "delete from stops where id in (
+    let sql = "delete from stops where id in (
              select s.id from stops s
              where s.at < $1
                and not exists (select from subscribers p where p.id = s.subscriber_id and p.state = 'stopped')
-             order by s.at, s.id limit $2)",
-    )
-    .bind(limit)
-    .bind(most)
-    .execute(connection)
-    .await?;
-    Ok(full(gone.rows_affected(), most))
+             order by s.at, s.id limit $2)";
+    sweep(connection, sql, most, limit).await
 }
 
 /// Forgets by a statement that takes the limit and the most rows.

@@ -274,17 +274,19 @@ async fn end_everything(
         .execute(&mut *connection)
         .await?;
     let pending = pending(&mut *connection, person, now).await?;
-    let unreachable = Reason::Unreachable.name();
-    let endings: Vec<Ending> = pending
-        .iter()
-        .filter(|alert| !alert.in_hand)
-        .map(|alert| Ending {
-            subscriber_id: person.id,
-            opening_id: alert.opening_id,
-            reason: (!alert.broken).then_some(unreachable),
-        })
-        .collect();
+    let (broken, others): (Vec<&Pending>, Vec<&Pending>) =
+        pending.iter().filter(|alert| !alert.in_hand).partition(|alert| alert.broken);
+    let reason = Some(Reason::Unreachable.name());
+    let ending = |alert: &&Pending| Ending { subscriber_id: person.id, opening_id: alert.opening_id, reason };
+    let endings: Vec<Ending> = others.iter().map(ending).collect();
     alerts::end(&mut *connection, &endings, now).await?;
+    sqlx::query(
+        "update alerts set due_at = null, ended = 'stopped' where subscriber_id = $1 and opening_id = any($2)",
+    )
+    .bind(person.id)
+    .bind(broken.iter().map(|alert| alert.opening_id).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
     let unfinished = mails::unfinished(&mut *connection, &[person.id]).await?;
     let unfinished: Vec<i64> = unfinished.iter().map(|mail| mail.id).collect();
     mails::supersede(&mut *connection, &unfinished, now).await?;
@@ -472,7 +474,7 @@ async fn revive(
     sqlx::query(
         "update alerts set due_at = $3, ended = null
          where subscriber_id = $1 and opening_id = any($2) and due_at is null
-           and ended in ('unreachable', 'no-longer-wanted')",
+           and ended in ('unreachable', 'stopped', 'no-longer-wanted')",
     )
     .bind(person.id)
     .bind(openings)
