@@ -212,7 +212,7 @@ async fn said_before(
 #[derive(FromRow)]
 struct Pending {
     opening_id: i64,
-    /// A mail about it is in a worker's hands.
+    /// A mail about it is in a worker's hands, or nobody knows whether it arrived.
     in_hand: bool,
     /// It is a promise without an outcome whose door has shut.
     broken: bool,
@@ -223,7 +223,8 @@ async fn pending(connection: &mut PgConnection, person: &Person, now: DateTime<U
     Ok(sqlx::query_as(
         "select a.opening_id, a.promise and a.outcome is null and o.has_shut as broken,
                 exists (select from mails m
-                        where m.subscriber_id = a.subscriber_id and m.worker is not null
+                        where m.subscriber_id = a.subscriber_id and m.outcome is null
+                          and (m.worker is not null or m.leaving is not null)
                           and a.opening_id = any(m.openings)) as in_hand
          from alerts a
          join lateral (
@@ -262,7 +263,8 @@ async fn look_at_alerts(
 }
 
 /// Ends all that a person was still to hear of, and lets go of what is owed to them. A promise that
-/// was broken before stays so. What is in a worker's hands ends when it comes back.
+/// was broken before stays so. What is in a worker's hands ends when it comes back, and what may have
+/// arrived when that is settled.
 async fn end_everything(
     connection: &mut PgConnection,
     person: &Person,
@@ -288,12 +290,15 @@ async fn end_everything(
     .execute(&mut *connection)
     .await?;
     let unfinished = mails::unfinished(&mut *connection, &[person.id]).await?;
-    let unfinished: Vec<i64> = unfinished.iter().map(|mail| mail.id).collect();
+    let unfinished = unfinished.iter().filter(|mail| mail.left_at.is_none());
+    let unfinished: Vec<i64> = unfinished.map(|mail| mail.id).collect();
     mails::supersede(&mut *connection, &unfinished, now).await?;
     let due: Vec<i64> = sqlx::query_scalar(
         "select l.id from letters l
          where l.subscriber_id = $1 and l.due_at is not null
-           and not exists (select from mails m where m.id = l.mail_id and m.worker is not null)",
+           and not exists (select from mails m
+                           where m.id = l.mail_id and m.outcome is null
+                             and (m.worker is not null or m.leaving is not null))",
     )
     .bind(person.id)
     .fetch_all(&mut *connection)

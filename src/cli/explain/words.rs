@@ -104,6 +104,7 @@ pub(super) fn ended(ended: &str) -> String {
         "given-up" => "the mail server put it off for as long as is worth while".to_owned(),
         "summarised" => "a digest had no room for it, and said how many more there are and where".to_owned(),
         "stopped" => "they said stop after it had shut, and before we wrote that it had".to_owned(),
+        "withheld" => "only listed addresses get mail here, and this is none of them".to_owned(),
         "held" => "it failed our own checks, and a person has to look".to_owned(),
         other => known
             .into_iter()
