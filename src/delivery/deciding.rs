@@ -57,6 +57,12 @@ impl Plan {
             openings: told.clone().map(|kept| kept.id).collect(),
             revisions: told.map(|kept| kept.revision).collect(),
             thread: &self.errand.thread,
+            searches: self.topics.iter().flat_map(|topic| topic.search_keys.iter().copied()).collect(),
+            programmes: self
+                .topics
+                .iter()
+                .flat_map(|topic| topic.programmes.iter().map(String::as_str))
+                .collect(),
             // People get few of these on one day.
             unhurried: self.topics.iter().all(|topic| topic.manner != Manner::AtOnce),
         }
@@ -308,7 +314,8 @@ impl Decided {
             return None;
         };
         let told_terms = before.as_ref().map(|(_, terms)| *terms);
-        let Asked { wanting, still, registration, wish } = asker.asks(kept, terms, told_terms, rules);
+        let Asked { wanting, still, registration, reaching, wish } =
+            asker.asks(kept, terms, told_terms, rules);
         let situation = asker.situation(kept, before.as_ref().map(|(before, _)| before), wish, now);
         let manner = |notice: &Notice| manner(notice, &situation, &rules.policy);
         let end = |reason| Ending { subscriber_id: person, opening_id, reason };
@@ -319,11 +326,13 @@ impl Decided {
                     manner: manner(&notice),
                     notice,
                     searches: wanting.iter().map(|search| search.name.clone()).collect(),
+                    search_keys: wanting.iter().map(|search| search.id).collect(),
                     registration: registration.map(|registration| {
                         let known_since = kept.opening.begun.seen.min(kept.opening.begun.time);
                         let receipt = registration.registered_at >= known_since && before.is_none();
                         (registration.clone(), receipt)
                     }),
+                    programmes: reaching.iter().map(|r| r.programme.clone()).collect(),
                     no_longer_matches: registration.is_none() && !still,
                     perhaps_told: false,
                     told: before.map(|(before, _)| before),
