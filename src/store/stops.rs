@@ -130,14 +130,15 @@ pub async fn stop(connection: &mut PgConnection, request: Request, now: DateTime
     if request.scope == Scope::These && !held.anything() {
         return Ok(Answer::Stopped(Scope::These, None));
     }
-    held.openings = match request.scope {
-        Scope::These => look_at_alerts(&mut *connection, &person, now).await?,
-        Scope::All => end_everything(&mut *connection, &person, now).await?,
-    };
+    // First, because whoever records what became of such a mail goes from mails to alerts, too.
     sqlx::query("update mails set recalled = true where subscriber_id = $1 and worker is not null")
         .bind(person.id)
         .execute(&mut *connection)
         .await?;
+    held.openings = match request.scope {
+        Scope::These => look_at_alerts(&mut *connection, &person, now).await?,
+        Scope::All => end_everything(&mut *connection, &person, now).await?,
+    };
     let stop = keep(&mut *connection, &person, request, &held, now).await?;
     store::announce_work(connection, "delivery").await?;
     Ok(Answer::Stopped(request.scope, Some(stop)))
