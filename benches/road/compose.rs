@@ -137,6 +137,7 @@ impl Six {
             searches: vec!["My search"],
             registration: None,
             no_longer_matches: false,
+            perhaps_told: false,
             test: false,
         });
         let digest = Digest { items: items.collect(), soon: self.at + chrono::Duration::hours(72), rest: 0 };
@@ -199,6 +200,7 @@ fn written(composer: &Composer, truth: &Truth, vacancies: usize) -> anyhow::Resu
         searches: vec!["My search"],
         registration: None,
         no_longer_matches: false,
+        perhaps_told: false,
         test: false,
     };
     let to = recipient()?;
