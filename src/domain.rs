@@ -2,6 +2,7 @@
 
 pub mod age;
 pub mod alert;
+pub mod alignment;
 pub mod cadence;
 pub mod calendar;
 pub mod chore;
@@ -15,6 +16,7 @@ pub mod letter;
 pub mod local_time;
 pub mod opening;
 pub mod quiet;
+pub mod return_path;
 pub mod rhythm;
 pub mod subject;
 pub mod subscriber;

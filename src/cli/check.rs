@@ -15,6 +15,7 @@ use crate::delivery::smtp::Relay;
 use crate::domain::cadence::Cadence;
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
+use crate::domain::token::TokenKeys;
 use crate::intake::queue::Session;
 use crate::outcomes;
 use crate::store::{self, subscribers};
@@ -45,7 +46,11 @@ pub(super) async fn check(
         match daemon::taxonomy(config) {
             Err(error) => mistakes.extend(format!("{error:#}").lines().map(str::to_owned)),
             Ok(taxonomy) => {
-                if let Err(problems) = Composer::new(Sender::from(config), Arc::new(taxonomy)) {
+                let keys = config.secrets.keys_of_tokens().cloned().unwrap_or_else(|missing| {
+                    mistakes.push(missing.to_string());
+                    TokenKeys::passing(&mut rand::rng())
+                });
+                if let Err(problems) = Composer::new(Sender::new(config, keys), Arc::new(taxonomy)) {
                     mistakes.extend(problems.iter().map(ToString::to_string));
                 }
             }

@@ -23,6 +23,7 @@ use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
 
 pub(super) type Meant<T> = Result<T, Wrong>;
 
@@ -177,6 +178,11 @@ pub(super) fn email(written: &Written) -> Meant<EmailAddress> {
 /// `Name <address>`; never repeated in a message.
 pub(super) fn mailbox(written: &Written) -> Meant<Mailbox> {
     address(written)
+}
+
+/// The address that mails come back to; never repeated in a message.
+pub(super) fn return_path(written: &Written) -> Meant<ReturnPath> {
+    ReturnPath::new(email(written)?).map_err(|error| Wrong::unquoted(error.to_string()))
 }
 
 fn address<T: FromStr<Err: Display>>(written: &Written) -> Meant<T> {

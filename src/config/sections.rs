@@ -15,18 +15,21 @@ use url::Url;
 
 use super::meaning::{
     age, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none, email, host_name, list,
-    log_format, log_level, mailbox, quiet_hours, secret_file, some, text, timing, web_url, within, zone,
+    log_format, log_level, mailbox, quiet_hours, return_path, secret_file, some, text, timing, web_url,
+    within, zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
 use super::written::{Written, Wrong};
 use crate::domain::age::Age;
+use crate::domain::alignment;
 use crate::domain::cadence::ScheduleName;
 use crate::domain::calendar::Calendar;
 use crate::domain::chore::Chore;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
 use crate::domain::token::TokenKeys;
 
 /// `[database]`: where everything is kept.
@@ -182,6 +185,8 @@ pub struct Smtp {
     pub from: Mailbox,
     /// Who answers are for.
     pub reply_to: Mailbox,
+    /// Where mails come back to.
+    pub return_path: ReturnPath,
     /// The name shown in From, with the address of `from`, to people who asked for discreet mails.
     pub discreet_name: String,
     /// Mails sent over a connection before it is closed and made anew.
@@ -218,13 +223,27 @@ impl Smtp {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
         const FROM: &str = "Midshire Police Recruitment <alerts@midshire.example>";
         let paths = s.paths();
+        let from = s.get("from", FROM, mailbox);
+        // Where From's domain is too long for a token, the default is somebody else's, and is refused.
+        let bounce = format!("bounce@{}", from.address().domain()).parse().map(ReturnPath::new);
+        let bounce = bounce.ok().and_then(Result::ok).map(|path| path.address().as_str().to_owned());
+        let bounce = bounce.as_deref().unwrap_or("bounce@midshire.example");
+        let return_path = s.get("return_path", bounce, return_path);
+        if !alignment::aligned(from.address().domain(), return_path.domain()) {
+            s.refuse_together(
+                ["return_path", "from"],
+                "expected the domains of from and return_path to be of one organisation: mails with others do not \
+                 pass DMARC by SPF",
+            );
+        }
         Self {
             url: s.secret("url", None, "smtp://127.0.0.1:25", SmtpUrl::from_str),
             ca_file: s.optional("ca_file", paths),
             connections: s.get("connections", "16", within(1..=256)),
             hello_name: s.optional("hello_name", host_name),
-            from: s.get("from", FROM, mailbox),
+            from,
             reply_to: s.get("reply_to", "recruitment@midshire.example", mailbox),
+            return_path,
             discreet_name: s.get("discreet_name", "Alerts", discreet),
             mails_per_connection: s.get("mails_per_connection", "100", within(1..=10_000)),
             retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
@@ -307,6 +326,25 @@ impl Secrets {
         Self { token_keys: s.optional("token_keys_file", keys) }
     }
 }
+
+impl Secrets {
+    /// What tokens are signed with.
+    ///
+    /// # Errors
+    ///
+    /// When no key is configured.
+    pub fn keys_of_tokens(&self) -> Result<&TokenKeys, NoTokenKeys> {
+        self.token_keys.as_ref().map(|file| file.secret.expose()).ok_or(NoTokenKeys)
+    }
+}
+
+/// There is no key for tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "secrets.token_keys_file is not set, and no mail leaves without it, because each says how to stop; make the \
+     file with: (umask 077; openssl rand -hex 32 > token_keys)"
+)]
+pub struct NoTokenKeys;
 
 /// What a file that others cannot read holds, and which file that is.
 #[derive(Debug, Clone, PartialEq, Eq)]

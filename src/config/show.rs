@@ -11,6 +11,7 @@ use super::{CalendarFile, CronExpression, LogFormat, SecretFile, SecretUrl, Smtp
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
 
 /// One setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,8 @@ show! {
     SmtpUrl: url => quoted(url.redacted());
     // Somebody's own address.
     EmailAddress: address => quoted(address.masked());
+    // Ours, which stands in every mail that is sent.
+    ReturnPath: path => quoted(path.address().as_str());
 }
 
 /// The file, and nothing of what it holds.

@@ -491,3 +491,23 @@ fn ages_are_days_weeks_months_or_years_and_the_reminder_comes_first() {
         assert!(message.starts_with(&format!("config/jobalerts.toml:{place}: {late} {found}")), "{message}");
     }
 }
+
+/// A05, B01.
+#[test]
+fn mails_come_back_to_the_organisation_that_they_are_from() {
+    let config = read("[smtp]\nfrom = 'Ann <ann@alerts.force.police.uk>'", &[]).unwrap();
+    assert_eq!(config.smtp.return_path.address().as_str(), "bounce@alerts.force.police.uk");
+    assert!(config.show().contains("return_path = \"bounce@alerts.force.police.uk\""), "{}", config.show());
+    let file = |path: &str| format!("[smtp]\nfrom = 'a@alerts.force.police.uk'\nreturn_path = '{path}'");
+    assert!(read(&file("b@bounces.force.police.uk"), &[]).is_ok());
+    for (path, message) in [
+        ("b@other.police.uk", "expected the domains of from and return_path to be of one organisation"),
+        ("b+c@force.police.uk", "the part before the @ must not contain a +"),
+        ("stop@force.police.uk", "stop@ is where people write to stop"),
+    ] {
+        let said = refused(&file(path), &[]);
+        assert!(said.starts_with(&format!("config/jobalerts.toml:3: smtp.return_path: {message}")), "{said}");
+    }
+    let long = format!("[smtp]\nfrom = 'a@{0}.{0}.{0}.example'", "d".repeat(63));
+    assert!(refused(&long, &[]).contains("smtp.from: expected the domains"), "{}", refused(&long, &[]));
+}

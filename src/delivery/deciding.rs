@@ -193,7 +193,11 @@ impl Decided {
         self.plans.push(Plan {
             subscriber_id: addressee.id,
             begun: goes_on,
-            recipient: Recipient { address: addressee.address.clone(), discreet: addressee.discreet },
+            recipient: Recipient {
+                person: addressee.public_id,
+                address: addressee.address.clone(),
+                discreet: addressee.discreet,
+            },
             kind: group.kind,
             message_id: MessageId::of(
                 addressee.public_id,

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::compose::{Composer, Digest, Email, Item, Registration, letters};
+use crate::compose::{Composer, Digest, Email, Identity, Item, Registration, letters};
 use crate::config::Delays;
 use crate::delivery::asking::Before;
 use crate::delivery::claim::{Claimed, Digested};
@@ -208,8 +208,10 @@ impl Shared {
             InHand::Alert(mail) => self.alert(mail, now),
             InHand::Letter(mail) => {
                 let told = letters::Told { holding: &mail.holding, day: mail.day };
+                let identity =
+                    Identity { key: mail.mail_id, message_id: &mail.message_id, thread: &mail.thread };
                 self.composer
-                    .letter(mail.letter, &mail.recipient, told, &mail.thread, &mail.message_id, now)
+                    .letter(mail.letter, &mail.recipient, identity, told, now)
                     .map_err(|error| error.to_string())
             }
         }
@@ -234,11 +236,12 @@ impl Shared {
                 test: topic.kept.opening.test,
             })
             .collect();
-        let (to, id) = (&mail.recipient, &mail.message_id);
+        let to = &mail.recipient;
+        let identity = Identity { key: mail.mail_id, message_id: &mail.message_id, thread: &mail.thread };
         let written = match &mail.digest {
-            None => self.composer.mail(mail.kind, to, &items, &mail.thread, id, now),
+            None => self.composer.mail(mail.kind, to, identity, &items, now),
             Some(Digested { soon, live, .. }) => {
-                self.composer.digest(to, &Digest { items, soon: *soon, rest: *live }, id, now)
+                self.composer.digest(to, identity, &Digest { items, soon: *soon, rest: *live }, now)
             }
         };
         written.map_err(|error| error.to_string())

@@ -216,7 +216,11 @@ fn decide(
             attempts,
             claimed_at,
             subscriber_id: addressee.id,
-            recipient: Recipient { address: addressee.address.clone(), discreet: addressee.discreet },
+            recipient: Recipient {
+                person: addressee.public_id,
+                address: addressee.address.clone(),
+                discreet: addressee.discreet,
+            },
             letter,
             holding,
             day,
