@@ -16,6 +16,7 @@ mod calendar;
 mod correction;
 mod days;
 mod digest;
+mod dkim;
 mod email;
 mod kind;
 pub mod letters;
@@ -42,8 +43,9 @@ use serde::Serialize;
 use url::Url;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Dkim};
 use crate::domain::alert::{Notice, Told};
+use crate::domain::dkim::KeyError;
 use crate::domain::email::{AddressError, EmailAddress, Mailbox};
 use crate::domain::return_path::ReturnPath;
 use crate::domain::subject::Subject;
@@ -54,6 +56,7 @@ use crate::templates::{Parts, TemplateProblem, Templates};
 
 pub use crate::domain::letter::Letter;
 pub use digest::Digest;
+pub use dkim::Signer;
 pub use email::{Email, Headers, List};
 pub use kind::MailKind;
 use lint::{Draft, Slot};
@@ -80,6 +83,8 @@ pub struct Sender {
     pub reply_to: Mailbox,
     /// Where mails come back to.
     pub return_path: ReturnPath,
+    /// What mails are signed with; nothing if somebody else does that.
+    pub signers: Vec<Signer>,
     /// What the links to stop and the return paths are signed with.
     pub token_keys: TokenKeys,
     /// The name shown in `From`, with the same address, to people who asked for discreet mails.
@@ -109,6 +114,7 @@ impl Sender {
             from: config.smtp.from.clone(),
             reply_to: config.smtp.reply_to.clone(),
             return_path: config.smtp.return_path.clone(),
+            signers: signers(&config.dkim),
             token_keys,
             discreet_name: config.smtp.discreet_name.clone(),
             name: config.sender.name.clone(),
@@ -120,6 +126,15 @@ impl Sender {
             zone: config.time.zone,
         }
     }
+}
+
+fn signers(dkim: &Dkim) -> Vec<Signer> {
+    let keys = dkim.keys().map(|(selector, key)| Signer {
+        domain: dkim.domain.clone(),
+        selector: selector.to_owned(),
+        key: key.clone(),
+    });
+    keys.collect()
 }
 
 /// The person that a mail is for.
@@ -196,6 +211,9 @@ pub enum ComposeError {
     /// The parts could not be put together.
     #[error("the mail could not be put together: {0}")]
     Message(#[from] lettre::error::Error),
+    /// The key for signatures does not work.
+    #[error("the mail could not be signed: {0}")]
+    Signature(#[from] KeyError),
     /// A kind of part that the mail library does not know.
     #[error("a part of the mail could not be named: {0}")]
     Part(#[from] lettre::message::header::ContentTypeErr),
@@ -364,7 +382,14 @@ impl Composer {
         };
         let calendar =
             (kind == MailKind::OpeningDate).then(|| self.calendar(setting, items, identity.message_id));
-        Email::new(headers, &rendered.subject, rendered.text, rendered.html, calendar.flatten().as_deref())
+        let email = Email::new(
+            headers,
+            &rendered.subject,
+            rendered.text,
+            rendered.html,
+            calendar.flatten().as_deref(),
+        )?;
+        email.signed(&self.sender.signers)
     }
 
     /// When the routes open whose dates are told; `None` if none has a date. Nothing at first sight

@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod chore;
 pub mod criteria;
 pub mod difference;
+pub mod dkim;
 pub mod email;
 pub mod facts;
 pub mod history;

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use jobalerts::compose::{Composer, Digest, Identity, Item, MailKind, MessageId, Recipient, Sender};
+use jobalerts::compose::{Composer, Digest, Identity, Item, MailKind, MessageId, Recipient, Sender, Signer};
 use jobalerts::config::Config;
 use jobalerts::domain::alert::{Notice, Told};
 use jobalerts::domain::difference::Field;
+use jobalerts::domain::dkim::SigningKey;
 use jobalerts::domain::history::{Event, Position, openings};
 use jobalerts::domain::subject::{Kind, Subject};
 use jobalerts::domain::taxonomy::Taxonomy;
@@ -20,6 +21,7 @@ use jobalerts::domain::terms::Terms;
 use jobalerts::domain::token::TokenKeys;
 use jobalerts::domain::truth::{Phase, Truth};
 use jobalerts::intake::wire::{self, Reading};
+use jobalerts_dev::secrets;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -42,6 +44,11 @@ pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         let what = format!("writing a mail of {vacancies} vacancies ({} octets)", grouped(octets as f64));
         report.add(what, time(each));
+    }
+    for (signatures, what) in [(1, "RSA 2048"), (2, "RSA 2048 and Ed25519")] {
+        let signing = signing(&config, &taxonomy, signatures)?;
+        let each = timed(|| written(&signing, &truth, 1));
+        report.add(format!("writing a mail of one vacancy, signed by {what}"), time(each));
     }
     digests(&config, &composer, report)?;
     report.add("what an advert answers to", time(timed(|| Terms::of(&truth.facts, &taxonomy))));
@@ -158,6 +165,19 @@ fn composer(config: &Config, taxonomy: &Arc<Taxonomy>) -> anyhow::Result<Compose
     let keys = TokenKeys::passing(&mut rand::rng());
     Composer::new(Sender::new(config, keys), Arc::clone(taxonomy))
         .map_err(|problems| anyhow::anyhow!("the templates have {} problems", problems.len()))
+}
+
+/// A composer that puts so many signatures on each mail.
+fn signing(config: &Config, taxonomy: &Arc<Taxonomy>, signatures: usize) -> anyhow::Result<Composer> {
+    let keys = [SigningKey::rsa(secrets::DKIM_RSA_KEY)?, SigningKey::ed25519(secrets::DKIM_ED25519_KEY)?];
+    let signers = keys.into_iter().take(signatures).map(|key| Signer {
+        domain: config.dkim.domain.clone(),
+        selector: "bench".to_owned(),
+        key,
+    });
+    let sender =
+        Sender { signers: signers.collect(), ..Sender::new(config, TokenKeys::passing(&mut rand::rng())) };
+    Composer::new(sender, Arc::clone(taxonomy)).map_err(|problems| anyhow::anyhow!("{problems:?}"))
 }
 
 /// What is so by the event that opens the vacancy.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::broker::BrokerError;
-use crate::cli::{EXIT_CONFIG, say};
+use crate::cli::{EXIT_CONFIG, dns, say};
 use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
 use crate::config::{Config, Problems};
@@ -29,6 +29,7 @@ pub(super) async fn check(
     examined: Result<(Config, Option<Problems>), Problems>,
     connect: bool,
     show: bool,
+    dns: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut mistakes = Vec::new();
     let config = match examined {
@@ -74,6 +75,9 @@ pub(super) async fn check(
     }
     say(format_args!("Configuration, taxonomy and templates are good."));
     if let Some(config) = &config {
+        if dns {
+            dns::records(config).iter().for_each(say);
+        }
         let now = Clock::System.now();
         for line in schedules(config, now) {
             say(line);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use lettre::address::{AddressError, Envelope};
 use lettre::message::header::{
@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::compose::message_id::MessageId;
 use crate::compose::quoted_printable;
-use crate::compose::{ComposeError, Stop, calendar};
+use crate::compose::{ComposeError, Signer, Stop, calendar};
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::subject::Kind;
 use crate::domain::text::one_line;
@@ -106,7 +106,8 @@ pub struct Email {
     pub html: String,
     /// The headers that differ from mail to mail.
     pub headers: Headers,
-    message: Message,
+    envelope: Envelope,
+    octets: Vec<u8>,
 }
 
 impl Email {
@@ -134,9 +135,9 @@ impl Email {
                 .multipart(both)
                 .singlepart(calendar_part(file)?),
         };
-        let return_path = headers.return_path.parse()?;
+        let envelope = Envelope::new(Some(headers.return_path.parse()?), vec![to.clone()])?;
         let mut builder = Message::builder()
-            .envelope(Envelope::new(Some(return_path), vec![to.clone()])?)
+            .envelope(envelope.clone())
             .from(mailbox(from)?)
             .reply_to(mailbox(reply_to)?)
             .to(lettre::message::Mailbox::new(None, to))
@@ -161,20 +162,29 @@ impl Email {
         let mut message = builder.multipart(body)?;
         // The builder knows the time in UTC only; people's programs show the zone of the sender.
         message.headers_mut().insert_raw(raw("Date", date.to_rfc2822()));
-        Ok(Self { subject, text, html, headers, message })
+        Ok(Self { subject, text, html, headers, envelope, octets: message.formatted() })
+    }
+
+    /// Puts the signatures in front. Nothing about it may change after this.
+    pub(super) fn signed(mut self, signers: &[Signer]) -> Result<Self, ComposeError> {
+        let at = self.headers.date.with_timezone(&Utc);
+        let signatures: Vec<Vec<u8>> =
+            signers.iter().map(|signer| signer.header(&self.octets, at)).collect::<Result<_, _>>()?;
+        self.octets.splice(0..0, signatures.concat());
+        Ok(self)
     }
 
     /// From whom and to whom, for the conversation with the mail server.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
-        self.message.envelope()
+        &self.envelope
     }
 
     /// The whole mail in the form of RFC 5322: lines of at most 78 characters, except where a link
     /// of a header is longer, ended by CR LF; ASCII only, except for a `To` whose local part is not.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.message.formatted()
+        self.octets.clone()
     }
 }
 

@@ -195,7 +195,8 @@ impl Composer {
             stop: letter.offers_stop().then(|| stop.clone()),
             ..self.headers(to, identity, letter.name(), now)
         };
-        Email::new(headers, &rendered.subject, rendered.text, rendered.html, None)
+        Email::new(headers, &rendered.subject, rendered.text, rendered.html, None)?
+            .signed(&self.sender.signers)
     }
 
     fn judged_letter(

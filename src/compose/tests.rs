@@ -22,6 +22,7 @@ fn sender() -> Sender {
         from: "Midshire Police Recruitment <alerts@midshire.example>".parse().unwrap(),
         reply_to: "Recruitment <recruitment@midshire.example>".parse().unwrap(),
         return_path: ReturnPath::new("bounce@alerts.midshire.example".parse().unwrap()).unwrap(),
+        signers: vec![],
         token_keys: TokenKeys::parse(&"0f".repeat(32)).unwrap(),
         discreet_name: "Alerts".to_owned(),
         name: "Midshire Police".to_owned(),

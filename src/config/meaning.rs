@@ -161,6 +161,16 @@ pub(super) fn host_name(written: &Written) -> Meant<String> {
         .map_err(|error| format!("expected a host name only, such as careers.example.org ({error})").into())
 }
 
+/// The part of a name below which a DKIM key is published: labels of a domain name (RFC 6376, 3.1).
+pub(super) fn selector(written: &Written) -> Meant<String> {
+    let text = text(written)?;
+    domain_name(&format!("{text}.example"))
+        .ok()
+        .filter(|name| name.is_ascii() && *name == format!("{text}.example"))
+        .map(|_| text)
+        .ok_or_else(|| "expected lower-case letters, digits and hyphens, such as jobalerts".into())
+}
+
 pub(super) fn zone(written: &Written) -> Meant<Tz> {
     let text = text(written)?;
     text.parse().map_err(|_| {

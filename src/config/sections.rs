@@ -15,8 +15,8 @@ use url::Url;
 
 use super::meaning::{
     age, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none, email, host_name, list,
-    log_format, log_level, mailbox, quiet_hours, return_path, secret_file, some, text, timing, web_url,
-    within, zone,
+    log_format, log_level, mailbox, quiet_hours, return_path, secret_file, selector, some, text, timing,
+    web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
@@ -26,6 +26,7 @@ use crate::domain::alignment;
 use crate::domain::cadence::ScheduleName;
 use crate::domain::calendar::Calendar;
 use crate::domain::chore::Chore;
+use crate::domain::dkim::SigningKey;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
@@ -271,6 +272,56 @@ impl Delays {
     pub fn after(&self, attempts: u32) -> Duration {
         let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
         self.0.get(index).or(self.0.last()).copied().unwrap_or_default()
+    }
+}
+
+/// `[dkim]`: what mails are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dkim {
+    /// In whose name; that of From, or one above it.
+    pub domain: String,
+    /// Below which name the RSA key is published.
+    pub selector: String,
+    /// The RSA key; none means that somebody else signs, or nobody.
+    pub key: Option<SecretFile<SigningKey>>,
+    /// Below which name the Ed25519 key is published.
+    pub ed25519_selector: String,
+    /// The Ed25519 key, for a second signature.
+    pub ed25519_key: Option<SecretFile<SigningKey>>,
+}
+
+impl Dkim {
+    pub(super) fn read(mut s: Section<'_, '_>, from: &str) -> Self {
+        let rsa = secret_file(s.paths(), SigningKey::rsa);
+        let ed25519 = secret_file(s.paths(), SigningKey::ed25519);
+        let read = Self {
+            domain: s.get("domain", from, host_name),
+            selector: s.get("selector", "jobalerts", selector),
+            key: s.optional("key_file", rsa),
+            ed25519_selector: s.get("ed25519_selector", "jobalerts-ed25519", selector),
+            ed25519_key: s.optional("ed25519_key_file", ed25519),
+        };
+        if !alignment::is_or_is_above(&read.domain, from) {
+            let message = "expected the domain of smtp.from, or one above it in the same organisation";
+            s.refuse_together(["domain", "key_file"], message);
+        }
+        if read.selector == read.ed25519_selector {
+            let message = "expected ed25519_selector and selector to differ: each names one key";
+            s.refuse_together(["ed25519_selector", "selector"], message);
+        }
+        if read.ed25519_key.is_some() && read.key.is_none() {
+            let message = "expected key_file, too: many providers do not verify Ed25519";
+            s.refuse_together(["key_file", "ed25519_key_file"], message);
+        }
+        read
+    }
+
+    /// The keys that sign, each with its selector.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &SigningKey)> {
+        let pairs = [(&self.selector, &self.key), (&self.ed25519_selector, &self.ed25519_key)];
+        pairs
+            .into_iter()
+            .filter_map(|(selector, file)| Some((selector.as_str(), file.as_ref()?.secret.expose())))
     }
 }
 
