@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use lettre::address::{AddressError, Envelope};
 use lettre::message::header::{
-    ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
+    self, ContentDisposition, ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
 };
-use lettre::message::{Body, MultiPart, SinglePart};
+use lettre::message::{Body, Mailboxes, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use url::Url;
 
@@ -160,6 +160,10 @@ impl Email {
                 .raw_header(raw("References", one_line(&thread.join(" "))));
         }
         let mut message = builder.multipart(body)?;
+        message.headers_mut().insert_raw(in_lines(header::From::from(Mailboxes::from(mailbox(from)?))));
+        message
+            .headers_mut()
+            .insert_raw(in_lines(header::ReplyTo::from(Mailboxes::from(mailbox(reply_to)?))));
         // The builder knows the time in UTC only; people's programs show the zone of the sender.
         message.headers_mut().insert_raw(raw("Date", date.to_rfc2822()));
         Ok(Self { subject, text, html, headers, envelope, octets: message.formatted() })
@@ -229,6 +233,22 @@ fn calendar_part(file: &str) -> Result<SinglePart, ComposeError> {
 
 fn raw(name: &'static str, value: String) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
+}
+
+/// A header of one mailbox in lines of at most 76 characters (RFC 2047, 2): the builder leaves the
+/// address on the line of the name, however long that is.
+fn in_lines<H: Header>(header: H) -> HeaderValue {
+    let mut alone = header::Headers::new();
+    alone.set(header);
+    let text = alone.to_string();
+    let field = text.trim_end();
+    let last = field.rsplit("\r\n").next().unwrap_or_default();
+    let value = field.split_once(": ").map_or(field, |(_, value)| value);
+    let value = match value.rsplit_once(" <") {
+        Some((name, address)) if last.len() > 76 => format!("{name}\r\n <{address}"),
+        _ => value.to_owned(),
+    };
+    HeaderValue::dangerous_new_pre_encoded(H::name(), value.clone(), value)
 }
 
 fn mailbox(mailbox: &Mailbox) -> Result<lettre::message::Mailbox, AddressError> {

@@ -2,6 +2,7 @@
 
 mod digests;
 mod headers;
+mod international;
 mod kinds;
 mod letters_to_people;
 mod octets;

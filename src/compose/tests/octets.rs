@@ -146,6 +146,7 @@ proptest! {
         match try_compose(&reader(discreet), &items) {
             Ok(mail) => {
                 prop_assert_eq!(well_formed(&mail), well_formed(&clean));
+                prop_assert_eq!(mail.envelope(), clean.envelope());
                 let shape = |mail: &Email| (mail.html.matches("<h").count(), mail.html.matches("<img").count());
                 prop_assert_eq!(shape(&mail), shape(&clean));
             }
