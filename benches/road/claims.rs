@@ -63,9 +63,9 @@ async fn recorded(ground: &Ground, rules: &Rules, claimed: &[Claimed]) -> anyhow
     let tries: Vec<Try> = claimed
         .iter()
         .map(|mail| Try {
-            mail_id: mail.mail_id,
-            worker: mail.worker,
-            subscriber_id: mail.subscriber_id,
+            mail_id: mail.errand.mail_id,
+            worker: mail.errand.worker,
+            subscriber_id: mail.errand.subscriber_id,
             told: told(mail, &rules.policy, at),
             outcome: Outcome::Accepted,
             reply: format!("250 2.0.0 Ok: queued, {}", mail.kind.name()),

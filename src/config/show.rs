@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::Place;
-use super::{CalendarFile, CronExpression, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
+use super::{CalendarFile, CronExpression, Listed, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
@@ -85,6 +85,10 @@ show! {
     EmailAddress: address => quoted(address.masked());
     // Ours, which stands in every mail that is sent.
     ReturnPath: path => quoted(path.address().as_str());
+    Listed: listed => match listed {
+        Listed::Address(address) => address.show(),
+        Listed::Domain(domain) => quoted(format!("@{domain}")),
+    };
 }
 
 /// The file, and nothing of what it holds.

@@ -183,11 +183,10 @@ impl<'a> Asker<'a> {
         let wanting: Vec<&SavedSearch> =
             self.searches.iter().filter(|(_, criteria)| wants(criteria)).map(|(search, _)| *search).collect();
         let (registration, registered) = self.registration(kept, &rules.taxonomy);
-        // As for digests: a pause, or another rhythm, moves the ticks apart.
-        let Preferences { pause, rhythm_since, .. } = self.preferences;
-        let later = [pause.map(|pause| pause.ends), rhythm_since].into_iter().flatten();
-        let ready = later.fold(kept.opening.tellable_from(rules.policy.settling), DateTime::max);
-        let soonest = |cadence: &Cadence| rules.policy.rhythm.due(*cadence, ready);
+        let pause_ends = self.preferences.pause.map(|pause| pause.ends);
+        let ready = kept.opening.tellable_from(rules.policy.settling);
+        let from = self.preferences.ticks_from(pause_ends, ready);
+        let soonest = |cadence: &Cadence| rules.policy.rhythm.due(*cadence, from);
         let wish = Wish {
             registration: registration.map(|registration| {
                 if registration.programme == kept.subject.reference {

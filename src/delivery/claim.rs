@@ -2,28 +2,30 @@
 //! them again, decides what to say, and puts the mails into a worker's hands.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
-use crate::compose::{MailKind, MessageId, Recipient};
+use crate::compose::MailKind;
 use crate::config::Config;
-use crate::delivery::asking::{Before, Library, Shelf};
+use crate::delivery::asking::{Library, Shelf};
 use crate::delivery::deciding::{Candidate, Decided, Plan, UNREADABLE};
-use crate::domain::alert::{Manner, Notice, Pause, Policy, Preferences, Standing};
+use crate::delivery::in_hand::Errand;
+use crate::delivery::topic::Topic;
+use crate::domain::alert::{Pause, Policy, Preferences, Standing};
 use crate::domain::cadence::{Cadence, ScheduleName};
 use crate::domain::email::EmailAddress;
 use crate::domain::quiet::QuietHours;
 use crate::domain::subject::Kind;
 use crate::domain::taxonomy::Taxonomy;
-use crate::domain::truth::Phase;
 use crate::store;
-use crate::store::alerts::{self, Due, Marks, Wait};
+use crate::store::alerts::{self, Due, Wait};
 use crate::store::digests::{self, DayDigest, Had};
+use crate::store::due::{self, Marks};
 use crate::store::mails::{self, Unfinished};
 use crate::store::openings::Kept;
-use crate::store::subscribers::{self, Addressee, KeptRegistration};
+use crate::store::subscribers::{self, Addressee};
 
 /// What deciding goes by.
 #[derive(Debug, Clone)]
@@ -43,7 +45,7 @@ pub struct Rules {
     /// What was read before and stays as it is.
     pub(crate) shelf: Arc<Shelf>,
     /// From where to look for who is due.
-    marks: Arc<Mutex<Marks>>,
+    marks: Marks,
 }
 
 impl Rules {
@@ -58,7 +60,7 @@ impl Rules {
             domain: domain.to_owned(),
             taxonomy,
             shelf: Arc::default(),
-            marks: Arc::default(),
+            marks: Marks::default(),
         }
     }
 
@@ -98,24 +100,10 @@ impl Rules {
 /// A mail that has been claimed and is to be written and sent.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// Its key in the tables.
-    pub mail_id: i64,
-    /// In whose hands it is.
-    pub worker: i32,
-    /// How often it was tried before.
-    pub attempts: i16,
-    /// When it was first claimed.
-    pub claimed_at: DateTime<Utc>,
-    /// The key of the person.
-    pub subscriber_id: i64,
-    /// To whom.
-    pub recipient: Recipient,
+    /// What every mail has.
+    pub errand: Errand,
     /// Which kind of mail it is.
     pub kind: MailKind,
-    /// Its identity.
-    pub message_id: MessageId,
-    /// The Message-IDs of the thread that it continues, oldest first.
-    pub thread: Vec<String>,
     /// What it tells of, and why.
     pub topics: Vec<Topic>,
     /// What more there is to it, if it is a digest.
@@ -131,28 +119,6 @@ pub struct Digested {
     pub rest: Vec<Arc<Kept>>,
     /// ...and how many of these are open, which people find on our pages.
     pub live: usize,
-}
-
-/// An opening that a mail tells of.
-#[derive(Debug, Clone)]
-pub struct Topic {
-    /// What is so, at the claim.
-    pub kept: Arc<Kept>,
-    /// What is to be told of it...
-    pub notice: Notice,
-    /// ...and how.
-    pub manner: Manner,
-    /// How the door stands, as it is told.
-    pub phase: Phase,
-    /// What they were told before.
-    pub told: Option<Before>,
-    /// The names of all of the person's searches that ask for it, or for what
-    /// was told.
-    pub searches: Vec<String>,
-    /// The registration that it answers, and whether this mail is its receipt.
-    pub registration: Option<(KeptRegistration, bool)>,
-    /// What they asked for matched what was told and does not match any more.
-    pub no_longer_matches: bool,
 }
 
 /// What one claim brought.
@@ -180,29 +146,54 @@ pub async fn claim(
     now: DateTime<Utc>,
 ) -> store::Result<Claim> {
     let mut transaction = pool.begin().await?;
-    let people = if except.is_empty() {
-        let mut marks = rules.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let people = alerts::people_due_from(&mut transaction, now, limit, except, &mut marks).await?;
-        *rules.marks.lock().unwrap_or_else(PoisonError::into_inner) = marks;
-        people
-    } else {
-        // Whom it passes over is still first.
-        alerts::people_due_from(&mut transaction, now, limit, except, &mut Marks::default()).await?
-    };
+    let people = due::people_due(&mut transaction, now, limit, except, &rules.marks).await?;
     if people.is_empty() {
         return Ok(Claim::default());
     }
+    let decided = decide(&mut transaction, rules, &people, now).await?;
+    alerts::end(&mut transaction, &decided.endings, now).await?;
+    alerts::postpone(&mut transaction, &decided.waits).await?;
+    mails::supersede(&mut transaction, &decided.superseded, now).await?;
+    let claims: Vec<mails::Claim<'_>> = decided.plans.iter().map(Plan::claim).collect();
+    let keys = mails::claim(&mut transaction, worker, &claims, now).await?;
+    let of_days = decided.plans.iter().filter_map(|plan| {
+        let mail_id = *keys.get(&plan.errand.subscriber_id)?;
+        Some(plan.day_digests(mail_id))
+    });
+    let of_days: Vec<DayDigest> = of_days.flatten().collect();
+    digests::keep(&mut transaction, &of_days).await?;
+    transaction.commit().await?;
+
+    let claimed = decided.plans.into_iter().filter_map(|plan| {
+        let mail_id = *keys.get(&plan.errand.subscriber_id)?;
+        Some(plan.claimed(mail_id, worker))
+    });
+    Ok(Claim { mails: claimed.collect(), ended: decided.endings.len(), people: people.len() })
+}
+
+/// Decides for these people what there is to tell them and in which mails,
+/// after everything about them was read again. Changes nothing.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub(super) async fn decide(
+    connection: &mut PgConnection,
+    rules: &Rules,
+    people: &[i64],
+    now: DateTime<Utc>,
+) -> store::Result<Decided> {
     let mut unfinished: HashMap<i64, Vec<Unfinished>> = HashMap::new();
-    for mail in mails::unfinished(&mut transaction, &people).await? {
+    for mail in mails::unfinished(&mut *connection, people).await? {
         unfinished.entry(mail.subscriber_id).or_default().push(mail);
     }
     // After the mails: one that a worker whose session was lost records as sent meanwhile is then
     // either not due any more, or known here and not claimed again.
     let soon = now + rules.policy.settling.settle;
-    let due = alerts::due_of(&mut transaction, &people, soon).await?;
-    let library = Library::read(&mut transaction, &due, &rules.taxonomy, &rules.shelf).await?;
+    let due = alerts::due_of(&mut *connection, people, soon).await?;
+    let library = Library::read(&mut *connection, &due, &rules.taxonomy, &rules.shelf).await?;
     let programmes = library.kept.values().any(|(kept, _)| kept.opening.kind == Kind::Programme);
-    let addressees = subscribers::addressees(&mut transaction, &people, programmes).await?;
+    let addressees = subscribers::addressees(&mut *connection, people, programmes).await?;
 
     let mut decided = Decided::default();
     let unreadable = |person: &i64| !addressees.iter().any(|addressee| addressee.id == *person);
@@ -217,58 +208,16 @@ pub async fn claim(
         candidates.push(decided.candidate(rules, addressee, alerts, begun, &library, now));
     }
     let over: Vec<(i64, i64)> = candidates.iter().flat_map(Candidate::over).collect();
-    let told = alerts::told_of_later(&mut transaction, &over).await?;
+    let told = alerts::told_of_later(&mut *connection, &over).await?;
     decided.told_of_later(&mut candidates, &told);
     let unhurried = candidates.iter().filter(|candidate| candidate.is_unhurried());
     let unhurried: Vec<i64> = unhurried.map(|candidate| candidate.asker.addressee.id).collect();
     let today = rules.policy.rhythm.begin_of(rules.policy.rhythm.day_of(now));
-    let had = digests::had(&mut transaction, &unhurried, today).await?;
+    let had = digests::had(&mut *connection, &unhurried, today).await?;
     let nothing = Had::default();
     for candidate in candidates {
         let had = had.get(&candidate.asker.addressee.id).unwrap_or(&nothing);
         decided.mail(rules, candidate, had, now);
     }
-    alerts::end(&mut transaction, &decided.endings, now).await?;
-    alerts::postpone(&mut transaction, &decided.waits).await?;
-    mails::supersede(&mut transaction, &decided.superseded, now).await?;
-    let claims: Vec<mails::Claim<'_>> = decided.plans.iter().map(Plan::claim).collect();
-    let keys = mails::claim(&mut transaction, worker, &claims, now).await?;
-    let of_days: Vec<DayDigest> = decided
-        .plans
-        .iter()
-        .flat_map(|plan| plan.of_days.iter().map(move |of_day| (plan.subscriber_id, of_day)))
-        .filter_map(|(subscriber_id, (schedule, day))| {
-            let mail_id = *keys.get(&subscriber_id)?;
-            Some(DayDigest { subscriber_id, schedule: *schedule, day: *day, mail_id })
-        })
-        .collect();
-    digests::keep(&mut transaction, &of_days).await?;
-    transaction.commit().await?;
-
-    Ok(Claim {
-        people: people.len(),
-        ended: decided.endings.len(),
-        mails: decided
-            .plans
-            .into_iter()
-            .filter_map(|plan| {
-                let mail_id = *keys.get(&plan.subscriber_id)?;
-                let (attempts, claimed_at) =
-                    plan.begun.map_or((0, now), |begun| (begun.attempts, begun.claimed_at));
-                Some(Claimed {
-                    mail_id,
-                    worker,
-                    attempts,
-                    claimed_at,
-                    subscriber_id: plan.subscriber_id,
-                    recipient: plan.recipient,
-                    kind: plan.kind,
-                    message_id: plan.message_id,
-                    thread: plan.thread,
-                    topics: plan.topics,
-                    digest: plan.digest,
-                })
-            })
-            .collect(),
-    })
+    Ok(decided)
 }

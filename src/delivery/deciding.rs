@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
-use crate::compose::{MOST_ITEMS, MailKind, MessageId, Recipient};
+use crate::compose::{MOST_ITEMS, MailKind, MessageId};
 use crate::delivery::asking::{Asked, Asker, Library};
-use crate::delivery::claim::{Digested, Rules, Topic};
+use crate::delivery::claim::{Claimed, Digested, Rules};
+use crate::delivery::in_hand::Errand;
+use crate::delivery::topic::{Topic, mail_kind};
 use crate::domain::alert::{Manner, Notice, Reason, Word, manner, next_word, word_without_guards};
 use crate::domain::cadence::{Cadence, ScheduleName};
-use crate::domain::subject::Kind;
 use crate::store::alerts::{Due, Ending, Wait};
-use crate::store::digests::Had;
+use crate::store::digests::{DayDigest, Had};
 use crate::store::mails::{self, Unfinished};
+use crate::store::openings::Kept;
 use crate::store::subscribers::Addressee;
 
 /// How long what cannot be read is left alone. The log says what it is; nobody
@@ -27,22 +29,20 @@ const CLOSES_SOON: Duration = Duration::hours(72);
 /// The most Message-IDs of a thread that a mail names.
 const LONGEST_THREAD: usize = 20;
 
-/// A mail as it was decided; see [`Claimed`](super::claim::Claimed).
+/// A mail as it was decided; see [`Claimed`].
 pub(super) struct Plan {
-    pub(super) subscriber_id: i64,
+    pub(super) errand: Errand,
     /// The mail that goes on, if one was begun.
-    pub(super) begun: Option<Unfinished>,
-    pub(super) recipient: Recipient,
+    begun: Option<i64>,
     pub(super) kind: MailKind,
-    pub(super) message_id: MessageId,
-    pub(super) thread: Vec<String>,
-    pub(super) topics: Vec<Topic>,
-    pub(super) digest: Option<Digested>,
+    topics: Vec<Topic>,
+    digest: Option<Digested>,
     /// Which digests of which days it is.
-    pub(super) of_days: BTreeSet<(ScheduleName, NaiveDate)>,
-    /// It is no haste: people get few of these on one day.
-    pub(super) unhurried: bool,
+    of_days: OfDays,
 }
+
+/// Digests by their schedules and local days.
+type OfDays = BTreeSet<(ScheduleName, NaiveDate)>;
 
 impl Plan {
     /// In the words of the tables.
@@ -50,15 +50,34 @@ impl Plan {
         let rest = self.digest.iter().flat_map(|digest| &digest.rest);
         let told = self.topics.iter().map(|topic| &topic.kept).chain(rest);
         mails::Claim {
-            unfinished: self.begun.as_ref().map(|begun| begun.id),
-            subscriber_id: self.subscriber_id,
+            unfinished: self.begun,
+            subscriber_id: self.errand.subscriber_id,
             kind: self.kind.name(),
-            message_id: self.message_id.as_str(),
+            message_id: self.errand.message_id.as_str(),
             openings: told.clone().map(|kept| kept.id).collect(),
             revisions: told.map(|kept| kept.revision).collect(),
-            thread: &self.thread,
-            unhurried: self.unhurried,
+            thread: &self.errand.thread,
+            // People get few of these on one day.
+            unhurried: self.topics.iter().all(|topic| topic.manner != Manner::AtOnce),
         }
+    }
+
+    /// The digests that it is, as the mail with this key.
+    pub(super) fn day_digests(&self, mail_id: i64) -> impl Iterator<Item = DayDigest> {
+        let subscriber_id = self.errand.subscriber_id;
+        let of_days = self.of_days.iter();
+        of_days.map(move |(schedule, day)| DayDigest {
+            subscriber_id,
+            schedule: *schedule,
+            day: *day,
+            mail_id,
+        })
+    }
+
+    /// As the mail with this key, in a worker's hands.
+    pub(super) fn claimed(self, mail_id: i64, worker: i32) -> Claimed {
+        let Self { errand, kind, topics, digest, .. } = self;
+        Claimed { errand: errand.claimed(mail_id, worker), kind, topics, digest }
     }
 }
 
@@ -83,6 +102,39 @@ impl Candidate<'_> {
     /// Whether what they had on this day matters.
     pub(super) fn is_unhurried(&self) -> bool {
         self.topics.iter().any(|topic| topic.manner != Manner::AtOnce)
+    }
+
+    /// The mail that was begun and goes on with what it tells of, alone, so that
+    /// it stays the same mail; whatever else is due follows in the next.
+    fn goes_on(&self) -> Option<&Unfinished> {
+        self.begun.iter().find(|mail| self.topics.iter().any(|topic| topic.continues(mail)))
+    }
+
+    /// Whether a mail that was begun has nothing left to tell: it is due, and
+    /// not only held back for a while, by night, say.
+    fn is_done(&self, mail: &Unfinished, now: DateTime<Utc>) -> bool {
+        let due =
+            self.alerts.iter().any(|alert| alert.due_at <= now && mail.openings.contains(&alert.opening_id));
+        let waits =
+            self.waiting.iter().any(|(id, kind)| mail.openings.contains(id) && mail.kind == kind.name());
+        due && !waits && mail.is_held(now).is_none()
+    }
+}
+
+/// What one mail may tell.
+struct Gathered {
+    topics: Vec<Topic>,
+    /// Which digests of which days it would be.
+    of_days: OfDays,
+    /// All of it is told in one digest.
+    as_digest: bool,
+}
+
+impl Gathered {
+    /// What a mail that was begun tells of.
+    fn before(mail: &Unfinished, mut topics: Vec<Topic>) -> Self {
+        topics.retain(|topic| topic.continues(mail));
+        Self { topics, of_days: BTreeSet::new(), as_digest: mail.kind == MailKind::Digest.name() }
     }
 }
 
@@ -114,61 +166,33 @@ impl Decided {
         let mut topics: Vec<Topic> = Vec::new();
         let mut waiting = Vec::new();
         for alert in alerts.iter().filter(|alert| alert.due_at <= now) {
+            let unknown = begun.iter().filter(|mail| mail.openings.contains(&alert.opening_id));
+            if let Some(until) = unknown.filter_map(|mail| mail.is_held(now)).max() {
+                // They may have been told of it.
+                let (subscriber_id, opening_id) = (addressee.id, alert.opening_id);
+                self.waits.push(Wait { subscriber_id, opening_id, until, unhurried: false });
+                continue;
+            }
             topics.extend(self.alert(rules, &asker, alert, library, &mut waiting, now));
         }
         self.wait_for_siblings(addressee.id, &mut topics, &alerts, library, now);
-        self.gone_once(addressee.id, &mut topics);
-        self.open_again(addressee.id, &mut topics);
+        self.told_of_once(addressee.id, &mut topics);
         Candidate { asker, alerts, begun, topics, waiting }
     }
 
     /// Decides for one person in which mail it is told, after what they had
     /// lately.
     pub(super) fn mail(&mut self, rules: &Rules, candidate: Candidate<'_>, had: &Had, now: DateTime<Utc>) {
-        let Candidate { asker, alerts, begun, mut topics, waiting } = candidate;
-        let addressee = asker.addressee;
-        // A mail that was begun goes on with what it tells of, alone, so that
-        // it stays the same mail; whatever else is due follows in the next.
-        let continues = |mail: &Unfinished, topic: &Topic| {
-            let digest = mail.kind == MailKind::Digest.name() && topic.manner != Manner::AtOnce;
-            mail.openings.contains(&topic.kept.id) && (digest || mail.kind == topic.mail_kind().name())
+        let begun = candidate.goes_on().cloned();
+        let others = candidate.begun.iter().filter(|mail| begun.as_ref() != Some(*mail));
+        self.superseded.extend(others.filter(|mail| candidate.is_done(mail, now)).map(|mail| mail.id));
+        let Candidate { asker: Asker { addressee, .. }, topics, .. } = candidate;
+        let Gathered { mut topics, mut of_days, as_digest } = match &begun {
+            Some(mail) => Gathered::before(mail, topics),
+            None => self.gathered(rules, addressee.id, topics, had, now),
         };
-        let goes_on = begun.iter().find(|mail| topics.iter().any(|topic| continues(mail, topic))).cloned();
-        let stays_due = |mail: &&Unfinished| {
-            mail.openings
-                .iter()
-                .all(|id| !alerts.iter().any(|alert| alert.opening_id == *id && alert.due_at <= now))
-        };
-        // One that is only held back for a while, by night, say, goes on after it.
-        let waits = |mail: &&Unfinished| {
-            waiting.iter().any(|(id, kind)| mail.openings.contains(id) && mail.kind == kind.name())
-        };
-        let done = begun
-            .iter()
-            .filter(|mail| goes_on.as_ref() != Some(*mail))
-            .filter(|mail| !stays_due(mail) && !waits(mail));
-        self.superseded.extend(done.map(|mail| mail.id));
-        let mut of_days = BTreeSet::new();
-        let mut as_digest = false;
-        if let Some(mail) = &goes_on {
-            topics.retain(|topic| continues(mail, topic));
-            as_digest = mail.kind == MailKind::Digest.name();
-        } else {
-            (topics, of_days) = self.on_its_day(rules, addressee.id, topics, had, now);
-            let left = rules.unhurried_a_day.saturating_sub(had.unhurried_today);
-            if left == 0 {
-                topics = self.put_off(addressee.id, topics, rules.daily_after_today(now));
-            }
-            if topics.iter().any(|topic| topic.manner == Manner::AtOnce) {
-                topics.retain(|topic| topic.manner == Manner::AtOnce);
-            } else {
-                let groups: BTreeSet<Group> = topics.iter().map(Group::of).collect();
-                // The last mail of no haste today gathers what there is.
-                as_digest = left == 1 && groups.len() > 1;
-            }
-        }
-        let Some(group) = topics.iter().map(Group::of).min() else { return };
-        let group = if as_digest { Group::digest() } else { group };
+        let Some(first) = topics.iter().map(Group::of).min() else { return };
+        let group = if as_digest { Group::digest() } else { first };
         topics.retain(|topic| as_digest || Group::of(topic) == group);
         let digest = if group.kind == MailKind::Digest {
             of_days
@@ -176,41 +200,38 @@ impl Decided {
             Some(digested(rules, &mut topics, now))
         } else {
             of_days.clear();
-            topics.sort_by_key(soonest_first);
+            topics.sort_by_key(Topic::soonest_first);
             topics.truncate(MOST_ITEMS);
             None
         };
-        let mut thread = match (&group.parent, topics.first().and_then(|topic| topic.told.as_ref())) {
-            (Some(_), Some(told)) => told.thread.clone(),
-            _ => vec![],
-        };
-        if thread.len() > LONGEST_THREAD {
-            // The first, by which programs find the thread, and the latest.
-            thread.drain(1..=thread.len() - LONGEST_THREAD);
+        let message_id = message_id(rules, addressee, group.kind, &topics);
+        let errand = Errand::to(addressee, message_id, group.thread(&topics), begun.as_ref(), now);
+        let begun = begun.map(|mail| mail.id);
+        self.plans.push(Plan { errand, begun, kind: group.kind, topics, digest, of_days });
+    }
+
+    /// What a new mail may tell: what cannot wait, alone, or else all that need
+    /// not wait any longer.
+    fn gathered(
+        &mut self,
+        rules: &Rules,
+        person: i64,
+        topics: Vec<Topic>,
+        had: &Had,
+        now: DateTime<Utc>,
+    ) -> Gathered {
+        let (mut topics, of_days) = self.on_its_day(rules, person, topics, had, now);
+        let left = rules.unhurried_a_day.saturating_sub(had.unhurried_today);
+        if left == 0 {
+            topics = self.put_off(person, topics, rules.daily_after_today(now));
         }
-        let told: Vec<(String, i32)> =
-            topics.iter().map(|topic| (topic.kept.key(), topic.kept.revision)).collect();
-        self.plans.push(Plan {
-            subscriber_id: addressee.id,
-            begun: goes_on,
-            recipient: Recipient {
-                person: addressee.public_id,
-                address: addressee.address.clone(),
-                discreet: addressee.discreet,
-            },
-            kind: group.kind,
-            message_id: MessageId::of(
-                addressee.public_id,
-                group.kind.name(),
-                told.iter().map(|(key, revision)| (key.as_str(), *revision)),
-                &rules.domain,
-            ),
-            thread,
-            unhurried: topics.iter().all(|topic| topic.manner != Manner::AtOnce),
-            topics,
-            digest,
-            of_days,
-        });
+        if topics.iter().any(|topic| topic.manner == Manner::AtOnce) {
+            topics.retain(|topic| topic.manner == Manner::AtOnce);
+            return Gathered { topics, of_days, as_digest: false };
+        }
+        let groups: BTreeSet<Group> = topics.iter().map(Group::of).collect();
+        // The last mail of no haste today gathers what there is.
+        Gathered { topics, of_days, as_digest: left == 1 && groups.len() > 1 }
     }
 
     /// There is one digest for a schedule and a local day. What is for one that
@@ -222,7 +243,7 @@ impl Decided {
         topics: Vec<Topic>,
         had: &Had,
         now: DateTime<Utc>,
-    ) -> (Vec<Topic>, BTreeSet<(ScheduleName, NaiveDate)>) {
+    ) -> (Vec<Topic>, OfDays) {
         let rhythm = &rules.policy.rhythm;
         let mut latest: BTreeMap<ScheduleName, NaiveDate> = BTreeMap::new();
         let mut go = Vec::new();
@@ -324,22 +345,16 @@ impl Decided {
     }
 
     /// That a programme is gone is told once, whichever of its cycles it was
-    /// told of: the others end with that.
-    fn gone_once(&mut self, person: i64, topics: &mut Vec<Topic>) {
-        let gone: Vec<(String, i32)> = topics
-            .iter()
-            .filter(|topic| topic.notice == Notice::Withdrawn)
-            .map(|topic| (topic.kept.subject.to_string(), topic.kept.number))
-            .collect();
-        topics.retain(|topic| {
-            let subject = topic.kept.subject.to_string();
-            let later = gone.iter().any(|(other, number)| *other == subject && *number > topic.kept.number);
-            let told = topic.notice == Notice::Withdrawn && later;
-            if told {
-                let reason = Some(Reason::Withdrawn.name());
-                self.endings.push(Ending { subscriber_id: person, opening_id: topic.kept.id, reason });
-            }
-            !told
+    /// told of: the others end with that. Of what has opened and shut and is
+    /// open again, it is told that it is open.
+    fn told_of_once(&mut self, person: i64, topics: &mut Vec<Topic>) {
+        let gone = with_a_later(topics, &Notice::Withdrawn);
+        self.end_where(person, topics, Reason::Withdrawn, |topic| {
+            topic.notice == Notice::Withdrawn && gone.contains(&topic.kept.id)
+        });
+        let open = with_a_later(topics, &Notice::Open);
+        self.end_where(person, topics, Reason::Expired, |topic| {
+            topic.is_line() && open.contains(&topic.kept.id)
         });
     }
 
@@ -348,34 +363,26 @@ impl Decided {
     pub(super) fn told_of_later(&mut self, candidates: &mut [Candidate<'_>], told: &HashSet<(i64, i64)>) {
         for candidate in candidates {
             let person = candidate.asker.addressee.id;
-            candidate.topics.retain(|topic| {
-                let over = topic.is_line() && told.contains(&(person, topic.kept.id));
-                if over {
-                    let reason = Some(Reason::Expired.name());
-                    self.endings.push(Ending { subscriber_id: person, opening_id: topic.kept.id, reason });
-                }
-                !over
+            self.end_where(person, &mut candidate.topics, Reason::Expired, |topic| {
+                topic.is_line() && told.contains(&(person, topic.kept.id))
             });
         }
     }
 
-    /// Of what has opened and shut and is open again, it is told that it is open.
-    fn open_again(&mut self, person: i64, topics: &mut Vec<Topic>) {
-        let open: Vec<(String, i32)> = topics
-            .iter()
-            .filter(|topic| topic.notice == Notice::Open)
-            .map(|topic| (topic.kept.subject.to_string(), topic.kept.number))
-            .collect();
-        topics.retain(|topic| {
-            let subject = topic.kept.subject.to_string();
-            let later = open.iter().any(|(other, number)| *other == subject && *number > topic.kept.number);
-            let over = later && topic.is_line();
-            if over {
-                let reason = Some(Reason::Expired.name());
-                self.endings.push(Ending { subscriber_id: person, opening_id: topic.kept.id, reason });
-            }
-            !over
-        });
+    /// Ends those of a person's topics of which this is so.
+    fn end_where(
+        &mut self,
+        person: i64,
+        topics: &mut Vec<Topic>,
+        reason: Reason,
+        is_so: impl Fn(&Topic) -> bool,
+    ) {
+        let ended = topics.extract_if(.., |topic| is_so(topic));
+        self.endings.extend(ended.map(|topic| Ending {
+            subscriber_id: person,
+            opening_id: topic.kept.id,
+            reason: Some(reason.name()),
+        }));
     }
 
     /// Openings of one campaign are told together: what is due waits for a
@@ -391,32 +398,26 @@ impl Decided {
         let campaign = |id: &i64| {
             library.kept.get(id).and_then(|(kept, _)| kept.opening.truth.facts.campaign.as_deref())
         };
-        let mut waits = Vec::new();
-        topics.retain(|topic| {
+        let sibling_due = |topic: &Topic| {
             if topic.told.is_some() && topic.notice != Notice::Open {
-                return true;
+                return None;
             }
-            let mine = campaign(&topic.kept.id);
-            let sibling = alerts
-                .iter()
-                .filter(|alert| alert.due_at > now && mine.is_some() && campaign(&alert.opening_id) == mine)
-                .filter(|alert| {
-                    library.kept.get(&alert.opening_id).is_some_and(|(kept, _)| {
+            let mine = campaign(&topic.kept.id)?;
+            let siblings = alerts.iter().filter(|alert| {
+                alert.due_at > now
+                    && campaign(&alert.opening_id) == Some(mine)
+                    && library.kept.get(&alert.opening_id).is_some_and(|(kept, _)| {
                         kept.opening.kind == topic.kept.opening.kind
                             && kept.opening.truth.phase(alert.due_at) == topic.phase
                     })
-                })
-                .map(|alert| alert.due_at)
-                .max();
-            waits.extend(sibling.map(|until| Wait {
-                subscriber_id: person,
-                opening_id: topic.kept.id,
-                until,
-                unhurried: false,
-            }));
-            sibling.is_none()
+            });
+            siblings.map(|alert| alert.due_at).max()
+        };
+        topics.retain(|topic| {
+            let until = sibling_due(topic);
+            self.waits.extend(until.map(|until| Wait { unhurried: false, ..topic.waits(person, until) }));
+            until.is_none()
         });
-        self.waits.extend(waits);
     }
 }
 
@@ -439,42 +440,37 @@ impl Group {
     const fn digest() -> Self {
         Self { kind: MailKind::Digest, parent: None }
     }
-}
 
-impl Topic {
-    /// Whether it is over, and a line in a digest.
-    fn is_line(&self) -> bool {
-        self.notice == Notice::Missed && self.manner != Manner::AtOnce
-    }
-
-    fn mail_kind(&self) -> MailKind {
-        mail_kind(self.kept.opening.kind, &self.notice, self.manner)
-    }
-
-    /// The schedule of the digest that it goes with.
-    fn schedule(&self, rules: &Rules) -> Option<ScheduleName> {
-        match self.manner {
-            Manner::Digest(slot, _) => Some(rules.policy.rhythm.in_effect(slot.schedule)),
-            Manner::AtOnce | Manner::Unhurried(_) => None,
+    /// The Message-IDs of the thread that a mail about these continues.
+    fn thread(&self, topics: &[Topic]) -> Vec<String> {
+        let told = topics.first().and_then(|topic| topic.told.as_ref());
+        let mut thread = match told.filter(|_| self.parent.is_some()) {
+            Some(told) => told.thread.clone(),
+            None => vec![],
+        };
+        if thread.len() > LONGEST_THREAD {
+            // The first, by which programs find the thread, and the latest.
+            thread.drain(1..=thread.len() - LONGEST_THREAD);
         }
-    }
-
-    fn waits(&self, person: i64, until: DateTime<Utc>) -> Wait {
-        Wait { subscriber_id: person, opening_id: self.kept.id, until, unhurried: true }
+        thread
     }
 }
 
-fn mail_kind(kind: Kind, notice: &Notice, manner: Manner) -> MailKind {
-    match manner {
-        Manner::Digest(..) => MailKind::Digest,
-        Manner::AtOnce | Manner::Unhurried(_) => MailKind::of(kind, notice),
-    }
+/// Of these, the openings of which a later one of the same subject is told so.
+fn with_a_later(topics: &[Topic], notice: &Notice) -> HashSet<i64> {
+    let told: Vec<&Kept> =
+        topics.iter().filter(|topic| topic.notice == *notice).map(|topic| &*topic.kept).collect();
+    let has_later =
+        |kept: &Kept| told.iter().any(|other| other.subject == kept.subject && other.number > kept.number);
+    topics.iter().filter(|topic| has_later(&topic.kept)).map(|topic| topic.kept.id).collect()
 }
 
-/// What shuts soonest comes first, what has no end last.
-fn soonest_first(topic: &Topic) -> (bool, Option<DateTime<Utc>>, i64) {
-    let shuts = topic.kept.opening.truth.door_shuts_at();
-    (shuts.is_none(), shuts, topic.kept.id)
+/// The identity of a mail that tells a person of this.
+fn message_id(rules: &Rules, addressee: &Addressee, kind: MailKind, topics: &[Topic]) -> MessageId {
+    let told: Vec<(String, i32)> =
+        topics.iter().map(|topic| (topic.kept.key(), topic.kept.revision)).collect();
+    let told = told.iter().map(|(key, revision)| (key.as_str(), *revision));
+    MessageId::of(addressee.public_id, kind.name(), told, &rules.domain)
 }
 
 /// Takes so much of what there is as goes into one digest: what has changed
@@ -487,14 +483,10 @@ fn digested(rules: &Rules, topics: &mut Vec<Topic>, now: DateTime<Utc>) -> Diges
         Notice::Missed => 2,
         _ => 1,
     };
-    topics.sort_by_key(|topic| (rank(topic), soonest_first(topic)));
+    topics.sort_by_key(|topic| (rank(topic), topic.soonest_first()));
     let rest = topics.split_off(topics.len().min(MOST_ITEMS));
-    let slot = |topic: &Topic| match topic.manner {
-        Manner::Digest(slot, _) => Some(slot),
-        Manner::AtOnce | Manner::Unhurried(_) => None,
-    };
     let next = |slot| rules.policy.rhythm.due(Cadence::Scheduled(slot), now);
-    let next = topics.iter().filter_map(slot).filter_map(next).min();
+    let next = topics.iter().filter_map(Topic::slot).filter_map(next).min();
     let soon = now + CLOSES_SOON;
     Digested {
         soon: next.map_or(soon, |next| next.max(soon)),

@@ -8,9 +8,10 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use sqlx::PgPool;
 
 use crate::compose::letters::Holding;
-use crate::compose::{Letter, MessageId, Recipient};
+use crate::compose::{Letter, MessageId};
 use crate::delivery::claim;
 use crate::delivery::deciding::UNREADABLE;
+use crate::delivery::in_hand::Errand;
 use crate::domain::letter::{Addressed, Patience, Standing};
 use crate::store;
 use crate::store::digests;
@@ -30,28 +31,14 @@ pub struct Rules<'a> {
 /// A letter that has been claimed and is to be written and sent.
 #[derive(Debug, Clone)]
 pub struct ClaimedLetter {
-    /// The key of its mail in the tables.
-    pub mail_id: i64,
-    /// In whose hands it is.
-    pub worker: i32,
-    /// How often it was tried before.
-    pub attempts: i16,
-    /// When it was first claimed.
-    pub claimed_at: DateTime<Utc>,
-    /// The key of the person.
-    pub subscriber_id: i64,
-    /// To whom.
-    pub recipient: Recipient,
+    /// What every mail has; its thread are the letters before it.
+    pub errand: Errand,
     /// Which letter it is.
     pub letter: Letter,
     /// What they asked for.
     pub holding: Holding,
     /// The day that it names.
     pub day: NaiveDate,
-    /// Its identity.
-    pub message_id: MessageId,
-    /// The Message-IDs of the letters before it, oldest first.
-    pub thread: Vec<String>,
 }
 
 /// What one claim brought.
@@ -121,8 +108,7 @@ pub async fn claim(
                 Some(addressee) => decide(rules, addressee, letter, begun.clone(), unhurried, now),
             };
             match decision {
-                Decision::Send(mut plan) => {
-                    plan.letter.worker = worker;
+                Decision::Send(plan) => {
                     plans.push(*plan);
                     // One mail at a time is in hand; what else is due follows.
                     break;
@@ -140,14 +126,15 @@ pub async fn claim(
     mails::supersede(&mut transaction, &superseded, now).await?;
     let claims: Vec<mails::Claim<'_>> = plans.iter().map(Plan::claim).collect();
     let keys = mails::claim(&mut transaction, worker, &claims, now).await?;
-    let key_of = |plan: &Plan| keys.get(&plan.letter.subscriber_id).copied();
+    let key_of = |plan: &Plan| keys.get(&plan.letter.errand.subscriber_id).copied();
     let leaving: Vec<(i64, i64)> = plans.iter().filter_map(|plan| Some((plan.id, key_of(plan)?))).collect();
     letters::leaving(&mut transaction, &leaving).await?;
     transaction.commit().await?;
 
     let claimed = plans.into_iter().filter_map(|plan| {
         let mail_id = key_of(&plan)?;
-        Some(ClaimedLetter { mail_id, ..plan.letter })
+        let ClaimedLetter { errand, letter, holding, day } = plan.letter;
+        Some(ClaimedLetter { errand: errand.claimed(mail_id, worker), letter, holding, day })
     });
     Ok(Claim { letters: claimed.collect(), ended: endings.len(), people: people.len() })
 }
@@ -206,33 +193,15 @@ fn decide(
     };
     // The same over retries and processes: it is about this confirmation.
     let about = format!("confirmed/{}", due.confirmed_at.to_rfc3339_opts(SecondsFormat::Micros, true));
-    let (attempts, claimed_at) = begun.as_ref().map_or((0, now), |begun| (begun.attempts, begun.claimed_at));
-    Decision::Send(Box::new(Plan {
-        id: due.id,
-        begun,
-        letter: ClaimedLetter {
-            mail_id: 0,
-            worker: 0,
-            attempts,
-            claimed_at,
-            subscriber_id: addressee.id,
-            recipient: Recipient {
-                person: addressee.public_id,
-                address: addressee.address.clone(),
-                discreet: addressee.discreet,
-            },
-            letter,
-            holding,
-            day,
-            message_id: MessageId::of(
-                addressee.public_id,
-                letter.name(),
-                std::iter::once((about.as_str(), 0)),
-                &rules.mails.domain,
-            ),
-            thread: due.thread.clone(),
-        },
-    }))
+    let message_id = MessageId::of(
+        addressee.public_id,
+        letter.name(),
+        std::iter::once((about.as_str(), 0)),
+        &rules.mails.domain,
+    );
+    let errand = Errand::to(addressee, message_id, due.thread.clone(), begun.as_ref(), now);
+    let letter = ClaimedLetter { errand, letter, holding, day };
+    Decision::Send(Box::new(Plan { id: due.id, begun, letter }))
 }
 
 /// What a person asks for, as it stands.
@@ -249,12 +218,12 @@ impl Plan {
     fn claim(&self) -> mails::Claim<'_> {
         mails::Claim {
             unfinished: self.begun.as_ref().map(|begun| begun.id),
-            subscriber_id: self.letter.subscriber_id,
+            subscriber_id: self.letter.errand.subscriber_id,
             kind: self.letter.letter.name(),
-            message_id: self.letter.message_id.as_str(),
+            message_id: self.letter.errand.message_id.as_str(),
             openings: vec![],
             revisions: vec![],
-            thread: &self.letter.thread,
+            thread: &self.letter.errand.thread,
             unhurried: true,
         }
     }

@@ -81,11 +81,11 @@ impl Pile {
 
     fn first(&self, heaps: &mut Heaps) -> Option<(Parcel, Turn<'_>)> {
         let spare = |parcel: &Parcel| {
-            heaps.sending.get(parcel.mail.domain()).is_none_or(|sending| sending.len() < self.share)
+            heaps.sending.get(parcel.mail.errand().domain()).is_none_or(|sending| sending.len() < self.share)
         };
         let index = heaps.waiting.iter().position(spare)?;
         let parcel = heaps.waiting.remove(index)?;
-        let domain = parcel.mail.domain().to_owned();
+        let domain = parcel.mail.errand().domain().to_owned();
         let since = Instant::now();
         heaps.sending.entry(domain.clone()).or_default().push(since);
         Some((parcel, Turn { pile: self, domain, since }))

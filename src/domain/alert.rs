@@ -2,6 +2,7 @@
 //! true now.
 
 use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::difference::{self, Field, TellingWords, differences};
@@ -148,6 +149,15 @@ pub struct Preferences {
     /// When they last chose another rhythm: digests go by it from the next
     /// tick after this.
     pub rhythm_since: Option<DateTime<Utc>>,
+}
+
+impl Preferences {
+    /// From when on the ticks count with which something goes that is ready
+    /// then: a pause, or another rhythm, moves them.
+    #[must_use]
+    pub fn ticks_from(&self, pause_ends: Option<DateTime<Utc>>, ready: DateTime<Utc>) -> DateTime<Utc> {
+        [pause_ends, self.rhythm_since].into_iter().flatten().fold(ready, DateTime::max)
+    }
 }
 
 /// A person's alerts rest until a day.
@@ -378,7 +388,8 @@ fn closed(told: &Told<'_>, truth: &Truth, kind: Kind, now: DateTime<Utc>) -> Opt
 
 /// How a promise was kept by a mail that was accepted at `now`, while the door
 /// was open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Keeping {
     /// In good time.
     Kept,

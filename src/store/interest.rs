@@ -19,21 +19,30 @@ const ASKS: &str = "(
 const UNANSWERED: &str = "not exists (
     select from consents c where c.subscriber_id = p.id and c.given_at > l.confirmed_at)";
 
-/// Writes the question to up to `most` active people who ask for something and
-/// last confirmed before `confirmed_before`, those who confirmed longest ago
-/// first; each is asked once about one confirmation. `tick_at` is the time of
-/// the chore that asks. Returns how many were asked.
+/// What letters are written by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round {
+    /// The local day.
+    pub today: NaiveDate,
+    /// The most people who get one.
+    pub most: i64,
+    /// The time of the chore that writes them.
+    pub tick_at: DateTime<Utc>,
+    /// The moment.
+    pub now: DateTime<Utc>,
+}
+
+/// Writes the question to active people who ask for something and last
+/// confirmed before `confirmed_before`, those who confirmed longest ago first;
+/// each is asked once about one confirmation. Returns how many were asked.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
 pub async fn ask(
     connection: &mut PgConnection,
-    today: NaiveDate,
+    round: Round,
     confirmed_before: DateTime<Utc>,
-    most: i64,
-    tick_at: DateTime<Utc>,
-    now: DateTime<Utc>,
 ) -> Result<u64> {
     let sql = format!(
         "insert into letters (subscriber_id, kind, confirmed_at, made_at, due_at)
@@ -48,15 +57,7 @@ pub async fn ask(
          order by last.confirmed_at, p.id limit $3
          on conflict do nothing"
     );
-    let asked = sqlx::query(AssertSqlSafe(sql))
-        .bind(today)
-        .bind(confirmed_before)
-        .bind(most)
-        .bind(tick_at)
-        .bind(now)
-        .execute(connection)
-        .await?;
-    Ok(asked.rows_affected())
+    write(connection, sql, round, confirmed_before).await
 }
 
 /// How many were asked at a time of the chore.
@@ -71,20 +72,13 @@ pub async fn asked_at(connection: &mut PgConnection, tick_at: DateTime<Utc>) -> 
         .await?)
 }
 
-/// Writes the reminder to up to `most` people whose question was accepted by
-/// `asked_by` and is unanswered. Returns how many.
+/// Writes the reminder to people whose question was accepted by `asked_by` and
+/// is unanswered. Returns how many.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn remind(
-    connection: &mut PgConnection,
-    today: NaiveDate,
-    asked_by: DateTime<Utc>,
-    most: i64,
-    tick_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<u64> {
+pub async fn remind(connection: &mut PgConnection, round: Round, asked_by: DateTime<Utc>) -> Result<u64> {
     let sql = format!(
         "insert into letters (subscriber_id, kind, confirmed_at, made_at, due_at)
          select p.id, 'still-interested-reminder', l.confirmed_at, $4, $5
@@ -97,22 +91,30 @@ pub async fn remind(
          order by l.id limit $3
          on conflict do nothing"
     );
-    let reminded = sqlx::query(AssertSqlSafe(sql))
-        .bind(today)
-        .bind(asked_by)
-        .bind(most)
-        .bind(tick_at)
-        .bind(now)
+    write(connection, sql, round, asked_by).await
+}
+
+/// Writes letters by a statement that goes by when something was before.
+async fn write(
+    connection: &mut PgConnection,
+    sql: String,
+    round: Round,
+    before: DateTime<Utc>,
+) -> Result<u64> {
+    let written = sqlx::query(AssertSqlSafe(sql))
+        .bind(round.today)
+        .bind(before)
+        .bind(round.most)
+        .bind(round.tick_at)
+        .bind(round.now)
         .execute(connection)
         .await?;
-    Ok(reminded.rows_affected())
+    Ok(written.rows_affected())
 }
 
 /// Whose silence ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
-    /// The local day.
-    pub today: NaiveDate,
     /// Their question was accepted before this...
     pub asked_before: DateTime<Utc>,
     /// ...and their reminder before this, unless it could not be sent.
@@ -128,25 +130,19 @@ struct Silent {
     asked_at: DateTime<Utc>,
 }
 
-/// Ends it for up to `most` people who did not answer: their searches and
-/// registrations are deleted, what was due for them is due at once, so that
-/// delivery ends it and releases what was promised, and a letter says so.
-/// Returns how many.
+/// Ends it for people who did not answer: their searches and registrations are
+/// deleted, what was due for them is due at once, so that delivery ends it and
+/// releases what was promised, and a letter says so. Returns how many.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn lapse(
-    connection: &mut PgConnection,
-    silence: Silence,
-    most: i64,
-    tick_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<u64> {
-    let held = silent(&mut *connection, silence, most, None).await?;
+pub async fn lapse(connection: &mut PgConnection, round: Round, silence: Silence) -> Result<u64> {
+    let Round { tick_at, now, .. } = round;
+    let held = silent(&mut *connection, round, silence, None).await?;
     let ids: Vec<i64> = held.iter().map(|person| person.id).collect();
     // An answer may have been committed between that statement's view of the tables and its lock.
-    let people = silent(&mut *connection, silence, most, Some(&ids)).await?;
+    let people = silent(&mut *connection, round, silence, Some(&ids)).await?;
     if people.is_empty() {
         return Ok(0);
     }
@@ -212,8 +208,8 @@ pub async fn lapse(
 /// left to the next time.
 async fn silent(
     connection: &mut PgConnection,
+    round: Round,
     silence: Silence,
-    most: i64,
     these: Option<&[i64]>,
 ) -> Result<Vec<Silent>> {
     let sql = format!(
@@ -230,10 +226,10 @@ async fn silent(
          order by l.id limit $4 for no key update of p skip locked"
     );
     Ok(sqlx::query_as(AssertSqlSafe(sql))
-        .bind(silence.today)
+        .bind(round.today)
         .bind(silence.asked_before)
         .bind(silence.reminded_before)
-        .bind(most)
+        .bind(round.most)
         .bind(these)
         .fetch_all(connection)
         .await?)

@@ -153,15 +153,14 @@ pub async fn mails(
 ///
 /// When Postgres is away.
 pub async fn letters(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
-    let gone = sqlx::query(
+    sweep(
+        connection,
         "delete from letters where id in (
              select id from letters where due_at is null and over_at < $1 order by id limit $2)",
+        most,
+        limit,
     )
-    .bind(limit)
-    .bind(most)
-    .execute(connection)
-    .await?;
-    Ok(full(gone.rows_affected(), most))
+    .await
 }
 
 /// Forgets up to `most` entries of the audit that are older than `limit`.
@@ -170,14 +169,13 @@ pub async fn letters(connection: &mut PgConnection, most: i64, limit: DateTime<U
 ///
 /// When Postgres is away.
 pub async fn audit(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
-    let gone = sqlx::query(
+    sweep(
+        connection,
         "delete from audit where id in (select id from audit where at < $1 order by at, id limit $2)",
+        most,
+        limit,
     )
-    .bind(limit)
-    .bind(most)
-    .execute(connection)
-    .await?;
-    Ok(full(gone.rows_affected(), most))
+    .await
 }
 
 /// Forgets up to `most` runs of chores that were done before `limit`. The last
@@ -187,18 +185,17 @@ pub async fn audit(connection: &mut PgConnection, most: i64, limit: DateTime<Utc
 ///
 /// When Postgres is away.
 pub async fn ticks(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
-    let gone = sqlx::query(
+    sweep(
+        connection,
         "delete from chore_ticks where (chore, tick_at) in (
              select t.chore, t.tick_at from chore_ticks t
              where t.finished_at < $1
                and exists (select from chore_ticks l where l.chore = t.chore and l.tick_at > t.tick_at)
              order by t.chore, t.tick_at limit $2)",
+        most,
+        limit,
     )
-    .bind(limit)
-    .bind(most)
-    .execute(connection)
-    .await?;
-    Ok(full(gone.rows_affected(), most))
+    .await
 }
 
 /// Somebody who never confirmed.
@@ -258,6 +255,17 @@ pub async fn unconfirmed(
         .collect();
     audit::write(connection, &entries, now).await?;
     Ok(full(ids.len() as u64, most))
+}
+
+/// Forgets by a statement that takes the limit and the most rows.
+async fn sweep(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    most: i64,
+    limit: DateTime<Utc>,
+) -> Result<Swept> {
+    let gone = sqlx::query(sql).bind(limit).bind(most).execute(connection).await?;
+    Ok(full(gone.rows_affected(), most))
 }
 
 /// Where as many rows went as could go, there may be more.

@@ -210,9 +210,9 @@ async fn a_change_while_a_mail_is_in_flight_is_not_lost() {
     // ...and only then the mail server says that it has the mail.
     let mut transaction = road.pool().begin().await.unwrap();
     let outcome = Try {
-        mail_id: mail.mail_id,
+        mail_id: mail.errand.mail_id,
         worker,
-        subscriber_id: mail.subscriber_id,
+        subscriber_id: mail.errand.subscriber_id,
         told: told(mail, &rules.policy, road.clock.now()),
         outcome: Outcome::Accepted,
         reply: String::new(),

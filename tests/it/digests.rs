@@ -1,6 +1,6 @@
 //! The digest: one for a person, a schedule and a local day, with all there is since the last.
 
-use jobalerts::store::alerts::{Marks, people_due, people_due_from};
+use jobalerts::store::due::{Marks, people_due};
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 use serde_json::json;
 
@@ -444,7 +444,7 @@ async fn digests_hold_nobody_up() {
     road.match_all().await;
     let due = async || {
         let mut connection = road.pool().acquire().await.unwrap();
-        people_due(&mut connection, time(TUESDAY), 8).await.unwrap()
+        people_due(&mut connection, time(TUESDAY), 8, &[], &Marks::default()).await.unwrap()
     };
     let ann: i64 = road.value("select id from subscribers where address = 'ann@example.org'").await;
     let first = due().await;
@@ -460,10 +460,10 @@ async fn a_look_that_goes_on_misses_nobody() {
     road.import(&people).await;
     road.hears(&[opened("230000AA", "Archivist")]).await;
     road.match_all().await;
-    let mut marks = Marks::default();
-    let mut due = async || {
+    let marks = Marks::default();
+    let due = async || {
         let mut connection = road.pool().acquire().await.unwrap();
-        people_due_from(&mut connection, time(TUESDAY), 8, &[], &mut marks).await.unwrap()
+        people_due(&mut connection, time(TUESDAY), 8, &[], &marks).await.unwrap()
     };
     let told = "update alerts set due_at = null where due_at is not null and subscriber_id = any($1)";
     let mut all: Vec<i64> = Vec::new();

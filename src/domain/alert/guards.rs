@@ -66,50 +66,35 @@ impl Manner {
 #[must_use]
 pub fn manner(notice: &Notice, situation: &Situation<'_>, policy: &Policy) -> Manner {
     let Situation { opening, told, wish, preferences, .. } = *situation;
-    let daily = Slot::chosen(ScheduleName::DAILY, preferences.digests);
-    let own = match (wish.registration, wish.search) {
-        (None, Some(Cadence::Scheduled(slot))) => Some(slot),
+    let registered = wish.registration.is_some();
+    let own = match wish.search {
+        Some(Cadence::Scheduled(slot)) if !registered => Some(slot),
         _ => None,
     };
+    let ready = match told {
+        Some(_) => opening.news.seen,
+        None => opening.tellable_from(policy.settling),
+    };
     let rested = situation.pause_ends();
-    let tick = |slot, from: DateTime<Utc>| {
-        let from = [rested, preferences.rhythm_since].into_iter().flatten().fold(from, DateTime::max);
-        policy.rhythm.due(Cadence::Scheduled(slot), from)
-    };
-    let found = if wish.registration.is_some() {
-        match notice {
-            Notice::Corrected(_) if !at_once(&changed(notice, situation, policy)) => {
-                return tick(daily, opening.news.seen).map_or(Manner::AtOnce, Manner::Unhurried);
-            }
-            _ => None,
-        }
-    } else {
-        let ready = match told {
-            Some(_) => opening.news.seen,
-            None => opening.tellable_from(policy.settling),
-        };
+    let waits = match notice {
+        Notice::Corrected(_) => !at_once(&changed(notice, situation, policy)),
+        Notice::Missed => !registered,
         // What came while alerts rested comes together, with a digest.
-        let rested = rested.filter(|ends| ready < *ends);
-        match notice {
-            Notice::Open => {
-                let slot = own.or(rested.map(|_| daily));
-                let found = slot.and_then(|slot| Some((slot, tick(slot, ready)?)));
-                // It would shut before the digest: it goes at once.
-                let promoted = |tick| opening.truth.door_shuts_at().is_some_and(|shuts| shuts <= tick);
-                found.filter(|(_, tick)| !promoted(*tick))
-            }
-            Notice::Missed => {
-                let slot = own.unwrap_or(daily);
-                tick(slot, ready).map(|tick| (slot, tick))
-            }
-            Notice::Corrected(_) if !at_once(&changed(notice, situation, policy)) => match own {
-                Some(slot) => tick(slot, ready).map(|tick| (slot, tick)),
-                None => return tick(daily, ready).map_or(Manner::AtOnce, Manner::Unhurried),
-            },
-            _ => None,
-        }
+        Notice::Open => own.is_some() || !registered && rested.is_some_and(|ends| ready < ends),
+        _ => false,
     };
-    found.map_or(Manner::AtOnce, |(slot, tick)| Manner::Digest(slot, tick))
+    if !waits {
+        return Manner::AtOnce;
+    }
+    let slot = own.unwrap_or(Slot::chosen(ScheduleName::DAILY, preferences.digests));
+    let from = preferences.ticks_from(rested, ready);
+    let Some(tick) = policy.rhythm.due(Cadence::Scheduled(slot), from) else { return Manner::AtOnce };
+    match notice {
+        // It would shut before the digest.
+        Notice::Open if opening.truth.door_shuts_at().is_some_and(|shuts| shuts <= tick) => Manner::AtOnce,
+        Notice::Corrected(_) if own.is_none() => Manner::Unhurried(tick),
+        _ => Manner::Digest(slot, tick),
+    }
 }
 
 /// What holds a notice back, and until when; the longest last.
@@ -180,8 +165,8 @@ fn quiet_until(
         Some((opened, by)) => policy.useful_minimum.min((by - opened) / 4),
         None => policy.useful_minimum,
     };
-    let too_late = |by: &DateTime<Utc>| *by > now && (*by - ends < needed || *by <= ends);
-    (!act_by.is_some_and(|by| too_late(&by))).then_some(ends)
+    let in_time = act_by.is_none_or(|by| by <= now || by > ends && by - ends >= needed);
+    in_time.then_some(ends)
 }
 
 /// What is not as it was told, if that is what there is to say.
