@@ -290,13 +290,9 @@ async fn end_everything(
     .bind(broken.iter().map(|alert| alert.opening_id).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
-    let unfinished: Vec<i64> = sqlx::query_scalar(
-        "select id from mails
-         where subscriber_id = $1 and outcome is null and worker is null and leaving is null",
-    )
-    .bind(person.id)
-    .fetch_all(&mut *connection)
-    .await?;
+    let unfinished = mails::unfinished(&mut *connection, &[person.id]).await?;
+    let unfinished = unfinished.iter().filter(|mail| !mail.left);
+    let unfinished: Vec<i64> = unfinished.map(|mail| mail.id).collect();
     mails::supersede(&mut *connection, &unfinished, now).await?;
     let due: Vec<i64> = sqlx::query_scalar(
         "select l.id from letters l
