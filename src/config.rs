@@ -45,8 +45,8 @@ use sections::span;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Log,
-    LogFormat, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing,
-    Web,
+    LogFormat, ProviderSettings, ProvidersFile, Relay, Relays, Schedules, SecretFile, Secrets, Sender, Share,
+    Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -73,6 +73,10 @@ pub struct Config {
     pub testing: Testing,
     /// The mail server, and how mails are handed to it.
     pub smtp: Smtp,
+    /// Further mail servers.
+    pub relays: Relays,
+    /// Whose mailboxes are whose, and what is done when a provider takes nothing.
+    pub providers: ProviderSettings,
     /// Who the mails are from, in their text.
     pub sender: Sender,
     /// The pages that mails link to.
@@ -151,6 +155,8 @@ impl Config {
             guards: Guards::read(reader.section("guards")),
             testing: Testing::read(reader.section("testing")),
             smtp: Smtp::read(reader.section("smtp")),
+            relays: Relays::read(reader.section("relays")),
+            providers: ProviderSettings::read(reader.section("providers")),
             sender: Sender::read(reader.section("sender")),
             web: Web::read(reader.section("web")),
             secrets: Secrets::read(reader.section("secrets")),

@@ -2,6 +2,7 @@
 
 pub mod age;
 pub mod alert;
+pub mod breaker;
 pub mod cadence;
 pub mod calendar;
 pub mod chore;
@@ -14,7 +15,9 @@ pub mod keywords;
 pub mod letter;
 pub mod local_time;
 pub mod opening;
+pub mod provider;
 pub mod quiet;
+pub mod reply;
 pub mod rhythm;
 pub mod subject;
 pub mod subscriber;

@@ -1,5 +1,6 @@
 //! The configuration as it is in effect, for people to read: each value and where it comes from.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,7 +8,10 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::Place;
-use super::{CalendarFile, CronExpression, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
+use super::{
+    CalendarFile, CronExpression, LogFormat, ProvidersFile, Relay, SecretFile, SecretUrl, Share, SmtpUrl,
+    Timing,
+};
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
@@ -70,6 +74,10 @@ show! {
     CronExpression: cron => quoted(cron.as_str());
     Url: url => quoted(url.as_str());
     CalendarFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
+    ProvidersFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
+    SocketAddr: address => quoted(address.to_string());
+    Share: share => format!("{{ {} }}", items(share));
+    Relay: relay => format!("{{ url = {}, {} }}", quoted(relay.url.redacted()), items(&relay.share));
     Tz: zone => quoted(zone.name());
     Timing: times => if times.working_days {
         format!("{{ cron = {}, working_days = true }}", quoted(times.cron.as_str()))
@@ -82,6 +90,15 @@ show! {
     SmtpUrl: url => quoted(url.redacted());
     // Somebody's own address.
     EmailAddress: address => quoted(address.masked());
+}
+
+/// What a mail server may be given, as the inside of a table.
+fn items(share: &Share) -> String {
+    let Share { weight, limits } = share;
+    let limits =
+        [("connections", limits.connections), ("per_minute", limits.per_minute), ("per_day", limits.per_day)];
+    let limits = limits.into_iter().filter_map(|(key, limit)| Some(format!(", {key} = {}", limit?)));
+    format!("weight = {weight}{}", limits.collect::<String>())
 }
 
 /// The file, and nothing of what it holds.
