@@ -44,9 +44,9 @@ use sections::span;
 
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Log,
-    LogFormat, ProviderSettings, ProvidersFile, Relay, Relays, Schedules, SecretFile, Secrets, Sender, Share,
-    Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
+    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Listed, Log,
+    LogFormat, ProviderSettings, ProvidersFile, Reach, Relay, Relays, Schedules, SecretFile, Secrets, Sender,
+    Share, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 

@@ -21,7 +21,8 @@ use super::reader::nearest;
 use super::urls::is_loopback;
 use super::written::{Written, Wrong};
 use super::{
-    CalendarFile, CronExpression, LogFormat, ProvidersFile, Relay, Secret, SecretFile, Share, SmtpUrl, Timing,
+    CalendarFile, CronExpression, Listed, LogFormat, ProvidersFile, Relay, Secret, SecretFile, Share,
+    SmtpUrl, Timing,
 };
 use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
@@ -172,6 +173,16 @@ pub(super) fn zone(written: &Written) -> Meant<Tz> {
         let near = near.unwrap_or("Europe/London");
         format!("expected a time zone of the IANA list, such as {near}").into()
     })
+}
+
+/// An address, or all addresses at a domain: `@test.midshire.example`.
+pub(super) fn listed(written: &Written) -> Meant<Listed> {
+    match written.text().and_then(|text| text.trim().strip_prefix('@')) {
+        None => Ok(Listed::Address(email(written)?)),
+        Some(domain) => domain_name(domain)
+            .map(Listed::Domain)
+            .map_err(|_| "expected an address, or @ and a domain: @test.midshire.example".into()),
+    }
 }
 
 /// An e-mail address; never repeated in a message.

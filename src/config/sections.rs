@@ -16,8 +16,8 @@ use url::Url;
 
 use super::meaning::{
     age, base_url, broker_name, calendar, cron, discreet, dns_server, duration, duration_or_none, email,
-    host_name, list, log_format, log_level, mailbox, providers, quiet_hours, relay, relay_name, secret_file,
-    share, some, switch, text, timing, web_url, within, zone,
+    host_name, list, listed, log_format, log_level, mailbox, providers, quiet_hours, relay, relay_name,
+    secret_file, share, some, switch, text, timing, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
@@ -199,6 +199,10 @@ pub struct Smtp {
     /// A provider that has had its whole share of the connections for so long
     /// is slow.
     pub slow_after: Duration,
+    /// How long a mail is left alone of which nobody knows whether it arrived.
+    pub hold_unknown: Duration,
+    /// Who gets mail.
+    pub only_to: Reach,
     /// How long to wait for the server.
     pub timeouts: SmtpTimeouts,
 }
@@ -246,6 +250,8 @@ impl Smtp {
             retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
             give_up_after: s.get("give_up_after", "2d", duration),
             slow_after: s.get("slow_after", "10s", duration),
+            hold_unknown: s.get("hold_unknown", "24h", duration),
+            only_to: Reach(s.get("only_to", "", list(listed))),
             timeouts: SmtpTimeouts {
                 connect: s.get("timeout_connect", "30s", duration),
                 greeting: s.get("timeout_greeting", "5m", duration),
@@ -378,6 +384,42 @@ pub struct ProvidersFile {
 impl ProvidersFile {
     fn shipped() -> Self {
         Self { path: None, providers: Arc::new(Providers::shipped()) }
+    }
+}
+
+/// Who gets mail: everybody, or in a place where things are tried out, those who are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach(Vec<Listed>);
+
+impl Reach {
+    /// Whether this address gets mail.
+    #[must_use]
+    pub fn covers(&self, address: &EmailAddress) -> bool {
+        self.0.is_empty() || self.0.iter().any(|listed| listed.covers(address))
+    }
+
+    /// Whether anybody gets mail.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// One or more who get mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// One address.
+    Address(EmailAddress),
+    /// All addresses at this domain.
+    Domain(String),
+}
+
+impl Listed {
+    fn covers(&self, address: &EmailAddress) -> bool {
+        match self {
+            Self::Address(listed) => listed.lookup() == address.lookup(),
+            Self::Domain(domain) => address.domain() == domain,
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use url::Url;
 
 use super::problem::Place;
 use super::{
-    CalendarFile, CronExpression, LogFormat, ProvidersFile, Relay, SecretFile, SecretUrl, Share, SmtpUrl,
-    Timing,
+    CalendarFile, CronExpression, Listed, LogFormat, ProvidersFile, Relay, SecretFile, SecretUrl, Share,
+    SmtpUrl, Timing,
 };
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
@@ -90,6 +90,10 @@ show! {
     SmtpUrl: url => quoted(url.redacted());
     // Somebody's own address.
     EmailAddress: address => quoted(address.masked());
+    Listed: listed => match listed {
+        Listed::Address(address) => address.show(),
+        Listed::Domain(domain) => quoted(format!("@{domain}")),
+    };
 }
 
 /// What a mail server may be given, as the inside of a table.
