@@ -195,6 +195,17 @@ impl Config {
         }
     }
 
+    /// The mail servers by their names, each with all of its settings and what it may be given; that
+    /// of `smtp.url` first.
+    #[must_use]
+    pub fn mail_servers(&self) -> Vec<(&str, Smtp, Share)> {
+        let first = (Relays::FIRST, self.smtp.clone(), self.relays.smtp);
+        let others = self.relays.others.iter().map(|(name, relay)| {
+            (name.as_str(), Smtp { url: relay.url.clone(), ..self.smtp.clone() }, relay.share)
+        });
+        std::iter::once(first).chain(others).collect()
+    }
+
     /// When people are asked whether they still want to hear, and how long an answer is waited for.
     #[must_use]
     pub fn patience(&self) -> Patience {

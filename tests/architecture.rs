@@ -28,9 +28,10 @@ const RANKS: [(&str, u32); 18] = [
 ];
 
 /// What may be named, and where alone.
-const ONLY_IN: [(&str, &[&str]); 6] = [
+const ONLY_IN: [(&str, &[&str]); 7] = [
     ("lapin::", &["src/broker.rs"]),
     ("lettre::transport", &["src/delivery/smtp.rs"]),
+    ("hickory_resolver::", &["src/delivery/mx.rs"]),
     ("sqlx::query", &["src/store.rs", "src/store/"]),
     ("handlebars::", &["src/templates.rs"]),
     ("Utc::now()", &["src/clock.rs"]),

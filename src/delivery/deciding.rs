@@ -58,6 +58,7 @@ impl Plan {
             revisions: told.map(|kept| kept.revision).collect(),
             thread: &self.errand.thread,
             // People get few of these on one day.
+            provider: &self.errand.provider,
             unhurried: self.topics.iter().all(|topic| topic.manner != Manner::AtOnce),
         }
     }

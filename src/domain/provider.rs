@@ -2,6 +2,7 @@
 //! our mail it is to get.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use serde::Deserialize;
 
@@ -40,6 +41,25 @@ impl Limits {
     #[must_use]
     pub fn any(&self) -> bool {
         *self != Self::default()
+    }
+}
+
+/// To whom mail goes that can be limited, or left alone. Displayed as its name
+/// in the tables: `provider/google`, `relay/smtp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope<'a> {
+    /// A provider of mailboxes.
+    Provider(&'a str),
+    /// A mail server that we hand mails to.
+    Relay(&'a str),
+}
+
+impl fmt::Display for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provider(name) => write!(f, "provider/{name}"),
+            Self::Relay(name) => write!(f, "relay/{name}"),
+        }
     }
 }
 

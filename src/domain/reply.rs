@@ -92,12 +92,11 @@ impl Judgement {
         match (status.map(|status| (status.subject, status.detail)), permanent) {
             (Some((7, detail)), false) if (20..40).contains(&detail) => Self::Policy,
             _ if code == 421 => Self::Away,
-            // RFC 5321 section 4.5.3.1.10: too many recipients is not for ever.
-            (Some((5, 3)), _) => Self::Later,
-            (None, true) if code == 552 && says(&["too many recipients"]) => Self::Later,
             (Some((2, 2)), _) => Self::Full,
-            // It greylists, or it has something against this mailbox only.
-            (Some((1 | 2, _) | (7, 1)), false) => Self::Later,
+            // RFC 5321 section 4.5.3.1.10: too many recipients is not for ever. Or it greylists, or has
+            // something against this mailbox only.
+            (Some((5, 3)), _) | (Some((1 | 2, _) | (7, 1)), false) => Self::Later,
+            (None, true) if code == 552 && says(&["too many recipients"]) => Self::Later,
             (_, false) if says(&["greylist", "graylist", "grey-list", "gray-list"]) => Self::Later,
             (_, false) => Self::Busy,
             (Some((7, detail)), true) if AGAINST_THE_MAILBOX.contains(&detail) => Self::Refused,
@@ -165,6 +164,14 @@ impl Judgement {
             | Self::Refused => Signal::Answers,
         }
     }
+}
+
+/// The codes that a reply begins with, without its words: `550 5.7.1`.
+#[must_use]
+pub fn codes(reply: &str) -> &str {
+    let Some((digits, text)) = reply.split_once(' ') else { return reply };
+    let word = text.split(' ').next().unwrap_or_default();
+    if Status::read(text).is_some() { &reply[..digits.len() + 1 + word.len()] } else { digits }
 }
 
 /// Details of 5.7.x by which Exchange says that this one mailbox or list takes
@@ -435,6 +442,17 @@ mod tests {
         assert_eq!(read("(4.2.2) full"), Some((2, 2)));
         for text in ["", "55.1.1 x", "5.1 x", "5.1.1.1 x", "2.1.5 x", "5.x.1", "5.1.1000", "see 5.1.1"] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn codes_say_nothing_of_anybody() {
+        for (reply, expected) in [
+            ("550 5.1.1 ann@example.org: unknown", "550 5.1.1"),
+            ("550 ann@example.org: unknown", "550"),
+            ("421", "421"),
+        ] {
+            assert_eq!(codes(reply), expected);
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Claim<'a> {
     pub thread: &'a [String],
     /// It is no haste.
     pub unhurried: bool,
+    /// Who runs the mailbox.
+    pub provider: &'a str,
 }
 
 /// Puts mails into a worker's hands; the people are held by this transaction.
@@ -93,12 +95,14 @@ pub async fn claim(
     if !new.is_empty() {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "insert into mails
-                 (subscriber_id, kind, message_id, openings, revisions, thread, unhurried, worker, claimed_at)
+                 (subscriber_id, kind, message_id, openings, revisions, thread, unhurried, provider, worker,
+                  claimed_at)
              select subscriber_id, kind, message_id,
                     string_to_array(openings, ',')::bigint[], string_to_array(revisions, ',')::int[],
-                    string_to_array(thread, ' '), unhurried, $7, $8
-             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $9::bool[])
-                  as c (subscriber_id, kind, message_id, openings, revisions, thread, unhurried)
+                    string_to_array(thread, ' '), unhurried, provider, $7, $8
+             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $9::bool[],
+                         $10::text[])
+                  as c (subscriber_id, kind, message_id, openings, revisions, thread, unhurried, provider)
              returning subscriber_id, id",
         )
         .bind(new.iter().map(|claim| claim.subscriber_id).collect::<Vec<_>>())
@@ -110,6 +114,7 @@ pub async fn claim(
         .bind(worker)
         .bind(now)
         .bind(new.iter().map(|claim| claim.unhurried).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| claim.provider).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
         claimed.extend(rows);
@@ -117,7 +122,8 @@ pub async fn claim(
     for claim in going_on {
         let row: Option<(i64, i64)> = sqlx::query_as(
             "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5, thread = $6,
-                    leaving = null, unknown_until = null
+                    leaving = null, unknown_until = null,
+                    provider = $7
              where id = $1 and outcome is null and worker is null
              returning subscriber_id, id",
         )
@@ -127,6 +133,7 @@ pub async fn claim(
         .bind(&claim.openings)
         .bind(&claim.revisions)
         .bind(claim.thread)
+        .bind(claim.provider)
         .fetch_optional(&mut *connection)
         .await?;
         claimed.extend(row);
