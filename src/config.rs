@@ -44,9 +44,9 @@ use sections::span;
 
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Listed, Log,
-    LogFormat, ProviderSettings, ProvidersFile, Reach, Relay, Relays, Schedules, SecretFile, Secrets, Sender,
-    Share, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
+    Amqp, CalendarFile, CronExpression, Database, Delays, Dkim, Guards, Housekeeping, Intake, Links, Listed,
+    Log, LogFormat, NoTokenKeys, ProviderSettings, ProvidersFile, Reach, Relay, Relays, Schedules,
+    SecretFile, Secrets, Sender, Share, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -77,6 +77,8 @@ pub struct Config {
     pub relays: Relays,
     /// Whose mailboxes are whose, and what is done when a provider takes nothing.
     pub providers: ProviderSettings,
+    /// What mails are signed with.
+    pub dkim: Dkim,
     /// Who the mails are from, in their text.
     pub sender: Sender,
     /// The pages that mails link to.
@@ -147,14 +149,22 @@ impl Config {
     }
 
     fn read_sections(reader: &mut Reader<'_>) -> Self {
+        let rehearsal = reader.section("").get("rehearsal", "false", meaning::switch);
+        let database = Database::read(reader.section("database"));
+        let amqp = Amqp::read(reader.section("amqp"));
+        let intake = Intake::read(reader.section("intake"));
+        let guards = Guards::read(reader.section("guards"));
+        let testing = Testing::read(reader.section("testing"));
+        let smtp = Smtp::read(reader.section("smtp"));
         Self {
-            rehearsal: reader.section("").get("rehearsal", "false", meaning::switch),
-            database: Database::read(reader.section("database")),
-            amqp: Amqp::read(reader.section("amqp")),
-            intake: Intake::read(reader.section("intake")),
-            guards: Guards::read(reader.section("guards")),
-            testing: Testing::read(reader.section("testing")),
-            smtp: Smtp::read(reader.section("smtp")),
+            rehearsal,
+            database,
+            amqp,
+            intake,
+            guards,
+            testing,
+            dkim: Dkim::read(reader.section("dkim"), smtp.from.address().domain()),
+            smtp,
             relays: Relays::read(reader.section("relays")),
             providers: ProviderSettings::read(reader.section("providers")),
             sender: Sender::read(reader.section("sender")),

@@ -2,12 +2,14 @@
 
 pub mod age;
 pub mod alert;
+pub mod alignment;
 pub mod breaker;
 pub mod cadence;
 pub mod calendar;
 pub mod chore;
 pub mod criteria;
 pub mod difference;
+pub mod dkim;
 pub mod email;
 pub mod facts;
 pub mod history;
@@ -18,7 +20,9 @@ pub mod opening;
 pub mod provider;
 pub mod quiet;
 pub mod reply;
+pub mod return_path;
 pub mod rhythm;
+pub mod stop;
 pub mod subject;
 pub mod subscriber;
 pub mod suggest;

@@ -14,7 +14,7 @@ use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
 use crate::store::breakers::{self, Kept};
 use crate::store::chores::{self, Standing};
-use crate::store::{self, letters, settings, status};
+use crate::store::{self, letters, settings, status, stops};
 
 /// Prints the state of the queue, the tables and the mails.
 ///
@@ -29,6 +29,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let endings = status::endings(&mut connection).await?;
     let letters = letters::standing(&mut connection, now).await?;
     let left_alone = left_alone(breakers::all(&mut connection).await?);
+    let stops = stops::counted(&mut connection).await?;
     let chores = chores::standing(&mut connection).await?;
     let chores: Vec<Housekeeping> = Chore::ALL
         .into_iter()
@@ -48,8 +49,8 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
             endings.into_iter().map(|(reason, count)| (reason, count.into())).collect();
         let chores: Vec<Value> = chores.iter().map(Housekeeping::value).collect();
         let all = json!({
-            "queue": queue, "standing": standing, "endings": endings, "letters": letters, "housekeeping": chores,
-            "paused": paused,
+            "queue": queue, "standing": standing, "endings": endings, "letters": letters, "stops": stops,
+            "housekeeping": chores, "paused": paused,
             "leftAlone": left_alone.iter().map(value).collect::<Vec<_>>(),
         });
         say(format_args!("{all:#}"));
@@ -72,6 +73,10 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     say(format_args!(
         "people       {}, with {} searches and {} registrations",
         standing.subscribers, standing.searches, standing.registrations
+    ));
+    say(format_args!(
+        "stops        {} of everything, {} of what a mail was about, {} undone; {} people stay stopped",
+        stops.all, stops.these, stops.undone, stops.people
     ));
     let oldest = standing
         .oldest_due_at

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Europe::London;
 
 use crate::compose::view::Setting;
-use crate::compose::{Item, MailKind, Registration, Sender};
+use crate::compose::{Item, MailKind, Registration, Sender, Stop};
 use crate::domain::alert::{Notice, Told};
 use crate::domain::difference::Field;
 use crate::domain::facts::{Attendance, Closing, Day, Facts, Pay, PayUnit, Programme, When};
@@ -38,6 +38,7 @@ struct Topic {
     /// For what, and whether the mail is the receipt.
     registered: Option<(&'static str, bool)>,
     no_longer_matches: bool,
+    perhaps_told: bool,
     test: bool,
 }
 
@@ -47,9 +48,14 @@ impl Sample {
     }
 
     /// What it is made by, in the name of this sender.
-    pub(super) fn setting<'a>(&self, sender: &'a Sender, taxonomy: &'a Taxonomy) -> Setting<'a> {
+    pub(super) fn setting<'a>(
+        &self,
+        sender: &'a Sender,
+        taxonomy: &'a Taxonomy,
+        stop: &'a Stop,
+    ) -> Setting<'a> {
         let Self { discreet, now, soon, rest, .. } = *self;
-        Setting { sender, taxonomy, discreet, now, soon, rest }
+        Setting { sender, taxonomy, stop, discreet, now, soon, rest }
     }
 }
 
@@ -72,6 +78,7 @@ impl Topic {
                 receipt,
             }),
             no_longer_matches: self.no_longer_matches,
+            perhaps_told: self.perhaps_told,
             test: self.test,
         }
     }
@@ -88,6 +95,7 @@ impl Topic {
             searches,
             registered,
             no_longer_matches: false,
+            perhaps_told: false,
             test: false,
         }
     }
@@ -451,6 +459,11 @@ fn shut() -> Vec<Sample> {
             vec![early(full, "2024-03-05T10:02:00Z"), early(ends.clone(), "2024-03-05T10:02:00Z")],
         ),
         sample("missed", "2024-03-05T10:40:00Z", vec![missed(short.clone())]),
+        sample(
+            "missed-perhaps-told",
+            "2024-03-06T10:02:00Z",
+            vec![missed(Topic { perhaps_told: true, ..short.clone() })],
+        ),
         sample("missed-several", "2024-03-05T10:40:00Z", vec![missed(short), missed(ends)]),
     ]
 }

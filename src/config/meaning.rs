@@ -29,6 +29,8 @@ use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
 use crate::domain::provider::{Limits, Providers};
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
+use crate::domain::stop::{Scope, undone_until};
 
 pub(super) type Meant<T> = Result<T, Wrong>;
 
@@ -135,6 +137,28 @@ pub(super) fn age(written: &Written) -> Meant<Age> {
     text(written)?.parse().map_err(|error: NotAnAge| error.to_string().into())
 }
 
+/// As [`age`], and long enough that a stop can be undone while it can.
+pub(super) fn age_while_undone(written: &Written) -> Meant<Age> {
+    let age = age(written)?;
+    let said = DateTime::UNIX_EPOCH;
+    if age.after(said) < undone_until(said) {
+        return Err("expected 14 days or more: a stop can be undone for so long".into());
+    }
+    Ok(age)
+}
+
+/// An address of this machine and a port.
+pub(super) fn socket_address(written: &Written) -> Meant<SocketAddr> {
+    text(written)?
+        .parse()
+        .map_err(|_| r#"expected an IP address and a port, such as "127.0.0.1:8080" or "[::1]:8080""#.into())
+}
+
+/// How much is stopped.
+pub(super) fn scope(written: &Written) -> Meant<Scope> {
+    Scope::named(&text(written)?).ok_or_else(|| r#"expected "all" or "these""#.into())
+}
+
 /// An `https` URL; `http` only to this very machine.
 pub(super) fn web_url(written: &Written) -> Meant<Url> {
     let url: Url = text(written)?.parse().map_err(|error| {
@@ -166,6 +190,16 @@ pub(super) fn host_name(written: &Written) -> Meant<String> {
         .map_err(|error| format!("expected a host name only, such as careers.example.org ({error})").into())
 }
 
+/// The part of a name below which a DKIM key is published: labels of a domain name (RFC 6376, 3.1).
+pub(super) fn selector(written: &Written) -> Meant<String> {
+    let text = text(written)?;
+    domain_name(&format!("{text}.example"))
+        .ok()
+        .filter(|name| name.is_ascii() && *name == format!("{text}.example"))
+        .map(|_| text)
+        .ok_or_else(|| "expected lower-case letters, digits and hyphens, such as jobalerts".into())
+}
+
 pub(super) fn zone(written: &Written) -> Meant<Tz> {
     let text = text(written)?;
     text.parse().map_err(|_| {
@@ -193,6 +227,11 @@ pub(super) fn email(written: &Written) -> Meant<EmailAddress> {
 /// `Name <address>`; never repeated in a message.
 pub(super) fn mailbox(written: &Written) -> Meant<Mailbox> {
     address(written)
+}
+
+/// The address that mails come back to; never repeated in a message.
+pub(super) fn return_path(written: &Written) -> Meant<ReturnPath> {
+    ReturnPath::new(email(written)?).map_err(|error| Wrong::unquoted(error.to_string()))
 }
 
 fn address<T: FromStr<Err: Display>>(written: &Written) -> Meant<T> {
@@ -347,11 +386,6 @@ pub(super) fn providers(path: &Path) -> Meant<ProvidersFile> {
     let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read ({error})")))?;
     let providers = Providers::shipped().with(&text).map_err(|error| wrong(error.to_string()))?;
     Ok(ProvidersFile { path: Some(path.to_owned()), providers: Arc::new(providers) })
-}
-
-/// A name server: IP address and port.
-pub(super) fn dns_server(written: &Written) -> Meant<SocketAddr> {
-    text(written)?.parse().map_err(|_| "expected an IP address and port, such as 192.0.2.53:53".into())
 }
 
 /// The calendar in a file.

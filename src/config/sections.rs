@@ -15,22 +15,27 @@ use cron::Schedule;
 use url::Url;
 
 use super::meaning::{
-    age, base_url, broker_name, calendar, cron, discreet, dns_server, duration, duration_or_none, email,
-    host_name, list, listed, log_format, log_level, mailbox, providers, quiet_hours, relay, relay_name,
-    secret_file, share, some, switch, text, timing, web_url, within, zone,
+    age, age_while_undone, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none,
+    email, host_name, list, listed, log_format, log_level, mailbox, providers, quiet_hours, relay,
+    relay_name, return_path, scope, secret_file, selector, share, socket_address, some, switch, text, timing,
+    web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
 use super::written::{Written, Wrong};
 use crate::domain::age::Age;
+use crate::domain::alignment;
 use crate::domain::breaker;
 use crate::domain::cadence::ScheduleName;
 use crate::domain::calendar::Calendar;
 use crate::domain::chore::Chore;
+use crate::domain::dkim::SigningKey;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::provider::{Limits, Providers};
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
+use crate::domain::stop::Scope;
 use crate::domain::token::TokenKeys;
 
 /// `[database]`: where everything is kept.
@@ -186,6 +191,8 @@ pub struct Smtp {
     pub from: Mailbox,
     /// Who answers are for.
     pub reply_to: Mailbox,
+    /// Where mails come back to.
+    pub return_path: ReturnPath,
     /// The name shown in From, with the address of `from`, to people who asked for discreet mails.
     pub discreet_name: String,
     /// Mails sent over a connection before it is closed and made anew.
@@ -237,13 +244,27 @@ impl Smtp {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
         const FROM: &str = "Midshire Police Recruitment <alerts@midshire.example>";
         let paths = s.paths();
+        let from = s.get("from", FROM, mailbox);
+        // Where From's domain is too long for a token, the default is somebody else's, and is refused.
+        let bounce = format!("bounce@{}", from.address().domain()).parse().map(ReturnPath::new);
+        let bounce = bounce.ok().and_then(Result::ok).map(|path| path.address().as_str().to_owned());
+        let bounce = bounce.as_deref().unwrap_or("bounce@midshire.example");
+        let return_path = s.get("return_path", bounce, return_path);
+        if !alignment::aligned(from.address().domain(), return_path.domain()) {
+            s.refuse_together(
+                ["return_path", "from"],
+                "expected the domains of from and return_path to be of one organisation: mails with others do not \
+                 pass DMARC by SPF",
+            );
+        }
         Self {
             url: s.secret("url", None, "smtp://127.0.0.1:25", SmtpUrl::from_str),
             ca_file: s.optional("ca_file", paths),
             connections: s.get("connections", "16", within(1..=256)),
             hello_name: s.optional("hello_name", host_name),
-            from: s.get("from", FROM, mailbox),
+            from,
             reply_to: s.get("reply_to", "recruitment@midshire.example", mailbox),
+            return_path,
             discreet_name: s.get("discreet_name", "Alerts", discreet),
             mails_per_connection: s.get("mails_per_connection", "100", within(1..=10_000)),
             idle: s.get("idle", "30s", duration),
@@ -346,7 +367,7 @@ impl ProviderSettings {
             mx_age: s.get("mx_age", "7d", duration),
             mx_timeout: s.get("mx_timeout", "5s", duration),
             mx_at_once: s.get("mx_at_once", "4", within(1..=64)),
-            mx_server: s.optional("mx_server", dns_server),
+            mx_server: s.optional("mx_server", socket_address),
             breaker_run: s.get("breaker_run", "20", within(0..=10_000)),
             breaker_first: s.get("breaker_first", "5m", duration),
             breaker_longest: s.get("breaker_longest", "1h", duration),
@@ -436,6 +457,56 @@ impl Delays {
     }
 }
 
+/// `[dkim]`: what mails are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dkim {
+    /// In whose name; that of From, or one above it.
+    pub domain: String,
+    /// Below which name the RSA key is published.
+    pub selector: String,
+    /// The RSA key; none means that somebody else signs, or nobody.
+    pub key: Option<SecretFile<SigningKey>>,
+    /// Below which name the Ed25519 key is published.
+    pub ed25519_selector: String,
+    /// The Ed25519 key, for a second signature.
+    pub ed25519_key: Option<SecretFile<SigningKey>>,
+}
+
+impl Dkim {
+    pub(super) fn read(mut s: Section<'_, '_>, from: &str) -> Self {
+        let rsa = secret_file(s.paths(), SigningKey::rsa);
+        let ed25519 = secret_file(s.paths(), SigningKey::ed25519);
+        let read = Self {
+            domain: s.get("domain", from, host_name),
+            selector: s.get("selector", "jobalerts", selector),
+            key: s.optional("key_file", rsa),
+            ed25519_selector: s.get("ed25519_selector", "jobalerts-ed25519", selector),
+            ed25519_key: s.optional("ed25519_key_file", ed25519),
+        };
+        if !alignment::is_or_is_above(&read.domain, from) {
+            let message = "expected the domain of smtp.from, or one above it in the same organisation";
+            s.refuse_together(["domain", "key_file"], message);
+        }
+        if read.selector == read.ed25519_selector {
+            let message = "expected ed25519_selector and selector to differ: each names one key";
+            s.refuse_together(["ed25519_selector", "selector"], message);
+        }
+        if read.ed25519_key.is_some() && read.key.is_none() {
+            let message = "expected key_file, too: many providers do not verify Ed25519";
+            s.refuse_together(["key_file", "ed25519_key_file"], message);
+        }
+        read
+    }
+
+    /// The keys that sign, each with its selector.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &SigningKey)> {
+        let pairs = [(&self.selector, &self.key), (&self.ed25519_selector, &self.ed25519_key)];
+        pairs
+            .into_iter()
+            .filter_map(|(selector, file)| Some((selector.as_str(), file.as_ref()?.secret.expose())))
+    }
+}
+
 /// `[sender]`: who the mails are from, in their text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
@@ -467,11 +538,19 @@ impl Sender {
 pub struct Web {
     /// Where people reach them.
     pub public_url: Url,
+    /// Where we serve them; port 0 is a free one.
+    pub listen: SocketAddr,
+    /// How much the unsubscribe button of a mail program stops.
+    pub one_click: Scope,
 }
 
 impl Web {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
-        Self { public_url: s.get("public_url", "https://careers.midshire.example", base_url) }
+        Self {
+            public_url: s.get("public_url", "https://careers.midshire.example", base_url),
+            listen: s.get("listen", "127.0.0.1:8080", socket_address),
+            one_click: s.get("one_click", "all", scope),
+        }
     }
 }
 
@@ -488,6 +567,25 @@ impl Secrets {
         Self { token_keys: s.optional("token_keys_file", keys) }
     }
 }
+
+impl Secrets {
+    /// What tokens are signed with.
+    ///
+    /// # Errors
+    ///
+    /// When no key is configured.
+    pub fn keys_of_tokens(&self) -> Result<&TokenKeys, NoTokenKeys> {
+        self.token_keys.as_ref().map(|file| file.secret.expose()).ok_or(NoTokenKeys)
+    }
+}
+
+/// There is no key for tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "secrets.token_keys_file is not set, and no mail leaves without it, because each says how to stop; make the \
+     file with: (umask 077; openssl rand -hex 32 > token_keys)"
+)]
+pub struct NoTokenKeys;
 
 /// What a file that others cannot read holds, and which file that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -620,6 +718,8 @@ pub struct Housekeeping {
     pub keep_audit: Age,
     /// How long somebody may take to confirm their address.
     pub keep_unconfirmed: Age,
+    /// How long who stopped everything is known.
+    pub keep_stopped: Age,
     /// How old a confirmation is when it is asked about.
     pub ask_after: Age,
     /// How long after the question the reminder follows.
@@ -639,6 +739,7 @@ impl Housekeeping {
             keep_alerts: s.get("keep_alerts", "13 months", age),
             keep_audit: s.get("keep_audit", "6 years", age),
             keep_unconfirmed: s.get("keep_unconfirmed", "14 days", age),
+            keep_stopped: s.get("keep_stopped", "28 days", age_while_undone),
             ask_after: s.get("ask_after", "12 months", age),
             remind_after: s.get("remind_after", "14 days", age),
             lapse_after: s.get("lapse_after", "30 days", age),

@@ -15,6 +15,8 @@ use super::{
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
+use crate::domain::stop::Scope;
 
 /// One setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,7 @@ show! {
     Age: age => quoted(age.to_string());
     CronExpression: cron => quoted(cron.as_str());
     Url: url => quoted(url.as_str());
+    Scope: scope => quoted(scope.name());
     CalendarFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
     ProvidersFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
     SocketAddr: address => quoted(address.to_string());
@@ -90,6 +93,8 @@ show! {
     SmtpUrl: url => quoted(url.redacted());
     // Somebody's own address.
     EmailAddress: address => quoted(address.masked());
+    // Ours, which stands in every mail that is sent.
+    ReturnPath: path => quoted(path.address().as_str());
     Listed: listed => match listed {
         Listed::Address(address) => address.show(),
         Listed::Domain(domain) => quoted(format!("@{domain}")),

@@ -1,6 +1,7 @@
 //! A provider, or a mail server, takes nothing from us: its mails wait, one finds out, and nobody
 //! else is held up.
 
+use jobalerts::stage::{Bell, Stage as _};
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 
 use super::{AFTER_FIRST_WAIT, another, people_at, scripted};
@@ -77,11 +78,10 @@ async fn what_one_process_finds_out_another_need_not() {
         road.at(now);
         let programs = [another(&road), another(&road)];
         let [mut one, mut two] =
-            programs.each_ref().map(|program| program.delivery(Default::default()).unwrap());
+            programs.each_ref().map(|program| program.delivery(Bell::default()).unwrap());
         let (first, second) = soon("both", Box::pin(async { tokio::join!(one.drain(), two.drain()) })).await;
         first.unwrap();
         second.unwrap();
-        use jobalerts::stage::Stage as _;
         soon("the ends", async { tokio::join!(one.finish(), two.finish()) }).await;
     };
     both(MONDAY).await;
