@@ -29,7 +29,8 @@ const RANKS: [(&str, u32); 19] = [
 ];
 
 /// What may be named, and where alone.
-const ONLY_IN: [(&str, &[&str]); 9] = [
+const ONLY_IN: [(&str, &[&str]); 10] = [
+    ("ring::signature", &["src/domain/dkim.rs"]),
     ("lapin::", &["src/broker.rs"]),
     ("lettre::transport", &["src/delivery/smtp.rs"]),
     ("hickory_resolver::", &["src/delivery/mx.rs"]),
