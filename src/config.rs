@@ -45,8 +45,8 @@ use sections::span;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Log,
-    LogFormat, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing,
-    Web,
+    LogFormat, NoAddressKey, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Testing,
+    Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 

@@ -2,6 +2,7 @@
 
 pub mod age;
 pub mod alert;
+pub mod bounce;
 pub mod cadence;
 pub mod calendar;
 pub mod chore;
@@ -19,6 +20,7 @@ pub mod rhythm;
 pub mod subject;
 pub mod subscriber;
 pub mod suggest;
+pub mod suppression;
 pub mod taxonomy;
 pub mod terms;
 pub mod text;

@@ -29,7 +29,8 @@
 //! 6. [`outcomes`]: from what came of it to events that others may follow.
 //! 7. [`housekeeping`]: what is done by the clock, and the letters that come of
 //!    it.
-//! 8. [`daemon`]: how the stages are put together, started and stopped, each
+//! 8. [`returns`]: from mails that come back to us to what follows from them.
+//! 9. [`daemon`]: how the stages are put together, started and stopped, each
 //!    in the loop of [`stage`]; and [`cli`], the commands.
 //!
 //! Everything that makes a mail wait is one thing: a due time in the future, in
@@ -47,6 +48,7 @@ pub mod housekeeping;
 pub mod intake;
 pub mod matching;
 pub mod outcomes;
+pub mod returns;
 pub mod stage;
 pub mod store;
 pub mod telemetry;

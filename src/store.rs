@@ -19,9 +19,11 @@ pub mod preferences;
 pub mod promises;
 pub mod retention;
 mod returning;
+pub mod returns;
 pub mod settings;
 pub mod status;
 pub mod subscribers;
+pub mod suppressions;
 pub mod tries;
 pub mod workers;
 

@@ -27,6 +27,7 @@ use crate::domain::chore::Chore;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
+use crate::domain::suppression::AddressKeys;
 use crate::domain::token::TokenKeys;
 
 /// `[database]`: where everything is kept.
@@ -299,14 +300,39 @@ impl Web {
 pub struct Secrets {
     /// What the tokens in links and return paths are signed with.
     pub token_keys: Option<SecretFile<TokenKeys>>,
+    /// What suppressed addresses are known by.
+    pub address_keys: Option<SecretFile<AddressKeys>>,
 }
 
 impl Secrets {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
         let keys = secret_file(s.paths(), TokenKeys::parse);
-        Self { token_keys: s.optional("token_keys_file", keys) }
+        let of_addresses = secret_file(s.paths(), AddressKeys::parse);
+        Self {
+            token_keys: s.optional("token_keys_file", keys),
+            address_keys: s.optional("address_key_file", of_addresses),
+        }
     }
 }
+
+impl Secrets {
+    /// What suppressed addresses are known by.
+    ///
+    /// # Errors
+    ///
+    /// When no key is configured.
+    pub fn keys_of_addresses(&self) -> Result<&AddressKeys, NoAddressKey> {
+        self.address_keys.as_ref().map(|file| file.secret.expose()).ok_or(NoAddressKey)
+    }
+}
+
+/// There is no key for addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "secrets.address_key_file is not set; by it is known to which addresses nothing is sent. Make the file with: \
+     (umask 077; openssl rand -hex 32 > address_key), or take the one that was in use"
+)]
+pub struct NoAddressKey;
 
 /// What a file that others cannot read holds, and which file that is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,6 +25,7 @@ pub(super) async fn part(
         3 => retention::letters(connection, most, limit).await?,
         4 => retention::audit(connection, most, settings.keep_audit.before(now)).await?,
         5 => retention::ticks(connection, most, limit).await?,
+        6 => retention::returns(connection, most, limit).await?,
         _ => return Ok(None),
     };
     Ok(Some(swept))

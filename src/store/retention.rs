@@ -178,6 +178,21 @@ pub async fn audit(connection: &mut PgConnection, most: i64, limit: DateTime<Utc
     .await
 }
 
+/// Forgets up to `most` of what came back to us before `limit`.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn returns(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
+    sweep(
+        connection,
+        "delete from returns where id in (select id from returns where at < $1 order by at, id limit $2)",
+        most,
+        limit,
+    )
+    .await
+}
+
 /// Forgets up to `most` runs of chores that were done before `limit`. The last
 /// run of each is kept: from it the next is reckoned.
 ///

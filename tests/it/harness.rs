@@ -113,6 +113,7 @@ impl Setup {
             ("smtp.url".to_owned(), (self.relay_url)(&smtp)),
             ("smtp.connections".to_owned(), "2".to_owned()),
             ("secrets.token_keys_file".to_owned(), token_keys()),
+            ("secrets.address_key_file".to_owned(), address_key()),
             ("smtp.hello_name".to_owned(), "worker.midshire.example".to_owned()),
             ("testing.addresses".to_owned(), TESTER.to_owned()),
             // Most tests are about something else; those about guards take the defaults.
@@ -141,6 +142,16 @@ fn token_keys() -> String {
     static FILE: OnceLock<String> = OnceLock::new();
     FILE.get_or_init(|| {
         let path = secrets::token_keys(Path::new(env!("CARGO_TARGET_TMPDIR"))).expect("a file of ours");
+        path.to_string_lossy().into_owned()
+    })
+    .clone()
+}
+
+/// The file with the key of addresses, which all tests share.
+fn address_key() -> String {
+    static FILE: OnceLock<String> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let path = secrets::address_key(Path::new(env!("CARGO_TARGET_TMPDIR"))).expect("a file of ours");
         path.to_string_lossy().into_owned()
     })
     .clone()

@@ -35,6 +35,7 @@ mod promises;
 mod quiet;
 mod rejections;
 mod reminders;
+mod returns;
 mod road;
 mod schedules;
 mod session;

@@ -132,6 +132,7 @@ fn own_folder(kind: &str) -> anyhow::Result<(PathBuf, File)> {
         }
         File::create(folder.join("jobalerts.log"))?;
         secrets::token_keys(&folder)?;
+        secrets::address_key(&folder)?;
         return Ok((folder, lock));
     }
     bail!("the folder .dev/{kind} is in use")
@@ -156,7 +157,7 @@ fn write_config(
          [smtp]\nurl = {smtp:?}\n\n\
          # The invented people agreed in 2023, and the daemon runs today: nobody is asked again or forgotten.\n\
          [housekeeping]\nask_after = \"100 years\"\nkeep_alerts = \"100 years\"\n\n\
-         [secrets]\ntoken_keys_file = \"token_keys\"\n\n\
+         [secrets]\ntoken_keys_file = \"token_keys\"\naddress_key_file = \"address_key\"\n\n\
          [log]\nformat = \"human\"\n"
     );
     // There may be passwords in it.

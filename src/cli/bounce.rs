@@ -1,0 +1,82 @@
+//! `bounce`: mails that came back to us.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use crate::cli::{EXIT_DATA, say};
+use crate::config::{Config, Secret};
+use crate::returns::{self, Rules, Taken, maildir};
+use crate::store;
+
+/// Which mails.
+pub(super) enum Mails<'a> {
+    /// One, in a file or from standard input.
+    One {
+        /// Where it is.
+        file: &'a Path,
+        /// The address that it was delivered to, if that is known.
+        recipient: Option<&'a str>,
+    },
+    /// All that are new in a maildir.
+    New(&'a Path),
+}
+
+/// Takes mails in. What a person has to read is in the exit code.
+///
+/// # Errors
+///
+/// When a mail cannot be read, a key is not configured, or PostgreSQL is away; the mail can be taken
+/// in again then.
+pub(super) async fn bounce(
+    config: &Config,
+    mails: Mails<'_>,
+    now: DateTime<Utc>,
+) -> anyhow::Result<ExitCode> {
+    let rules = rules(config)?;
+    let pool = store::pool(config.database.url.expose(), 2, config.database.statement_timeout)?;
+    // At once, where the pool would try for a while: whoever hands mails over comes again.
+    store::check_schema(&mut store::connect(config.database.url.expose()).await?).await?;
+    let left = match mails {
+        Mails::One { file, recipient } => {
+            let mail = if file.as_os_str() == "-" {
+                maildir::read(std::io::stdin())
+            } else {
+                maildir::read_file(file)
+            };
+            let mail = mail.with_context(|| format!("{} cannot be read", file.display()))?;
+            u64::from(returns::take(&pool, &rules, &mail, recipient, now).await? == Taken::ForAPerson)
+        }
+        Mails::New(folder) => sweep(&pool, &rules, folder, now).await?,
+    };
+    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DATA) })
+}
+
+/// Takes in what is new; returns how many a person has to read.
+async fn sweep(pool: &PgPool, rules: &Rules, folder: &Path, now: DateTime<Utc>) -> anyhow::Result<u64> {
+    let (mut done, mut left) = (0_u64, 0_u64);
+    let mails = maildir::new_mails(folder).with_context(|| format!("{} is no maildir", folder.display()))?;
+    for mail in mails {
+        let read = maildir::read_file(&mail).with_context(|| format!("{} cannot be read", mail.display()))?;
+        if returns::take(pool, rules, &read, None, now).await? == Taken::ForAPerson {
+            left += 1;
+        } else {
+            // Where we are killed in between, it is taken in again, and that changes nothing.
+            maildir::done(folder, &mail).with_context(|| format!("{} cannot be moved", mail.display()))?;
+            done += 1;
+        }
+    }
+    say(format_args!("{done} done, {left} for a person to read"));
+    Ok(left)
+}
+
+fn rules(config: &Config) -> anyhow::Result<Rules> {
+    let tokens = config.secrets.token_keys.as_ref().map(|file| &file.secret).map(Secret::expose);
+    Ok(Rules {
+        tokens: tokens.context("secrets.token_keys_file is not set")?.clone(),
+        addresses: config.secrets.keys_of_addresses()?.clone(),
+    })
+}
