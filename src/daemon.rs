@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::Delivery;
+use crate::delivery::{self, Delivery};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::suggest::nearest;
 use crate::domain::taxonomy::Taxonomy;
@@ -155,6 +155,13 @@ impl Program {
     /// When templates or the mail server's settings are wrong.
     pub fn delivery(&self, bell: Bell) -> anyhow::Result<Delivery> {
         Delivery::new(&self.config, Arc::clone(&self.taxonomy), self.pool.clone(), self.clock.clone(), bell)
+    }
+
+    /// What deciding about mails goes by.
+    #[must_use]
+    pub fn delivery_rules(&self) -> delivery::claim::Rules {
+        let domain = self.config.smtp.from.address().domain();
+        delivery::claim::Rules::new(&self.config, Arc::clone(&self.taxonomy), domain)
     }
 
     /// The stage that publishes what came of alerts and promises.

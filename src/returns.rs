@@ -6,6 +6,7 @@
 
 pub mod incoming;
 pub mod maildir;
+pub mod webhook;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -48,7 +49,13 @@ pub enum Taken {
 }
 
 impl Taken {
-    /// What it is counted as. What a person has to read may be looked at many times and is not.
+    /// Whether the same has to be taken in again later.
+    #[must_use]
+    pub fn has_to_come_again(self) -> bool {
+        self == Self::Bounce(Answer::TooEarly)
+    }
+
+    /// What it is counted as, unless it will be looked at again.
     fn counted_as(self) -> Option<&'static str> {
         Some(match self {
             Self::Bounce(Answer::Unknown)
@@ -65,7 +72,10 @@ impl Taken {
             Self::Fine => "no-news",
             Self::Automatic => "automatic",
             Self::Forged => "forged",
-            Self::ForAPerson => return None,
+            Self::ForAPerson
+            | Self::Bounce(Answer::TooEarly)
+            | Self::Delayed(Answer::TooEarly)
+            | Self::Complaint(Answer::TooEarly) => return None,
         })
     }
 }

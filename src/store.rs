@@ -10,6 +10,7 @@ pub mod due;
 pub mod events;
 pub mod explain;
 pub mod interest;
+pub mod leaving;
 pub mod ledger;
 pub mod letters;
 pub mod mails;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use crate::cli::{EXIT_DATA, say};
+use crate::cli::{EXIT_DATA, EXIT_LATER, say};
 use crate::config::{Config, Secret};
 use crate::returns::{self, Rules, Taken, maildir};
 use crate::store;
@@ -40,7 +40,7 @@ pub(super) async fn bounce(
     let pool = store::pool(config.database.url.expose(), 2, config.database.statement_timeout)?;
     // At once, where the pool would try for a while: whoever hands mails over comes again.
     store::check_schema(&mut store::connect(config.database.url.expose()).await?).await?;
-    let left = match mails {
+    let Left { for_a_person, for_later } = match mails {
         Mails::One { file, recipient } => {
             let mail = if file.as_os_str() == "-" {
                 maildir::read(std::io::stdin())
@@ -48,28 +48,53 @@ pub(super) async fn bounce(
                 maildir::read_file(file)
             };
             let mail = mail.with_context(|| format!("{} cannot be read", file.display()))?;
-            u64::from(returns::take(&pool, &rules, &mail, recipient, now).await? == Taken::ForAPerson)
+            let mut left = Left::default();
+            left.note(returns::take(&pool, &rules, &mail, recipient, now).await?);
+            left
         }
         Mails::New(folder) => sweep(&pool, &rules, folder, now).await?,
     };
-    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DATA) })
+    Ok(match (for_later, for_a_person) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(EXIT_DATA),
+        (_, _) => ExitCode::from(EXIT_LATER),
+    })
 }
 
-/// Takes in what is new; returns how many a person has to read.
-async fn sweep(pool: &PgPool, rules: &Rules, folder: &Path, now: DateTime<Utc>) -> anyhow::Result<u64> {
-    let (mut done, mut left) = (0_u64, 0_u64);
+/// How many were not done.
+#[derive(Default)]
+struct Left {
+    /// A person has to read them.
+    for_a_person: u64,
+    /// They have to be taken in again.
+    for_later: u64,
+}
+
+impl Left {
+    /// Returns whether it is done.
+    fn note(&mut self, taken: Taken) -> bool {
+        let for_a_person = taken == Taken::ForAPerson;
+        let for_later = taken.has_to_come_again();
+        self.for_a_person += u64::from(for_a_person);
+        self.for_later += u64::from(for_later);
+        !for_a_person && !for_later
+    }
+}
+
+/// Takes in what is new; what is not done stays there.
+async fn sweep(pool: &PgPool, rules: &Rules, folder: &Path, now: DateTime<Utc>) -> anyhow::Result<Left> {
+    let (mut done, mut left) = (0_u64, Left::default());
     let mails = maildir::new_mails(folder).with_context(|| format!("{} is no maildir", folder.display()))?;
     for mail in mails {
         let read = maildir::read_file(&mail).with_context(|| format!("{} cannot be read", mail.display()))?;
-        if returns::take(pool, rules, &read, None, now).await? == Taken::ForAPerson {
-            left += 1;
-        } else {
+        if left.note(returns::take(pool, rules, &read, None, now).await?) {
             // Where we are killed in between, it is taken in again, and that changes nothing.
             maildir::done(folder, &mail).with_context(|| format!("{} cannot be moved", mail.display()))?;
             done += 1;
         }
     }
-    say(format_args!("{done} done, {left} for a person to read"));
+    let later = if left.for_later > 0 { format!(", {} for later", left.for_later) } else { String::new() };
+    say(format_args!("{done} done, {} for a person to read{later}", left.for_a_person));
     Ok(left)
 }
 

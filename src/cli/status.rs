@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::cli::ledger::minute;
+use crate::cli::pause::told;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -12,7 +13,7 @@ use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
 use crate::store::chores::{self, Standing};
-use crate::store::{self, letters, returns, status, suppressions};
+use crate::store::{self, letters, returns, settings, status, suppressions};
 
 /// Prints the state of the queue, the tables and the mails.
 ///
@@ -34,6 +35,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let month_ago = (now - COUNTED_FOR).date_naive();
     let returned = returns::counted(&mut connection, month_ago).await?;
     let suppressed = suppressions::counted(&mut connection).await?;
+    let paused = settings::paused(&mut connection).await?;
     let queue = match Session::open(&config.amqp).await {
         Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -48,9 +50,13 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         let all = json!({
             "queue": queue, "standing": standing, "endings": endings, "letters": letters, "housekeeping": chores,
             "returned": by_name(returned), "suppressed": by_name(suppressed),
+            "paused": paused,
         });
         say(format_args!("{all:#}"));
         return Ok(());
+    }
+    if let Some(paused) = &paused {
+        say(format_args!("STOPPED      no mail leaves: {}; see `jobalerts resume --look`", told(paused)));
     }
     match &queue {
         Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
@@ -86,6 +92,15 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         standing.mails_given_up,
         standing.mails_held
     ));
+    if standing.mails_unknown > 0 {
+        let unknown = standing.mails_unknown;
+        say(format_args!(
+            "             {unknown} nobody knows whether they arrived, see `jobalerts unknown list`"
+        ));
+    }
+    if standing.mails_withheld > 0 {
+        say(format_args!("             {} withheld, by smtp.only_to", standing.mails_withheld));
+    }
     say(format_args!(
         "letters      {} due, {} due later, {} sent, {} not to be sent",
         letters.due, letters.waiting, letters.sent, letters.ended

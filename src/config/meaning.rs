@@ -18,7 +18,7 @@ use url::Url;
 use super::reader::nearest;
 use super::urls::is_loopback;
 use super::written::{Written, Wrong};
-use super::{CalendarFile, CronExpression, LogFormat, Secret, SecretFile, Timing};
+use super::{CalendarFile, CronExpression, Listed, LogFormat, Secret, SecretFile, Timing};
 use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
@@ -167,6 +167,16 @@ pub(super) fn zone(written: &Written) -> Meant<Tz> {
         let near = near.unwrap_or("Europe/London");
         format!("expected a time zone of the IANA list, such as {near}").into()
     })
+}
+
+/// An address, or all addresses at a domain: `@test.midshire.example`.
+pub(super) fn listed(written: &Written) -> Meant<Listed> {
+    match written.text().and_then(|text| text.trim().strip_prefix('@')) {
+        None => Ok(Listed::Address(email(written)?)),
+        Some(domain) => domain_name(domain)
+            .map(Listed::Domain)
+            .map_err(|_| "expected an address, or @ and a domain: @test.midshire.example".into()),
+    }
 }
 
 /// An e-mail address; never repeated in a message.

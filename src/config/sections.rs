@@ -15,7 +15,8 @@ use url::Url;
 
 use super::meaning::{
     age, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none, email, host_name, list,
-    log_format, log_level, mailbox, quiet_hours, secret_file, some, text, timing, web_url, within, zone,
+    listed, log_format, log_level, mailbox, quiet_hours, secret_file, some, text, timing, web_url, within,
+    zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
@@ -27,6 +28,7 @@ use crate::domain::chore::Chore;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
+use crate::domain::signature::SigningKeys;
 use crate::domain::suppression::AddressKeys;
 use crate::domain::token::TokenKeys;
 
@@ -194,6 +196,10 @@ pub struct Smtp {
     /// A mail domain that has had its whole share of the connections for so
     /// long is slow.
     pub slow_after: Duration,
+    /// How long a mail is left alone of which nobody knows whether it arrived.
+    pub hold_unknown: Duration,
+    /// Who gets mail.
+    pub only_to: Reach,
     /// How long to wait for the server.
     pub timeouts: SmtpTimeouts,
 }
@@ -231,6 +237,8 @@ impl Smtp {
             retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
             give_up_after: s.get("give_up_after", "2d", duration),
             slow_after: s.get("slow_after", "10s", duration),
+            hold_unknown: s.get("hold_unknown", "24h", duration),
+            only_to: Reach(s.get("only_to", "", list(listed))),
             timeouts: SmtpTimeouts {
                 connect: s.get("timeout_connect", "30s", duration),
                 greeting: s.get("timeout_greeting", "5m", duration),
@@ -239,6 +247,42 @@ impl Smtp {
                 body: s.get("timeout_body", "3m", duration),
                 final_reply: s.get("timeout_final", "10m", duration),
             },
+        }
+    }
+}
+
+/// Who gets mail: everybody, or in a place where things are tried out, those who are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach(Vec<Listed>);
+
+impl Reach {
+    /// Whether this address gets mail.
+    #[must_use]
+    pub fn covers(&self, address: &EmailAddress) -> bool {
+        self.0.is_empty() || self.0.iter().any(|listed| listed.covers(address))
+    }
+
+    /// Whether anybody gets mail.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// One or more who get mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// One address.
+    Address(EmailAddress),
+    /// All addresses at this domain.
+    Domain(String),
+}
+
+impl Listed {
+    fn covers(&self, address: &EmailAddress) -> bool {
+        match self {
+            Self::Address(listed) => listed.lookup() == address.lookup(),
+            Self::Domain(domain) => address.domain() == domain,
         }
     }
 }
@@ -302,15 +346,19 @@ pub struct Secrets {
     pub token_keys: Option<SecretFile<TokenKeys>>,
     /// What suppressed addresses are known by.
     pub address_keys: Option<SecretFile<AddressKeys>>,
+    /// What calls of the webhook are signed with.
+    pub webhook_keys: Option<SecretFile<SigningKeys>>,
 }
 
 impl Secrets {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
         let keys = secret_file(s.paths(), TokenKeys::parse);
         let of_addresses = secret_file(s.paths(), AddressKeys::parse);
+        let of_webhook = secret_file(s.paths(), SigningKeys::parse);
         Self {
             token_keys: s.optional("token_keys_file", keys),
             address_keys: s.optional("address_key_file", of_addresses),
+            webhook_keys: s.optional("webhook_key_file", of_webhook),
         }
     }
 }

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::Place;
-use super::{CalendarFile, CronExpression, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
+use super::{CalendarFile, CronExpression, Listed, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
@@ -82,6 +82,10 @@ show! {
     SmtpUrl: url => quoted(url.redacted());
     // Somebody's own address.
     EmailAddress: address => quoted(address.masked());
+    Listed: listed => match listed {
+        Listed::Address(address) => address.show(),
+        Listed::Domain(domain) => quoted(format!("@{domain}")),
+    };
 }
 
 /// The file, and nothing of what it holds.

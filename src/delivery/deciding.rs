@@ -34,7 +34,7 @@ pub(super) struct Plan {
     pub(super) errand: Errand,
     /// The mail that goes on, if one was begun.
     begun: Option<i64>,
-    kind: MailKind,
+    pub(super) kind: MailKind,
     topics: Vec<Topic>,
     digest: Option<Digested>,
     /// Which digests of which days it is.
@@ -117,7 +117,7 @@ impl Candidate<'_> {
             self.alerts.iter().any(|alert| alert.due_at <= now && mail.openings.contains(&alert.opening_id));
         let waits =
             self.waiting.iter().any(|(id, kind)| mail.openings.contains(id) && mail.kind == kind.name());
-        due && !waits
+        due && !waits && mail.is_held(now).is_none()
     }
 }
 
@@ -166,6 +166,13 @@ impl Decided {
         let mut topics: Vec<Topic> = Vec::new();
         let mut waiting = Vec::new();
         for alert in alerts.iter().filter(|alert| alert.due_at <= now) {
+            let unknown = begun.iter().filter(|mail| mail.openings.contains(&alert.opening_id));
+            if let Some(until) = unknown.filter_map(|mail| mail.is_held(now)).max() {
+                // They may have been told of it.
+                let (subscriber_id, opening_id) = (addressee.id, alert.opening_id);
+                self.waits.push(Wait { subscriber_id, opening_id, until, unhurried: false });
+                continue;
+            }
             topics.extend(self.alert(rules, &asker, alert, library, &mut waiting, now));
         }
         self.wait_for_siblings(addressee.id, &mut topics, &alerts, library, now);

@@ -22,6 +22,18 @@ pub struct Unfinished {
     pub attempts: i16,
     /// When it was first claimed.
     pub claimed_at: DateTime<Utc>,
+    /// When it was handed over, if nobody knows whether it arrived...
+    pub left_at: Option<DateTime<Utc>>,
+    /// ...and until when it is left alone for that.
+    pub unknown_until: Option<DateTime<Utc>>,
+}
+
+impl Unfinished {
+    /// Until when it is left alone, if nobody knows whether it arrived.
+    #[must_use]
+    pub fn is_held(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.unknown_until.filter(|until| *until > now)
+    }
 }
 
 /// The mails of these people that have not ended, oldest first.
@@ -31,7 +43,9 @@ pub struct Unfinished {
 /// When Postgres is away.
 pub async fn unfinished(connection: &mut PgConnection, people: &[i64]) -> Result<Vec<Unfinished>> {
     Ok(sqlx::query_as(
-        "select id, subscriber_id, kind, openings, attempts, claimed_at from mails
+        "select id, subscriber_id, kind, openings, attempts, claimed_at,
+                (leaving->>'at')::timestamptz as left_at, unknown_until
+         from mails
          where subscriber_id = any($1) and outcome is null and worker is null
          order by id",
     )
@@ -102,7 +116,8 @@ pub async fn claim(
     }
     for claim in going_on {
         let row: Option<(i64, i64)> = sqlx::query_as(
-            "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5, thread = $6
+            "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5, thread = $6,
+                    leaving = null, unknown_until = null
              where id = $1 and outcome is null and worker is null
              returning subscriber_id, id",
         )

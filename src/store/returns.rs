@@ -45,6 +45,9 @@ pub enum Answer {
     Again,
     /// Nobody knows any more what it is about.
     Unknown,
+    /// The mail is still in a worker's hands: that the mail server took it is not on record yet.
+    /// Nothing is kept, and it has to come again.
+    TooEarly,
 }
 
 /// Whom a report is about.
@@ -66,6 +69,8 @@ struct Person {
     mail_id: Option<i64>,
     /// ...and when it was accepted.
     accepted_at: Option<DateTime<Utc>>,
+    /// It is still in a worker's hands.
+    in_hand: bool,
     /// They have agreed to something since then: their mailbox is there.
     agreed_since: bool,
 }
@@ -79,6 +84,7 @@ async fn hold(connection: &mut PgConnection, whom: Whom) -> Result<Option<Person
     };
     Ok(sqlx::query_as(
         "select p.id, p.public_id, p.address, m.id as mail_id, m.finished_at as accepted_at,
+                coalesce(m.worker is not null, false) as in_hand,
                 exists (select from consents c
                         where c.subscriber_id = p.id and c.given_at > m.finished_at) as agreed_since
          from subscribers p left join mails m on m.id = $1 and m.subscriber_id = p.id
@@ -106,6 +112,9 @@ pub async fn bounced(
     now: DateTime<Utc>,
 ) -> Result<Answer> {
     let Some(person) = hold(&mut *connection, Whom::Mail(mail)).await? else { return Ok(Answer::Unknown) };
+    if person.in_hand {
+        return Ok(Answer::TooEarly);
+    }
     let weight = Weight::of(status);
     if !keep(&mut *connection, &person, "bounce", Some((weight, status)), source, now).await? {
         return Ok(Answer::Again);

@@ -23,6 +23,7 @@ mod import;
 mod intake;
 mod kill;
 mod learning;
+mod leave;
 mod ledger;
 mod letters;
 mod lives;

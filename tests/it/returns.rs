@@ -4,10 +4,13 @@
 use std::path::PathBuf;
 
 use jobalerts::domain::email::EmailAddress;
+use jobalerts::domain::signature::{NotSigned, SigningKeys};
 use jobalerts::domain::token::StopToken;
+use jobalerts::returns::webhook::{self, Refused};
 use jobalerts::returns::{self, Rules, Taken};
 use jobalerts::store::returns::Answer;
 use jobalerts::store::suppressions;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::harness::events::Event;
@@ -458,6 +461,69 @@ async fn the_exit_code_says_what_is_to_become_of_the_mail() {
     road.reconfigure("secrets.address_key_file", "");
     let output = road.run_with_input(&bounce, &full).await;
     assert_eq!(output.code, Some(75), "it is kept until somebody has mended that: {}", output.stderr);
+}
+
+/// A mail that comes back faster than it is on record that it left.
+#[tokio::test]
+async fn what_comes_back_too_early_has_to_come_again() {
+    let road = told(&[ANN]).await;
+    let mail = road.returned("postfix-user-unknown", ANN).await;
+    let in_hand = "update mails set worker = 7, outcome = null, finished_at = null";
+    road.sql(in_hand).await;
+    let before = road.everything().await;
+    let now = road.clock.now().to_rfc3339();
+    let output = road.run_with_input(&["bounce", "--now", &now], &mail).await;
+    assert_eq!(output.code, Some(75), "{}", output.stderr);
+    assert_eq!(road.everything().await, before);
+    road.sql("update mails set worker = null, outcome = 'accepted', finished_at = '2023-11-13T08:31:00Z'")
+        .await;
+    assert_eq!(road.run_with_input(&["bounce", "--now", &now], &mail).await.code, Some(0));
+    assert_eq!(road.suppressed().await, ["hard-bounce"]);
+}
+
+/// What a provider tells us by a signed call is taken for what its mail would say.
+#[tokio::test]
+async fn a_signed_call_is_as_good_as_a_mail() {
+    let road = told(&[ANN, BOB]).await;
+    let (rules, now) = (road.return_rules(), road.clock.now());
+    let keys = SigningKeys::parse(&"5a".repeat(32)).unwrap();
+    let token = |mail| rules.tokens.bounce(mail);
+    let call = |kind: &str, token: String, status: Option<&str>| {
+        json!({"kind": kind, "token": token, "status": status, "at": "2023-11-13T08:30:00Z"}).to_string()
+    };
+    let take = |body: String, signature: String| {
+        let (rules, keys, pool) = (&rules, &keys, road.pool());
+        async move { webhook::take(pool, rules, keys, &signature, body.as_bytes(), now).await }
+    };
+    let (ann, bob) = (road.sent(ANN).await.mail, road.sent(BOB).await.mail);
+    let before = road.everything().await;
+    let gone = call("bounce", token(ann), Some("5.1.1"));
+    let old = keys.sign(gone.as_bytes(), now - chrono::Duration::minutes(6));
+    let not_now = take(gone.clone(), old).await;
+    assert!(matches!(not_now, Err(Refused::NotSigned(NotSigned::NotNow))), "{not_now:?}");
+    let wrong = take(gone.clone(), keys.sign(b"other", now)).await;
+    assert!(matches!(wrong, Err(Refused::NotSigned(NotSigned::Wrong))), "{wrong:?}");
+    for bad in [
+        "{}".to_owned(),
+        call("delivery", token(ann), None),
+        call("bounce", token(ann), None),
+        "[".to_owned(),
+    ] {
+        let signature = keys.sign(bad.as_bytes(), now);
+        assert!(matches!(take(bad.clone(), signature).await, Err(Refused::NotACall)), "{bad}");
+    }
+    let forged = call("bounce", "aeaq2345".repeat(6), Some("5.1.1"));
+    let signature = keys.sign(forged.as_bytes(), now);
+    assert_eq!(take(forged, signature).await.unwrap(), Taken::Forged);
+    assert_eq!(road.everything().await, before);
+
+    let signature = keys.sign(gone.as_bytes(), now);
+    assert_eq!(take(gone, signature).await.unwrap(), NEW);
+    assert_eq!(road.comes_back("postfix-user-unknown", ANN).await, Taken::Bounce(Answer::Again));
+    let complaint = call("complaint", token(bob), None);
+    let signature = keys.sign(complaint.as_bytes(), now);
+    assert_eq!(take(complaint, signature).await.unwrap(), Taken::Complaint(Answer::Taken));
+    assert_eq!(road.suppressed().await, ["complaint", "hard-bounce"]);
 }
 
 /// A folder that is removed at the end.

@@ -103,6 +103,7 @@ pub(super) fn ended(ended: &str) -> String {
         "refused" => "the mail server refused it for good".to_owned(),
         "given-up" => "the mail server put it off for as long as is worth while".to_owned(),
         "summarised" => "a digest had no room for it, and said how many more there are and where".to_owned(),
+        "withheld" => "only listed addresses get mail here, and this is none of them".to_owned(),
         "held" => "it failed our own checks, and a person has to look".to_owned(),
         other => known
             .into_iter()
