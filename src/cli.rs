@@ -55,7 +55,7 @@ enum Command {
         #[arg(
             long,
             value_delimiter = ',',
-            default_value = "intake,matching,delivery,outcomes,housekeeping",
+            default_value = "intake,matching,delivery,outcomes,housekeeping,web",
             value_name = "STAGE,..."
         )]
         stages: Vec<StageName>,

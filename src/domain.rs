@@ -18,6 +18,7 @@ pub mod opening;
 pub mod quiet;
 pub mod rhythm;
 pub mod signature;
+pub mod stop;
 pub mod subject;
 pub mod subscriber;
 pub mod suggest;

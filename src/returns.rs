@@ -8,9 +8,11 @@ pub mod incoming;
 pub mod maildir;
 pub mod webhook;
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
+use crate::config::Secrets;
 use crate::domain::bounce::Status;
 use crate::domain::suppression::AddressKeys;
 use crate::domain::token::{StopToken, TokenKeys};
@@ -25,6 +27,21 @@ pub struct Rules {
     pub tokens: TokenKeys,
     /// What suppressed addresses are known by.
     pub addresses: AddressKeys,
+}
+
+impl Rules {
+    /// The rules of a configuration.
+    ///
+    /// # Errors
+    ///
+    /// When a key is missing.
+    pub fn new(secrets: &Secrets) -> anyhow::Result<Self> {
+        let tokens = secrets.token_keys.as_ref().map(|file| file.secret.expose().clone());
+        Ok(Self {
+            tokens: tokens.context("secrets.token_keys_file is not set: by it we know our own tokens")?,
+            addresses: secrets.keys_of_addresses()?.clone(),
+        })
+    }
 }
 
 /// What became of something that reached us.
@@ -124,7 +141,7 @@ async fn judge(
     // Whatever is in it: who writes to this address wants to stop (RFC 2369, section 3.2).
     if let Some(stop) = tokens(addressed).find_map(|token| StopToken::verify(token, &rules.tokens, now).ok())
     {
-        let answer = returns::stopped(connection, &rules.addresses, stop.person, now).await?;
+        let answer = returns::stopped(connection, stop.person, now).await?;
         return Ok(Taken::Stop(answer));
     }
     let bounced = || tokens(addressed).find_map(|token| rules.tokens.bounced(token, now).ok());
@@ -146,9 +163,7 @@ async fn judge(
         What::Automatic => Taken::Automatic,
         What::SaysStop { from, answers } => {
             match returns::answering(&mut *connection, from, answers).await? {
-                Some(person) => {
-                    Taken::Stop(returns::stopped(connection, &rules.addresses, person, now).await?)
-                }
+                Some(person) => Taken::Stop(returns::stopped(connection, person, now).await?),
                 None => Taken::ForAPerson,
             }
         }

@@ -1,4 +1,4 @@
-//! The words of the mails, as templates: read once, rendered often.
+//! The words of the mails and of the pages, as templates: read once, rendered often.
 //!
 //! A kind of mail is two templates, `<kind>/body.txt` and `<kind>/body.html`, which say which blocks
 //! it is made of. The blocks are in `layout/`. A line `{{> facts}}` stands for
@@ -7,6 +7,8 @@
 //! kind may have a block of its own beside its body, which then stands in place of that of `layout/`.
 //! Blocks are put in when templates are read, not when a mail is rendered: a block that does not
 //! exist is found at once, and a mail costs half the time.
+//!
+//! A page is one template in HTML, made of blocks in the same way.
 //!
 //! There are two registries, because escaping belongs to a registry: in the one for texts
 //! nothing is escaped, in the one for HTML everything is, and `{{{...}}}` is refused. Both
@@ -113,6 +115,24 @@ pub(crate) const SHIPPED: &[(&str, &str)] = &[
     shipped!("withdrawn/body.txt"),
 ];
 
+macro_rules! shipped_page {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../templates/page/", $name, ".hbs")))
+    };
+}
+/// The templates of the pages that ship with the program, by name.
+const SHIPPED_PAGES: &[(&str, &str)] = &[
+    shipped_page!("layout/foot.html"),
+    shipped_page!("layout/head.html"),
+    shipped_page!("ask.html"),
+    shipped_page!("message.html"),
+    shipped_page!("stopped.html"),
+    shipped_page!("undo.html"),
+];
+
+/// The style sheet of the pages.
+pub const STYLE: &str = include_str!("../templates/page/style.css");
+
 /// A mistake in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateProblem {
@@ -180,6 +200,15 @@ impl Templates {
         Self::parse(SHIPPED.iter().copied())
     }
 
+    /// The templates of the pages that ship with the program.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn pages() -> Result<Self, Vec<TemplateProblem>> {
+        Self::parse(SHIPPED_PAGES.iter().copied())
+    }
+
     /// Templates by name and text; a later one replaces an earlier one of the same name.
     ///
     /// # Errors
@@ -235,6 +264,16 @@ impl Templates {
     pub fn text(&self, name: &str, view: &impl Serialize) -> Result<String, TemplateProblem> {
         let context = Context::wraps(view).map_err(|error| self.unrenderable(Format::Text, name, &error))?;
         self.render(Format::Text, name, &context)
+    }
+
+    /// Renders a template that is HTML, given its name without the ending.
+    ///
+    /// # Errors
+    ///
+    /// As for [`text`](Self::text).
+    pub fn html(&self, name: &str, view: &impl Serialize) -> Result<String, TemplateProblem> {
+        let context = Context::wraps(view).map_err(|error| self.unrenderable(Format::Html, name, &error))?;
+        self.render(Format::Html, name, &context)
     }
 
     /// Renders both templates of a name, given without the ending.
@@ -404,7 +443,8 @@ mod tests {
     #[test]
     fn shipped_templates_can_be_read_and_have_short_lines() {
         Templates::load().unwrap();
-        for (name, text) in SHIPPED {
+        Templates::pages().unwrap();
+        for (name, text) in SHIPPED.iter().chain(SHIPPED_PAGES) {
             assert!(text.lines().all(|line| line.len() <= 120), "{name}");
         }
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::cli::{EXIT_DATA, EXIT_LATER, say};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::returns::{self, Rules, Taken, maildir};
 use crate::store;
 
@@ -36,7 +36,7 @@ pub(super) async fn bounce(
     mails: Mails<'_>,
     now: DateTime<Utc>,
 ) -> anyhow::Result<ExitCode> {
-    let rules = rules(config)?;
+    let rules = Rules::new(&config.secrets)?;
     let pool = store::pool(config.database.url.expose(), 2, config.database.statement_timeout)?;
     // At once, where the pool would try for a while: whoever hands mails over comes again.
     store::check_schema(&mut store::connect(config.database.url.expose()).await?).await?;
@@ -96,12 +96,4 @@ async fn sweep(pool: &PgPool, rules: &Rules, folder: &Path, now: DateTime<Utc>) 
     let later = if left.for_later > 0 { format!(", {} for later", left.for_later) } else { String::new() };
     say(format_args!("{done} done, {} for a person to read{later}", left.for_a_person));
     Ok(left)
-}
-
-fn rules(config: &Config) -> anyhow::Result<Rules> {
-    let tokens = config.secrets.token_keys.as_ref().map(|file| &file.secret).map(Secret::expose);
-    Ok(Rules {
-        tokens: tokens.context("secrets.token_keys_file is not set")?.clone(),
-        addresses: config.secrets.keys_of_addresses()?.clone(),
-    })
 }

@@ -13,7 +13,7 @@ use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
 use crate::store::chores::{self, Standing};
-use crate::store::{self, letters, returns, settings, status, suppressions};
+use crate::store::{self, letters, returns, settings, status, stops, suppressions};
 
 /// Prints the state of the queue, the tables and the mails.
 ///
@@ -27,6 +27,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let standing = status::standing(&mut connection, now).await?;
     let endings = status::endings(&mut connection).await?;
     let letters = letters::standing(&mut connection, now).await?;
+    let stops = stops::counted(&mut connection).await?;
     let chores = chores::standing(&mut connection).await?;
     let chores: Vec<Housekeeping> = Chore::ALL
         .into_iter()
@@ -48,8 +49,8 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         let endings = by_name(endings);
         let chores: Vec<Value> = chores.iter().map(Housekeeping::value).collect();
         let all = json!({
-            "queue": queue, "standing": standing, "endings": endings, "letters": letters, "housekeeping": chores,
-            "returned": by_name(returned), "suppressed": by_name(suppressed),
+            "queue": queue, "standing": standing, "endings": endings, "letters": letters, "stops": stops,
+            "housekeeping": chores, "returned": by_name(returned), "suppressed": by_name(suppressed),
             "paused": paused,
         });
         say(format_args!("{all:#}"));
@@ -72,6 +73,10 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     say(format_args!(
         "people       {}, with {} searches and {} registrations",
         standing.subscribers, standing.searches, standing.registrations
+    ));
+    say(format_args!(
+        "stops        {} of everything, {} of what a mail was about, {} undone; {} people stay stopped",
+        stops.all, stops.these, stops.undone, stops.people
     ));
     let oldest = standing
         .oldest_due_at

@@ -3,6 +3,7 @@
 //! What a setting is *for*, and when to change it, stands in `config/jobalerts.toml`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use cron::Schedule;
 use url::Url;
 
 use super::meaning::{
-    age, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none, email, host_name, list,
-    listed, log_format, log_level, mailbox, quiet_hours, secret_file, some, text, timing, web_url, within,
-    zone,
+    age, age_while_undone, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none,
+    email, host_name, list, listed, log_format, log_level, mailbox, quiet_hours, scope, secret_file,
+    socket_address, some, text, timing, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
@@ -29,6 +30,7 @@ use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
 use crate::domain::signature::SigningKeys;
+use crate::domain::stop::Scope;
 use crate::domain::suppression::AddressKeys;
 use crate::domain::token::TokenKeys;
 
@@ -331,11 +333,19 @@ impl Sender {
 pub struct Web {
     /// Where people reach them.
     pub public_url: Url,
+    /// Where we serve them; port 0 is a free one.
+    pub listen: SocketAddr,
+    /// How much the unsubscribe button of a mail program stops.
+    pub one_click: Scope,
 }
 
 impl Web {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
-        Self { public_url: s.get("public_url", "https://careers.midshire.example", base_url) }
+        Self {
+            public_url: s.get("public_url", "https://careers.midshire.example", base_url),
+            listen: s.get("listen", "127.0.0.1:8080", socket_address),
+            one_click: s.get("one_click", "all", scope),
+        }
     }
 }
 
@@ -513,6 +523,8 @@ pub struct Housekeeping {
     pub keep_audit: Age,
     /// How long somebody may take to confirm their address.
     pub keep_unconfirmed: Age,
+    /// How long who stopped everything is known.
+    pub keep_stopped: Age,
     /// How old a confirmation is when it is asked about.
     pub ask_after: Age,
     /// How long after the question the reminder follows.
@@ -532,6 +544,7 @@ impl Housekeeping {
             keep_alerts: s.get("keep_alerts", "13 months", age),
             keep_audit: s.get("keep_audit", "6 years", age),
             keep_unconfirmed: s.get("keep_unconfirmed", "14 days", age),
+            keep_stopped: s.get("keep_stopped", "28 days", age_while_undone),
             ask_after: s.get("ask_after", "12 months", age),
             remind_after: s.get("remind_after", "14 days", age),
             lapse_after: s.get("lapse_after", "30 days", age),

@@ -289,6 +289,7 @@ impl Shared {
                     receipt: *receipt,
                 }),
                 no_longer_matches: topic.no_longer_matches,
+                perhaps_told: topic.perhaps_told,
                 test: topic.kept.opening.test,
             })
             .collect();

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::PgPool;
 
+use crate::config::Secrets;
 use crate::domain::bounce::Status;
 use crate::domain::signature::{NotSigned, SigningKeys};
 use crate::returns::{Rules, Taken, bounce, complaint, finish};
@@ -25,6 +26,27 @@ struct Call {
 enum Kind {
     Bounce,
     Complaint,
+}
+
+/// Who may call us, and what is needed to know who is meant.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// What our tokens are signed with, and what suppressed addresses are known by.
+    pub rules: Rules,
+    /// What calls are signed with.
+    pub keys: SigningKeys,
+}
+
+impl Webhook {
+    /// The webhook of a configuration, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When another key is missing that it needs.
+    pub fn new(secrets: &Secrets) -> anyhow::Result<Option<Self>> {
+        let Some(file) = &secrets.webhook_keys else { return Ok(None) };
+        Ok(Some(Self { rules: Rules::new(secrets)?, keys: file.secret.expose().clone() }))
+    }
 }
 
 /// Why a call was not taken in.
@@ -48,12 +70,12 @@ pub enum Refused {
 /// When it is not signed or cannot be read, or Postgres is away; nothing is done then.
 pub async fn take(
     pool: &PgPool,
-    rules: &Rules,
-    keys: &SigningKeys,
+    webhook: &Webhook,
     signature: &str,
     body: &[u8],
     now: DateTime<Utc>,
 ) -> Result<Taken, Refused> {
+    let Webhook { rules, keys } = webhook;
     keys.verify(signature, body, now)?;
     let call: Call = serde_json::from_slice(body).map_err(|_| Refused::NotACall)?;
     let status: Option<Status> =

@@ -103,7 +103,7 @@ pub async fn unknown(connection: &mut PgConnection, only: Option<&[i64]>) -> Res
     Ok(sqlx::query_as(
         "select id, kind, message_id, (leaving->>'at')::timestamptz as since, unknown_until as until, reply
          from mails
-         where unknown_until is not null and outcome is null and worker is null
+         where leaving is not null and outcome is null and worker is null
            and ($1::bigint[] is null or id = any($1))
          order by since, id",
     )
@@ -122,7 +122,7 @@ pub async fn resend(connection: &mut PgConnection, mails: &[i64], now: DateTime<
     let freed: i64 = sqlx::query_scalar(
         "with freed as (
              update mails set unknown_until = null, leaving = null
-             where id = any($1) and unknown_until is not null and outcome is null and worker is null
+             where id = any($1) and leaving is not null and outcome is null and worker is null
              returning id, subscriber_id, openings),
          alerts_due as (
              update alerts a set due_at = $2 from freed f
@@ -147,7 +147,7 @@ pub async fn resend(connection: &mut PgConnection, mails: &[i64], now: DateTime<
 pub async fn settle(connection: &mut PgConnection, mails: &[i64]) -> Result<u64> {
     let rows: Vec<(i64, i64, Value)> = sqlx::query_as(
         "select id, subscriber_id, leaving from mails
-         where id = any($1) and unknown_until is not null and outcome is null and worker is null
+         where id = any($1) and leaving is not null and outcome is null and worker is null
          for update",
     )
     .bind(mails)

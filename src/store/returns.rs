@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use crate::domain::bounce::{APART, COUNTED_FOR, Consequence, Lately, Status, Weight};
 use crate::domain::email::EmailAddress;
+use crate::domain::stop::{Route, Scope};
 use crate::domain::suppression::{AddressKeys, Reason};
 use crate::store::audit::{self, Entry};
 use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome};
-use crate::store::{Result, suppressions};
+use crate::store::{Result, stops, suppressions};
 
 /// By which way it reached us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +161,7 @@ pub async fn delayed(
     Ok(if kept { Answer::Taken } else { Answer::Again })
 }
 
-/// A person marked a mail as spam: nothing is sent to them any more.
+/// A person marked a mail as spam: that stops everything, and only they can take it back.
 ///
 /// # Errors
 ///
@@ -176,25 +177,28 @@ pub async fn complained(
     if !keep(&mut *connection, &person, "complaint", None, source, now).await? {
         return Ok(Answer::Again);
     }
+    let request = stops::Request {
+        person: person.public_id,
+        mail: person.mail_id,
+        scope: Scope::All,
+        route: Route::Complaint,
+    };
+    stops::stop(&mut *connection, request, now).await?;
     suppress(connection, keys, &person, Reason::Complaint, now).await?;
     Ok(Answer::Taken)
 }
 
-/// A person said stop to everything, by a mail.
+/// A person said stop, by a mail: to everything (RFC 2369, section 3.2).
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn stopped(
-    connection: &mut PgConnection,
-    keys: &AddressKeys,
-    person: Uuid,
-    now: DateTime<Utc>,
-) -> Result<Answer> {
-    let whom = Whom::Person(person);
-    let Some(person) = hold(&mut *connection, whom).await? else { return Ok(Answer::Unknown) };
-    suppress(connection, keys, &person, Reason::Stop, now).await?;
-    Ok(Answer::Taken)
+pub async fn stopped(connection: &mut PgConnection, person: Uuid, now: DateTime<Utc>) -> Result<Answer> {
+    let request = stops::Request { person, mail: None, scope: Scope::All, route: Route::Mail };
+    Ok(match stops::stop(connection, request, now).await? {
+        stops::Answer::PersonUnknown => Answer::Unknown,
+        stops::Answer::Stopped(..) | stops::Answer::MailUnknown => Answer::Taken,
+    })
 }
 
 /// The person with this address, if they got one of the mails with these Message-IDs, or one that

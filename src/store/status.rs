@@ -79,9 +79,9 @@ pub async fn standing(connection: &mut PgConnection, now: DateTime<Utc>) -> Resu
                      count(*) filter (where ended is not null) as alerts_ended
               from alerts) a,
              (select count(*) filter (where worker is not null) as mails_in_hand,
-                     count(*) filter (where outcome is null and worker is null and unknown_until is null)
+                     count(*) filter (where outcome is null and worker is null and leaving is null)
                          as mails_deferred,
-                     count(*) filter (where outcome is null and worker is null and unknown_until is not null)
+                     count(*) filter (where outcome is null and worker is null and leaving is not null)
                          as mails_unknown,
                      count(*) filter (where outcome = 'withheld') as mails_withheld,
                      count(*) filter (where outcome = 'accepted') as mails_accepted,

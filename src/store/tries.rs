@@ -195,7 +195,7 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
              worker = null,
              recalled = false,
              leaving = case when t.unknown_until is not null then m.leaving end,
-             unknown_until = t.unknown_until,
+             unknown_until = coalesce(t.unknown_until, m.unknown_until),
              attempts = least(m.attempts + t.counts::int, 30000),
              outcome = t.outcome,
              reply = coalesce(t.reply, m.reply),

@@ -85,12 +85,12 @@ pub async fn free_orphans(connection: &mut PgConnection, hold_until: DateTime<Ut
     Ok(sqlx::query_as(
         "with freed as (
              update mails set worker = null, recalled = false, reply = $2,
-                    unknown_until = case when leaving is not null then $3 end
+                    unknown_until = case when leaving is not null then $3 else unknown_until end
              where worker is not null and worker not in (
                  select objid::bigint from pg_locks
                  where locktype = 'advisory' and classid::bigint = $1 and objsubid = 2 and granted
                    and database = (select oid from pg_database where datname = current_database()))
-             returning id, subscriber_id, openings, unknown_until is not null as unknown),
+             returning id, subscriber_id, openings, leaving is not null as unknown),
          alerts_wait as (
              update alerts a set due_at = greatest(a.due_at, $3) from freed f
              where f.unknown and a.subscriber_id = f.subscriber_id and a.opening_id = any(f.openings)

@@ -12,6 +12,7 @@ pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod rows;
+pub(crate) mod web;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -115,6 +116,7 @@ impl Setup {
             ("smtp.connections".to_owned(), "2".to_owned()),
             ("secrets.token_keys_file".to_owned(), token_keys()),
             ("secrets.address_key_file".to_owned(), address_key()),
+            ("web.listen".to_owned(), "127.0.0.1:0".to_owned()),
             ("smtp.hello_name".to_owned(), "worker.midshire.example".to_owned()),
             ("testing.addresses".to_owned(), TESTER.to_owned()),
             // Most tests are about something else; those about guards take the defaults.

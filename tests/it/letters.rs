@@ -182,7 +182,7 @@ async fn killed_at_any_moment_everybody_is_asked() {
     road.drain_at("2023-12-01T10:10:00Z").await;
     let ids: BTreeSet<String> = road.mails().iter().map(|mail| mail.message_id().unwrap()).collect();
     assert_eq!(ids.len(), road.mails().len(), "nobody is asked twice");
-    let unknown = road.count("select count(*) from mails where unknown_until is not null").await;
+    let unknown = road.count("select count(*) from mails where leaving is not null").await;
     assert!(
         usize::try_from(unknown).unwrap() <= kills * 2,
         "{unknown} unknown, {kills} kills of two connections"

@@ -41,5 +41,7 @@ mod road;
 mod schedules;
 mod session;
 mod silence;
+mod stops;
 mod unreadable;
+mod web;
 mod wedges;

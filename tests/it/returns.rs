@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jobalerts::domain::email::EmailAddress;
 use jobalerts::domain::signature::{NotSigned, SigningKeys};
 use jobalerts::domain::token::StopToken;
-use jobalerts::returns::webhook::{self, Refused};
+use jobalerts::returns::webhook::{self, Refused, Webhook};
 use jobalerts::returns::{self, Rules, Taken};
 use jobalerts::store::returns::Answer;
 use jobalerts::store::suppressions;
@@ -47,10 +47,7 @@ impl Road {
 
     fn return_rules(&self) -> Rules {
         let secrets = &self.config().secrets;
-        Rules {
-            tokens: secrets.token_keys.as_ref().unwrap().secret.expose().clone(),
-            addresses: secrets.keys_of_addresses().unwrap().clone(),
-        }
+        Rules::new(secrets).unwrap()
     }
 
     /// A sample, about the last mail to a person.
@@ -91,12 +88,13 @@ impl Road {
     }
 
     /// Everything that something forged could have changed.
-    async fn everything(&self) -> String {
+    async fn all_that_counts(&self) -> String {
         let more: String = self
             .value(
                 "select json_build_object(
                      'returns', (select json_agg(r order by r.id) from returns r),
                      'suppressions', (select json_agg(s order by s.address_hash) from suppressions s),
+                     'stops', (select json_agg(s order by s.id) from stops s),
                      'letters', (select json_agg(l order by l.id) from letters l),
                      'audit', (select json_agg(a order by a.id) from audit a),
                      'outcomes', (select json_agg(o order by o.id) from outcome_events o))::text",
@@ -143,7 +141,7 @@ async fn a_mailbox_that_is_not_there_is_written_to_no_more() {
 #[tokio::test]
 async fn what_is_forged_changes_nothing_and_is_counted() {
     let road = told(&[ANN]).await;
-    let before = road.everything().await;
+    let before = road.all_that_counts().await;
     let keys = road.return_rules().tokens;
     let Sent { mail, person, .. } = road.sent(ANN).await;
     let (bounce, stop) = (keys.bounce(mail), StopToken { person, mail: None }.sign(&keys));
@@ -161,7 +159,7 @@ async fn what_is_forged_changes_nothing_and_is_counted() {
     let unsubscribe = String::from_utf8(road.returned("unsubscribe-mail", ANN).await).unwrap();
     let forged = unsubscribe.replace(&stop, &wrong(&stop)).replace("Auto-Submitted: auto-generated\n", "");
     assert_eq!(road.take_in(forged.as_bytes()).await, Taken::Forged);
-    assert_eq!(road.everything().await, before);
+    assert_eq!(road.all_that_counts().await, before);
     assert_eq!(road.return_counts().await, [("forged".to_owned(), 12)]);
 }
 
@@ -169,11 +167,11 @@ async fn what_is_forged_changes_nothing_and_is_counted() {
 async fn the_same_twice_counts_once() {
     let road = told(&[ANN]).await;
     assert_eq!(road.comes_back("postfix-mailbox-full", ANN).await, NEW);
-    let once = road.everything().await;
+    let once = road.all_that_counts().await;
     for sample in ["postfix-mailbox-full", "exim-plain"] {
         assert_eq!(road.comes_back(sample, ANN).await, Taken::Bounce(Answer::Again), "{sample}");
     }
-    assert_eq!(road.everything().await, once);
+    assert_eq!(road.all_that_counts().await, once);
     assert_eq!(road.count("select count(*) from returns").await, 1);
     assert_eq!(road.state_of(ANN).await, "active");
 }
@@ -284,7 +282,7 @@ async fn what_is_still_owed_is_released_with_the_suppression() {
     road.drain().await;
     assert_eq!(road.six(DHEP).await, Six { released: 1, ..Six::default() });
     let reason: String = road.value("select outcome_reason from alerts where promise").await;
-    assert_eq!(reason, "suppressed");
+    assert_eq!(reason, "unsubscribed");
 }
 
 /// A question that came back was not asked.
@@ -338,7 +336,14 @@ async fn a_complaint_ends_everything_until_the_person_confirms_anew() {
         }
         assert_eq!(road.state_of(ANN).await, "active");
         assert_eq!(road.suppressed().await, [""; 0]);
-        assert_eq!(road.drain().await, Delivered::ONE_MAIL, "what is still open is told");
+        let route: String = road.value("select route from stops").await;
+        assert_eq!(route, "complaint");
+        let asked = "select count(*) from searches where subscriber_id = 1";
+        assert_eq!(
+            (road.count(asked).await, road.drain().await),
+            (0, Delivered::NOTHING),
+            "they ask for nothing"
+        );
     }
 }
 
@@ -347,7 +352,7 @@ async fn a_complaint_ends_everything_until_the_person_confirms_anew() {
 async fn who_writes_stop_hears_nothing_more() {
     for sample in ["unsubscribe-mail", "reply-stop"] {
         let road = told(&[ANN, BOB]).await;
-        let before = road.everything().await;
+        let before = road.all_that_counts().await;
         let mail = String::from_utf8(road.returned(sample, ANN).await).unwrap();
         if sample == "reply-stop" {
             // Somebody else's name, or no mail of ours: a person has to read it.
@@ -357,10 +362,12 @@ async fn who_writes_stop_hears_nothing_more() {
             ] {
                 assert_eq!(road.take_in(forged.as_bytes()).await, Taken::ForAPerson);
             }
-            assert_eq!(road.everything().await, before);
+            assert_eq!(road.all_that_counts().await, before);
         }
         assert_eq!(road.take_in(mail.as_bytes()).await, Taken::Stop(Answer::Taken), "{sample}");
-        assert_eq!(road.suppressed().await, ["stop"]);
+        assert_eq!(road.state_of(ANN).await, "stopped");
+        let stops: Vec<(String, String)> = road.rows("select scope, route from stops").await;
+        assert_eq!(stops, [("all".to_owned(), "mail".to_owned())]);
         road.hears(&[Event::opened("230000A2")]).await;
         assert_eq!(road.drain().await.accepted, 1, "Bob alone");
     }
@@ -470,11 +477,11 @@ async fn what_comes_back_too_early_has_to_come_again() {
     let mail = road.returned("postfix-user-unknown", ANN).await;
     let in_hand = "update mails set worker = 7, outcome = null, finished_at = null";
     road.sql(in_hand).await;
-    let before = road.everything().await;
+    let before = road.all_that_counts().await;
     let now = road.clock.now().to_rfc3339();
     let output = road.run_with_input(&["bounce", "--now", &now], &mail).await;
     assert_eq!(output.code, Some(75), "{}", output.stderr);
-    assert_eq!(road.everything().await, before);
+    assert_eq!(road.all_that_counts().await, before);
     road.sql("update mails set worker = null, outcome = 'accepted', finished_at = '2023-11-13T08:31:00Z'")
         .await;
     assert_eq!(road.run_with_input(&["bounce", "--now", &now], &mail).await.code, Some(0));
@@ -485,18 +492,19 @@ async fn what_comes_back_too_early_has_to_come_again() {
 #[tokio::test]
 async fn a_signed_call_is_as_good_as_a_mail() {
     let road = told(&[ANN, BOB]).await;
-    let (rules, now) = (road.return_rules(), road.clock.now());
+    let now = road.clock.now();
     let keys = SigningKeys::parse(&"5a".repeat(32)).unwrap();
-    let token = |mail| rules.tokens.bounce(mail);
+    let called = Webhook { rules: road.return_rules(), keys: keys.clone() };
+    let token = |mail| called.rules.tokens.bounce(mail);
     let call = |kind: &str, token: String, status: Option<&str>| {
         json!({"kind": kind, "token": token, "status": status, "at": "2023-11-13T08:30:00Z"}).to_string()
     };
     let take = |body: String, signature: String| {
-        let (rules, keys, pool) = (&rules, &keys, road.pool());
-        async move { webhook::take(pool, rules, keys, &signature, body.as_bytes(), now).await }
+        let (called, pool) = (&called, road.pool());
+        async move { webhook::take(pool, called, &signature, body.as_bytes(), now).await }
     };
     let (ann, bob) = (road.sent(ANN).await.mail, road.sent(BOB).await.mail);
-    let before = road.everything().await;
+    let before = road.all_that_counts().await;
     let gone = call("bounce", token(ann), Some("5.1.1"));
     let old = keys.sign(gone.as_bytes(), now - chrono::Duration::minutes(6));
     let not_now = take(gone.clone(), old).await;
@@ -515,7 +523,7 @@ async fn a_signed_call_is_as_good_as_a_mail() {
     let forged = call("bounce", "aeaq2345".repeat(6), Some("5.1.1"));
     let signature = keys.sign(forged.as_bytes(), now);
     assert_eq!(take(forged, signature).await.unwrap(), Taken::Forged);
-    assert_eq!(road.everything().await, before);
+    assert_eq!(road.all_that_counts().await, before);
 
     let signature = keys.sign(gone.as_bytes(), now);
     assert_eq!(take(gone, signature).await.unwrap(), NEW);
@@ -524,6 +532,52 @@ async fn a_signed_call_is_as_good_as_a_mail() {
     let signature = keys.sign(complaint.as_bytes(), now);
     assert_eq!(take(complaint, signature).await.unwrap(), Taken::Complaint(Answer::Taken));
     assert_eq!(road.suppressed().await, ["complaint", "hard-bounce"]);
+}
+
+/// The same over HTTP: the status says what is to become of the call.
+#[tokio::test]
+async fn the_webhook_is_there_if_it_has_a_key() {
+    let mut road = told(&[ANN]).await;
+    let body = json!({"kind": "bounce", "token": road.return_rules().tokens.bounce(1), "status": "5.1.1"})
+        .to_string();
+    let signature = SigningKeys::parse(&"5a".repeat(32)).unwrap().sign(body.as_bytes(), road.clock.now());
+    let signed = [("X-Jobalerts-Signature", signature.as_str()), ("Content-Type", "application/json")];
+    let site = road.site().await;
+    assert_eq!(site.request("POST", "/returns", &signed, &body).await.status, 404);
+    drop(site);
+
+    let folder = Maildir::new();
+    let file = folder.0.join("webhook_key");
+    jobalerts_dev::secrets::write(&file, &"5a".repeat(32)).unwrap();
+    road.reconfigure("secrets.webhook_key_file", file.to_str().unwrap());
+    let site = road.site().await;
+    for (headers, body, expected) in [
+        (&signed[1..], body.as_str(), 401),
+        (&signed[..], "{}", 401),
+        (&signed[..], &"x".repeat(9_000), 413),
+        (&signed[..], &body, 204),
+        (&signed[..], &body, 204),
+    ] {
+        assert_eq!(site.request("POST", "/returns", headers, body).await.status, expected);
+    }
+    assert_eq!(site.request("GET", "/returns", &signed, "").await.status, 405);
+    assert_eq!(road.suppressed().await, ["hard-bounce"]);
+    assert_eq!(road.count("select count(*) from returns where source = 'webhook'").await, 1);
+}
+
+/// Who stopped is forgotten after a while, and an old list does not bring them back.
+#[tokio::test]
+async fn who_stopped_and_was_forgotten_stays_away() {
+    let road = told(&[ANN]).await;
+    road.comes_back("unsubscribe-mail", ANN).await;
+    road.keep_house().await;
+    road.keep_house_at("2023-12-13T10:00:00Z").await;
+    assert_eq!(road.count("select count(*) from subscribers").await, 0);
+    assert_eq!(road.suppressed().await, ["stop"]);
+    let line = curious(ANN).line() + "\n";
+    let output = road.run_with_input(&["import", "-"], &line).await.successful();
+    assert!(output.stdout.contains("1 of these were left out"), "{}", output.stdout);
+    assert_eq!(road.count("select count(*) from subscribers").await, 0);
 }
 
 /// A folder that is removed at the end.
@@ -581,7 +635,7 @@ async fn a_maildir_is_swept_and_what_is_for_a_person_stays() {
 #[tokio::test]
 async fn killed_in_the_middle_nothing_has_happened() {
     let road = told(&[ANN]).await;
-    let before = road.everything().await;
+    let before = road.all_that_counts().await;
     let maildir = Maildir::new();
     maildir.put("1.a", &road.returned("postfix-user-unknown", ANN).await);
     let now = road.clock.now().to_rfc3339();
@@ -599,7 +653,7 @@ async fn killed_in_the_middle_nothing_has_happened() {
                  where datname = current_database() and state <> 'idle' and query ilike '%update alerts%'
                    and pid <> pg_backend_pid()";
     soon("the end of its session", async { while road.count(alive).await > 0 {} }).await;
-    assert_eq!(road.everything().await, before);
+    assert_eq!(road.all_that_counts().await, before);
     assert_eq!(maildir.names("new"), ["1.a"]);
 
     road.run(&sweep).await.successful();

@@ -82,6 +82,23 @@ async fn while_nobody_knows_nothing_more_is_said_of_it() {
     assert_eq!(road.unknown().await, []);
 }
 
+/// If the door shuts meanwhile, the mail that says so does not claim that nobody wrote.
+#[tokio::test]
+async fn what_shut_while_nobody_knew_is_told_as_it_is() {
+    let lost = Rule::at(Stage::EndOfData).first(1).close();
+    let road = Road::setup().smtp(scripted([lost])).at("2024-03-05T20:00:00Z").build().await;
+    road.import(&[person(ANN).registered("pc-pcda")]).await;
+    road.hears(&[Event::sample("11")]).await;
+    assert_eq!(road.drain().await, UNKNOWN);
+    road.at("2024-03-06T17:31:00Z");
+    road.hears(&[Event::sample("13")]).await;
+    assert_eq!(road.drain().await, Delivered::NOTHING);
+    assert_eq!(road.drain_at("2024-03-06T20:00:00Z").await, Delivered::ONE_MAIL);
+    let text = road.only_mail().text().unwrap();
+    assert!(text.contains("may have been lost on"), "{text}");
+    assert_eq!(road.six("programme/pc-pcda").await, Six { explained: 1, ..Six::default() });
+}
+
 /// An operator finds it in the mail server's log: it is told, as of when it was handed over.
 #[tokio::test]
 async fn an_operator_who_knows_that_it_arrived_says_so() {

@@ -172,6 +172,15 @@ impl Road {
         sqlx::query(sql).execute(self.pool()).await.unwrap().rows_affected()
     }
 
+    /// All tables with all that is in them, as one text.
+    pub(crate) async fn everything(&self) -> String {
+        self.value(
+            "select string_agg(query_to_xml(format('select * from %I', table_name), true, true, '')::text, '' order by table_name)
+             from information_schema.tables where table_schema = 'public'",
+        )
+        .await
+    }
+
     /// The tables that a repetition must not change, as one text.
     pub(crate) async fn state(&self) -> String {
         self.value(
