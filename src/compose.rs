@@ -16,6 +16,7 @@ mod calendar;
 mod correction;
 mod days;
 mod digest;
+mod dkim;
 mod email;
 mod kind;
 pub mod letters;
@@ -27,6 +28,7 @@ mod quoted_printable;
 mod routes;
 mod samples;
 mod shut;
+mod stop;
 mod subject_line;
 mod unfit;
 mod vacancies;
@@ -37,23 +39,30 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use serde::Serialize;
 use url::Url;
+use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Dkim};
 use crate::domain::alert::{Notice, Told};
+use crate::domain::dkim::KeyError;
 use crate::domain::email::{AddressError, EmailAddress, Mailbox};
+use crate::domain::return_path::ReturnPath;
 use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
+use crate::domain::token::TokenKeys;
 use crate::domain::truth::Truth;
 use crate::templates::{Parts, TemplateProblem, Templates};
 
 pub use crate::domain::letter::Letter;
 pub use digest::Digest;
+pub use dkim::Signer;
 pub use email::{Email, Headers, List};
 pub use kind::MailKind;
 use lint::{Draft, Slot};
 pub use lint::{Finding, Rule};
 pub use message_id::MessageId;
+pub use stop::Stop;
 use unfit::unfit;
 use view::{Rendered, Setting, View};
 
@@ -72,6 +81,12 @@ pub struct Sender {
     pub from: Mailbox,
     /// The header `Reply-To`.
     pub reply_to: Mailbox,
+    /// Where mails come back to.
+    pub return_path: ReturnPath,
+    /// What mails are signed with; nothing if somebody else does that.
+    pub signers: Vec<Signer>,
+    /// What the links to stop and the return paths are signed with.
+    pub token_keys: TokenKeys,
     /// The name shown in `From`, with the same address, to people who asked for discreet mails.
     pub discreet_name: String,
     /// The force.
@@ -82,7 +97,8 @@ pub struct Sender {
     pub postal_address: String,
     /// The privacy notice.
     pub privacy_url: Url,
-    /// Where an opening can be looked for that has no link, and routes be compared.
+    /// Where an opening can be looked for that has no link, and routes be compared; the page to stop
+    /// is below it.
     pub public_url: Url,
     /// The hosts that links in events may lead to.
     pub allowed_hosts: Vec<String>,
@@ -90,11 +106,16 @@ pub struct Sender {
     pub zone: Tz,
 }
 
-impl From<&Config> for Sender {
-    fn from(config: &Config) -> Self {
+impl Sender {
+    /// As the configuration has it.
+    #[must_use]
+    pub fn new(config: &Config, token_keys: TokenKeys) -> Self {
         Self {
             from: config.smtp.from.clone(),
             reply_to: config.smtp.reply_to.clone(),
+            return_path: config.smtp.return_path.clone(),
+            signers: signers(&config.dkim),
+            token_keys,
             discreet_name: config.smtp.discreet_name.clone(),
             name: config.sender.name.clone(),
             team: config.sender.team.clone(),
@@ -107,13 +128,35 @@ impl From<&Config> for Sender {
     }
 }
 
+fn signers(dkim: &Dkim) -> Vec<Signer> {
+    let keys = dkim.keys().map(|(selector, key)| Signer {
+        domain: dkim.domain.clone(),
+        selector: selector.to_owned(),
+        key: key.clone(),
+    });
+    keys.collect()
+}
+
 /// The person that a mail is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
+    /// Their public id.
+    pub person: Uuid,
     /// Their address.
     pub address: EmailAddress,
     /// Nothing at first sight may tell what the mail is about.
     pub discreet: bool,
+}
+
+/// What tells a mail from all others; the same however often it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// Its key in the tables.
+    pub key: i64,
+    /// What it is known by outside.
+    pub message_id: &'a MessageId,
+    /// The Message-IDs of the mails that it goes on with, oldest first.
+    pub thread: &'a [String],
 }
 
 /// Why a person is told: they registered.
@@ -170,6 +213,9 @@ pub enum ComposeError {
     /// The parts could not be put together.
     #[error("the mail could not be put together: {0}")]
     Message(#[from] lettre::error::Error),
+    /// The key for signatures does not work.
+    #[error("the mail could not be signed: {0}")]
+    Signature(#[from] KeyError),
     /// A kind of part that the mail library does not know.
     #[error("a part of the mail could not be named: {0}")]
     Part(#[from] lettre::message::header::ContentTypeErr),
@@ -187,10 +233,6 @@ pub struct Composer {
     discreet_from: Mailbox,
     /// The hosts that links may lead to.
     hosts: Vec<String>,
-    /// How to stop, in the text and in the HTML.
-    stop: [String; 2],
-    /// The same where we have stopped.
-    stopped: [String; 2],
 }
 
 impl Composer {
@@ -216,15 +258,10 @@ impl Composer {
     ) -> Result<Self, Vec<TemplateProblem>> {
         let discreet_from = Mailbox::new(Some(&sender.discreet_name), sender.from.address().clone())
             .map_err(|error| vec![setting("smtp.discreet_name", error)])?;
-        let block = |name| {
-            let Parts { text, html } = templates.parts(name, &()).map_err(|problem| vec![problem])?;
-            Ok::<_, Vec<TemplateProblem>>([text, html].map(|block| block.trim().to_owned()))
-        };
-        let (stop, stopped) = (block(STOP_BLOCK)?, block(STOPPED_BLOCK)?);
         let own = [&sender.public_url, &sender.privacy_url];
         let mut hosts = sender.allowed_hosts.clone();
         hosts.extend(own.into_iter().filter_map(|url| url.host_str().map(ToOwned::to_owned)));
-        let composer = Self { templates, taxonomy, sender, discreet_from, hosts, stop, stopped };
+        let composer = Self { templates, taxonomy, sender, discreet_from, hosts };
         let problems = composer.check();
         if problems.is_empty() { Ok(composer) } else { Err(problems) }
     }
@@ -241,22 +278,24 @@ impl Composer {
             ..self.sender.clone()
         };
         let taxonomy = &self.taxonomy;
+        let stop = Stop::sample(&self.sender);
         for sample in samples::all() {
             for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
-                let setting = sample.setting(sender, taxonomy);
+                let setting = sample.setting(sender, taxonomy, &stop);
                 let view = View::new(setting, sample.kind, &sample.items());
-                match view.render(&self.templates) {
-                    Ok(rendered) => {
-                        let findings = self.judged(&view, &rendered, judge).into_iter();
+                let rendered = view.render(&self.templates);
+                match rendered.and_then(|rendered| self.judged(&view, &rendered, judge)) {
+                    Ok(findings) => {
                         // The links of the samples lead to no host of anybody.
-                        let findings = findings.filter(|finding| finding.rule != Rule::UnknownHost);
+                        let findings =
+                            findings.into_iter().filter(|finding| finding.rule != Rule::UnknownHost);
                         problems.extend(findings.map(|finding| in_kind(sample.kind.name(), &finding)));
                     }
                     Err(problem) => problems.push(problem),
                 }
             }
         }
-        problems.extend(self.check_letters(&harmless));
+        problems.extend(self.check_letters(&harmless, &stop));
         problems.sort_by(|a, b| (&a.template, a.line, &a.message).cmp(&(&b.template, b.line, &b.message)));
         problems.dedup();
         problems
@@ -269,8 +308,8 @@ impl Composer {
     }
 
     /// The mail of this kind, which is no digest, that tells one person of these openings. Those that close soonest come
-    /// first, those without a closing last. A kind that follows up goes on with `thread`, the
-    /// Message-IDs of earlier mails, oldest first.
+    /// first, those without a closing last. A kind that follows up goes on with the thread of its
+    /// identity.
     ///
     /// # Errors
     ///
@@ -279,14 +318,14 @@ impl Composer {
         &self,
         kind: MailKind,
         to: &Recipient,
+        identity: Identity<'_>,
         items: &[Item<'_>],
-        thread: &[String],
-        message_id: &MessageId,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
         let Self { sender, taxonomy, .. } = self;
-        let setting = Setting { sender, taxonomy, discreet: to.discreet, now, soon: now, rest: 0 };
-        self.made(setting, kind, to, items, thread, message_id)
+        let stop = &self.stop(to, identity);
+        let setting = Setting { sender, taxonomy, stop, discreet: to.discreet, now, soon: now, rest: 0 };
+        self.made(setting, kind, to, identity, items)
     }
 
     /// The mail that tells one person what there is since the last digest: what closes soon, what
@@ -298,14 +337,21 @@ impl Composer {
     pub fn digest(
         &self,
         to: &Recipient,
+        identity: Identity<'_>,
         digest: &Digest<'_>,
-        message_id: &MessageId,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
         let Self { sender, taxonomy, .. } = self;
         let Digest { items, soon, rest } = digest;
-        let setting = Setting { sender, taxonomy, discreet: to.discreet, now, soon: *soon, rest: *rest };
-        self.made(setting, MailKind::Digest, to, items, &[], message_id)
+        let stop = &self.stop(to, identity);
+        let setting =
+            Setting { sender, taxonomy, stop, discreet: to.discreet, now, soon: *soon, rest: *rest };
+        self.made(setting, MailKind::Digest, to, identity, items)
+    }
+
+    /// How the person stops what this mail is about, or all mails.
+    fn stop(&self, to: &Recipient, identity: Identity<'_>) -> Stop {
+        Stop::new(&self.sender, to.person, Some(identity.key))
     }
 
     fn made(
@@ -313,9 +359,8 @@ impl Composer {
         setting: Setting<'_>,
         kind: MailKind,
         to: &Recipient,
+        identity: Identity<'_>,
         items: &[Item<'_>],
-        thread: &[String],
-        message_id: &MessageId,
     ) -> Result<Email, ComposeError> {
         if items.is_empty() || items.len() > MOST_ITEMS {
             return Err(ComposeError::Items(items.len()));
@@ -327,15 +372,26 @@ impl Composer {
         }
         let view = View::new(setting, kind, items);
         let rendered = view.render(&self.templates)?;
-        findings = self.judged(&view, &rendered, lint::mail);
+        findings = self.judged(&view, &rendered, lint::mail)?;
         if !findings.is_empty() {
             return Err(ComposeError::Lint(findings));
         }
-        let thread = if kind.follows_up() { thread.to_vec() } else { vec![] };
-        let list = List::of(items.iter().map(|item| item.subject.kind));
-        let headers = self.headers(to, list, thread, message_id, now);
-        let calendar = (kind == MailKind::OpeningDate).then(|| self.calendar(setting, items, message_id));
-        Email::new(headers, &rendered.subject, rendered.text, rendered.html, calendar.flatten().as_deref())
+        let thread = if kind.follows_up() { identity.thread } else { &[] };
+        let headers = Headers {
+            list: List::of(items.iter().map(|item| item.subject.kind)),
+            stop: kind.offers_stop().then(|| setting.stop.clone()),
+            ..self.headers(to, Identity { thread, ..identity }, kind.name(), now)
+        };
+        let calendar =
+            (kind == MailKind::OpeningDate).then(|| self.calendar(setting, items, identity.message_id));
+        let email = Email::new(
+            headers,
+            &rendered.subject,
+            rendered.text,
+            rendered.html,
+            calendar.flatten().as_deref(),
+        )?;
+        email.signed(&self.sender.signers)
     }
 
     /// When the routes open whose dates are told; `None` if none has a date. Nothing at first sight
@@ -355,28 +411,49 @@ impl Composer {
             .then(|| calendar::file(&entries, message_id.local(), self.domain(), setting.now))
     }
 
+    /// Those of a mail of this kind that is about no opening and does not say how to stop.
     fn headers(
         &self,
         to: &Recipient,
-        list: List,
-        thread: Vec<String>,
-        message_id: &MessageId,
+        identity: Identity<'_>,
+        kind: &'static str,
         now: DateTime<Utc>,
     ) -> Headers {
-        let reply_to = &self.sender.reply_to;
+        let sender = &self.sender;
+        let reply_to = &sender.reply_to;
         Headers {
             from: self.from(to.discreet).clone(),
             reply_to: if to.discreet { without_name(reply_to) } else { reply_to.clone() },
             to: to.address.clone(),
-            date: now.with_timezone(&self.sender.zone),
-            message_id: message_id.clone(),
-            list,
-            thread,
+            return_path: sender.return_path.bounce(&sender.token_keys.bounce(identity.key)),
+            date: now.with_timezone(&sender.zone),
+            message_id: identity.message_id.clone(),
+            kind,
+            list: List::Letters,
+            help: sender.privacy_url.clone(),
+            stop: None,
+            thread: identity.thread.to_vec(),
         }
     }
 
-    fn judged(&self, view: &View<'_>, rendered: &Rendered, judge: Judge) -> Vec<Finding> {
-        self.judge(rendered, &view.slots(), &self.stop, view.discreet(), judge)
+    fn judged(
+        &self,
+        view: &View<'_>,
+        rendered: &Rendered,
+        judge: Judge,
+    ) -> Result<Vec<Finding>, TemplateProblem> {
+        let stop = self.block(STOP_BLOCK, view.stop_url())?;
+        Ok(self.judge(rendered, &view.slots(), &stop, view.discreet(), judge))
+    }
+
+    /// How to stop, in the text and in the HTML, as it must stand in a mail.
+    fn block(&self, name: &str, stop_url: &str) -> Result<[String; 2], TemplateProblem> {
+        #[derive(Serialize)]
+        struct Block<'a> {
+            stop_url: &'a str,
+        }
+        let Parts { text, html } = self.templates.parts(name, &Block { stop_url })?;
+        Ok([text, html].map(|block| block.trim().to_owned()))
     }
 
     fn judge(

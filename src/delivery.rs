@@ -114,8 +114,8 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// When the templates do not render or the mail server's settings are
-    /// wrong; all of that is found by `check`, too.
+    /// When there is no key for tokens, the templates do not render, or the
+    /// mail server's settings are wrong; all of that is found by `check`, too.
     pub fn new(
         config: &Config,
         taxonomy: Arc<Taxonomy>,
@@ -123,7 +123,8 @@ impl Delivery {
         clock: Clock,
         bell: Bell,
     ) -> anyhow::Result<Self> {
-        let composer = Composer::new(Sender::from(config), Arc::clone(&taxonomy)).map_err(|problems| {
+        let sender = Sender::new(config, config.secrets.keys_of_tokens()?.clone());
+        let composer = Composer::new(sender, Arc::clone(&taxonomy)).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("templates: {}", problems.join("; "))
         })?;

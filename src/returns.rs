@@ -8,7 +8,6 @@ pub mod incoming;
 pub mod maildir;
 pub mod webhook;
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
@@ -36,11 +35,8 @@ impl Rules {
     ///
     /// When a key is missing.
     pub fn new(secrets: &Secrets) -> anyhow::Result<Self> {
-        let tokens = secrets.token_keys.as_ref().map(|file| file.secret.expose().clone());
-        Ok(Self {
-            tokens: tokens.context("secrets.token_keys_file is not set: by it we know our own tokens")?,
-            addresses: secrets.keys_of_addresses()?.clone(),
-        })
+        let (tokens, addresses) = (secrets.keys_of_tokens()?.clone(), secrets.keys_of_addresses()?.clone());
+        Ok(Self { tokens, addresses })
     }
 }
 

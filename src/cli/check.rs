@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::broker::BrokerError;
-use crate::cli::{EXIT_CONFIG, say};
+use crate::cli::{EXIT_CONFIG, dns, say};
 use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
 use crate::config::{Config, Problems};
@@ -15,6 +15,7 @@ use crate::delivery::smtp::Relay;
 use crate::domain::cadence::Cadence;
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
+use crate::domain::token::TokenKeys;
 use crate::intake::queue::Session;
 use crate::outcomes;
 use crate::store::{self, subscribers};
@@ -28,6 +29,7 @@ pub(super) async fn check(
     examined: Result<(Config, Option<Problems>), Problems>,
     connect: bool,
     show: bool,
+    dns: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut mistakes = Vec::new();
     let config = match examined {
@@ -45,7 +47,11 @@ pub(super) async fn check(
         match daemon::taxonomy(config) {
             Err(error) => mistakes.extend(format!("{error:#}").lines().map(str::to_owned)),
             Ok(taxonomy) => {
-                if let Err(problems) = Composer::new(Sender::from(config), Arc::new(taxonomy)) {
+                let keys = config.secrets.keys_of_tokens().cloned().unwrap_or_else(|missing| {
+                    mistakes.push(missing.to_string());
+                    TokenKeys::passing(&mut rand::rng())
+                });
+                if let Err(problems) = Composer::new(Sender::new(config, keys), Arc::new(taxonomy)) {
                     mistakes.extend(problems.iter().map(ToString::to_string));
                 }
             }
@@ -69,6 +75,9 @@ pub(super) async fn check(
     }
     say(format_args!("Configuration, taxonomy and templates are good."));
     if let Some(config) = &config {
+        if dns {
+            dns::records(config).iter().for_each(say);
+        }
         let now = Clock::System.now();
         for line in schedules(config, now) {
             say(line);

@@ -3,12 +3,14 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use crate::compose::email::{Email, List};
+use crate::compose::email::Email;
 use crate::compose::lint::{self, Slot, Writer};
-use crate::compose::message_id::MessageId;
 use crate::compose::names::{label_of_programme, names};
 use crate::compose::view::{Rendered, without_gaps};
-use crate::compose::{ComposeError, Composer, Judge, Recipient, Rule, Sender, in_kind, words};
+use crate::compose::{
+    ComposeError, Composer, Headers, Identity, Judge, Recipient, Rule, STOP_BLOCK, STOPPED_BLOCK, Sender,
+    Stop, in_kind, words,
+};
 use crate::domain::letter::Letter;
 use crate::domain::taxonomy::Taxonomy;
 use crate::templates::{Parts, TemplateProblem, Templates};
@@ -51,6 +53,7 @@ pub(super) struct View<'a> {
     postal_address: &'a str,
     public_url: &'a str,
     privacy_url: &'a str,
+    stop_url: &'a str,
     #[serde(skip)]
     letter: Letter,
 }
@@ -59,6 +62,7 @@ impl<'a> View<'a> {
     pub(super) fn new(
         sender: &'a Sender,
         taxonomy: &Taxonomy,
+        stop: &'a Stop,
         letter: Letter,
         told: Told<'_>,
         discreet: bool,
@@ -102,6 +106,7 @@ impl<'a> View<'a> {
             postal_address: &sender.postal_address,
             public_url: sender.public_url.as_str(),
             privacy_url: sender.privacy_url.as_str(),
+            stop_url: stop.page.as_str(),
             letter,
         }
     }
@@ -165,8 +170,7 @@ fn lines(sender: &Sender, taxonomy: &Taxonomy, letter: Letter, holding: &Holding
 }
 
 impl Composer {
-    /// A letter to one person, in the thread of those before it, whose
-    /// Message-IDs are given, oldest first.
+    /// A letter to one person, in the thread of those before it.
     ///
     /// # Errors
     ///
@@ -175,37 +179,50 @@ impl Composer {
         &self,
         letter: Letter,
         to: &Recipient,
+        identity: Identity<'_>,
         told: Told<'_>,
-        thread: &[String],
-        message_id: &MessageId,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
-        let view = View::new(&self.sender, &self.taxonomy, letter, told, to.discreet);
+        // It is about all that they asked for, so there is nothing in it to be stopped alone.
+        let stop = Stop::new(&self.sender, to.person, None);
+        let view = View::new(&self.sender, &self.taxonomy, &stop, letter, told, to.discreet);
         let rendered = view.render(&self.templates)?;
-        let findings = self.judged_letter(&view, &rendered, lint::mail);
+        let findings = self.judged_letter(&view, &rendered, lint::mail)?;
         if !findings.is_empty() {
             return Err(ComposeError::Lint(findings));
         }
-        let headers = self.headers(to, List::Letters, thread.to_vec(), message_id, now);
-        Email::new(headers, &rendered.subject, rendered.text, rendered.html, None)
+        let headers = Headers {
+            stop: letter.offers_stop().then(|| stop.clone()),
+            ..self.headers(to, identity, letter.name(), now)
+        };
+        Email::new(headers, &rendered.subject, rendered.text, rendered.html, None)?
+            .signed(&self.sender.signers)
     }
 
-    fn judged_letter(&self, view: &View<'_>, rendered: &Rendered, judge: Judge) -> Vec<lint::Finding> {
-        let stop = if view.letter == Letter::Lapsed { &self.stopped } else { &self.stop };
-        self.judge(rendered, &view.slots(), stop, view.discreet, judge)
+    fn judged_letter(
+        &self,
+        view: &View<'_>,
+        rendered: &Rendered,
+        judge: Judge,
+    ) -> Result<Vec<lint::Finding>, TemplateProblem> {
+        let block = if view.letter.offers_stop() { STOP_BLOCK } else { STOPPED_BLOCK };
+        let stop = self.block(block, view.stop_url)?;
+        Ok(self.judge(rendered, &view.slots(), &stop, view.discreet, judge))
     }
 
     /// What is wrong with the templates of letters, in every branch. The frame
     /// is judged in the name of `harmless`.
-    pub(super) fn check_letters(&self, harmless: &Sender) -> Vec<TemplateProblem> {
+    pub(super) fn check_letters(&self, harmless: &Sender, stop: &Stop) -> Vec<TemplateProblem> {
         let mut problems = Vec::new();
         for sample in samples() {
             for (sender, judge) in [(&self.sender, lint::mail as Judge), (harmless, lint::frame)] {
-                let view = View::new(sender, &self.taxonomy, sample.letter, sample.told(), sample.discreet);
-                match view.render(&self.templates) {
-                    Ok(rendered) => {
-                        let findings = self.judged_letter(&view, &rendered, judge).into_iter();
-                        let findings = findings.filter(|finding| finding.rule != Rule::UnknownHost);
+                let Sample { letter, discreet, .. } = sample;
+                let view = View::new(sender, &self.taxonomy, stop, letter, sample.told(), discreet);
+                let rendered = view.render(&self.templates);
+                match rendered.and_then(|rendered| self.judged_letter(&view, &rendered, judge)) {
+                    Ok(findings) => {
+                        let findings =
+                            findings.into_iter().filter(|finding| finding.rule != Rule::UnknownHost);
                         problems.extend(findings.map(|finding| in_kind(sample.letter.name(), &finding)));
                     }
                     Err(problem) => problems.push(problem),

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Europe::London;
 
 use crate::compose::view::Setting;
-use crate::compose::{Item, MailKind, Registration, Sender};
+use crate::compose::{Item, MailKind, Registration, Sender, Stop};
 use crate::domain::alert::{Notice, Told};
 use crate::domain::difference::Field;
 use crate::domain::facts::{Attendance, Closing, Day, Facts, Pay, PayUnit, Programme, When};
@@ -48,9 +48,14 @@ impl Sample {
     }
 
     /// What it is made by, in the name of this sender.
-    pub(super) fn setting<'a>(&self, sender: &'a Sender, taxonomy: &'a Taxonomy) -> Setting<'a> {
+    pub(super) fn setting<'a>(
+        &self,
+        sender: &'a Sender,
+        taxonomy: &'a Taxonomy,
+        stop: &'a Stop,
+    ) -> Setting<'a> {
         let Self { discreet, now, soon, rest, .. } = *self;
-        Setting { sender, taxonomy, discreet, now, soon, rest }
+        Setting { sender, taxonomy, stop, discreet, now, soon, rest }
     }
 }
 

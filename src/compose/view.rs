@@ -11,7 +11,7 @@ use crate::compose::kind::MailKind;
 use crate::compose::lint::{Slot, Writer};
 use crate::compose::names::{label_of_programme, names, text, title};
 use crate::compose::subject_line::SubjectLine;
-use crate::compose::{Item, Sender, correction, days, digest, routes, shut, vacancies, words};
+use crate::compose::{Item, Sender, Stop, correction, days, digest, routes, shut, vacancies, words};
 use crate::domain::alert::Notice;
 use crate::domain::difference;
 use crate::domain::subject::Kind;
@@ -32,6 +32,8 @@ const MOST_NAMES_IN_A_DIGEST: usize = 5;
 pub(super) struct Setting<'a> {
     pub(super) sender: &'a Sender,
     pub(super) taxonomy: &'a Taxonomy,
+    /// How the reader stops.
+    pub(super) stop: &'a Stop,
     pub(super) discreet: bool,
     pub(super) now: DateTime<Utc>,
     /// What closes before this closes soon, in a digest.
@@ -78,6 +80,7 @@ pub(super) struct View<'a> {
     reply_to: &'a str,
     public_url: &'a str,
     privacy_url: &'a str,
+    stop_url: &'a str,
     #[serde(skip)]
     kind: MailKind,
 }
@@ -209,6 +212,7 @@ impl<'a> View<'a> {
             reply_to: sender.reply_to.address().as_str(),
             public_url: sender.public_url.as_str(),
             privacy_url: sender.privacy_url.as_str(),
+            stop_url: setting.stop.page.as_str(),
             kind,
         };
         view.word_links(&order);
@@ -241,6 +245,10 @@ impl<'a> View<'a> {
 
     pub(super) fn discreet(&self) -> bool {
         self.discreet
+    }
+
+    pub(super) fn stop_url(&self) -> &str {
+        self.stop_url
     }
 
     pub(super) fn render(&self, templates: &Templates) -> Result<Rendered, TemplateProblem> {

@@ -265,9 +265,8 @@ impl Shared {
             InHand::Alert(mail) => self.alert(mail, now),
             InHand::Letter(mail) => {
                 let told = letters::Told { holding: &mail.holding, day: mail.day };
-                let Errand { recipient, thread, message_id, .. } = &mail.errand;
                 self.composer
-                    .letter(mail.letter, recipient, told, thread, message_id, now)
+                    .letter(mail.letter, &mail.errand.recipient, mail.errand.identity(), told, now)
                     .map_err(|error| error.to_string())
             }
         }
@@ -293,11 +292,11 @@ impl Shared {
                 test: topic.kept.opening.test,
             })
             .collect();
-        let Errand { recipient: to, thread, message_id: id, .. } = &mail.errand;
+        let (to, identity) = (&mail.errand.recipient, mail.errand.identity());
         let written = match &mail.digest {
-            None => self.composer.mail(mail.kind, to, &items, thread, id, now),
+            None => self.composer.mail(mail.kind, to, identity, &items, now),
             Some(Digested { soon, live, .. }) => {
-                self.composer.digest(to, &Digest { items, soon: *soon, rest: *live }, id, now)
+                self.composer.digest(to, identity, &Digest { items, soon: *soon, rest: *live }, now)
             }
         };
         written.map_err(|error| error.to_string())

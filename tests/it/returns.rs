@@ -137,6 +137,27 @@ async fn a_mailbox_that_is_not_there_is_written_to_no_more() {
     }
 }
 
+/// B01, B06: the tokens of the samples are those that really stand in the mails.
+#[tokio::test]
+async fn what_mails_say_of_where_they_come_back_to_is_understood() {
+    let road = told(&[ANN, BOB]).await;
+    let (rules, now) = (road.return_rules(), road.clock.now());
+    let envelope = road.mails_to(ANN)[0].mail_from.clone();
+    assert!(envelope.contains(&rules.tokens.bounce(road.sent(ANN).await.mail)), "{envelope}");
+    let report = String::from_utf8(road.returned("postfix-user-unknown", ANN).await).unwrap();
+    let report = report.replace(&rules.tokens.bounce(road.sent(ANN).await.mail), "");
+    let taken = returns::take(road.pool(), &rules, report.as_bytes(), Some(&envelope), now).await.unwrap();
+    assert_eq!(taken, NEW);
+
+    let unsubscribe = road.mails_to(BOB)[0].header("List-Unsubscribe").unwrap();
+    let (_, mailto) = unsubscribe.split_once("<mailto:").unwrap();
+    let (address, _) = mailto.split_once(['>', '?']).unwrap();
+    let taken =
+        returns::take(road.pool(), &rules, b"Subject: unsubscribe\n\n", Some(address), now).await.unwrap();
+    assert_eq!(taken, Taken::Stop(Answer::Taken));
+    assert_eq!((road.state_of(ANN).await, road.state_of(BOB).await), ("suppressed".into(), "stopped".into()));
+}
+
 /// B03.
 #[tokio::test]
 async fn what_is_forged_changes_nothing_and_is_counted() {

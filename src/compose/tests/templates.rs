@@ -71,14 +71,15 @@ fn samples_take_every_branch() {
     let templates = Templates::parse(marked.iter().map(|(name, text)| (*name, text.as_str()))).unwrap();
     let sender = sender();
     let mut taken = String::new();
-    let taxonomy = Taxonomy::shipped();
+    let (taxonomy, stop) = (Taxonomy::shipped(), Stop::sample(&sender));
     for sample in samples::all() {
-        let view = View::new(sample.setting(&sender, &taxonomy), sample.kind, &sample.items());
+        let view = View::new(sample.setting(&sender, &taxonomy, &stop), sample.kind, &sample.items());
         let Rendered { subject, text, html } = view.render(&templates).unwrap();
         taken.push_str(&(subject + &text + &html));
     }
     for sample in letters::samples() {
-        let view = letters::View::new(&sender, &taxonomy, sample.letter, sample.told(), sample.discreet);
+        let view =
+            letters::View::new(&sender, &taxonomy, &stop, sample.letter, sample.told(), sample.discreet);
         let Rendered { subject, text, html } = view.render(&templates).unwrap();
         taken.push_str(&(subject + &text + &html));
     }
