@@ -17,22 +17,28 @@ mod correction;
 mod days;
 mod digest;
 mod email;
+mod english;
 mod kind;
 pub mod letters;
 mod lint;
 mod message_id;
 mod names;
 mod particulars;
+pub mod preview;
 mod quoted_printable;
+mod rehearsal;
 mod routes;
 mod samples;
 mod shut;
 mod subject_line;
+mod tongue;
 mod unfit;
 mod vacancies;
 mod view;
+mod welsh;
 mod words;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -42,6 +48,7 @@ use url::Url;
 use crate::config::Config;
 use crate::domain::alert::{Notice, Told};
 use crate::domain::email::{AddressError, EmailAddress, Mailbox};
+use crate::domain::language::Language;
 use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::Truth;
@@ -114,6 +121,8 @@ pub struct Recipient {
     pub address: EmailAddress,
     /// Nothing at first sight may tell what the mail is about.
     pub discreet: bool,
+    /// What they read; a kind of mail that is not written in it comes in English.
+    pub language: Language,
 }
 
 /// Why a person is told: they registered.
@@ -162,6 +171,9 @@ pub enum ComposeError {
     /// The mail breaks rules.
     #[error("the mail was held back: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Lint(Vec<Finding>),
+    /// The address of a preview cannot be read.
+    #[error("the address of a preview cannot be read")]
+    Reader,
     /// An address that cannot stand in a header.
     #[error("an address cannot stand in a header: {0}")]
     Address(#[from] lettre::address::AddressError),
@@ -185,21 +197,22 @@ pub struct Composer {
     discreet_from: Mailbox,
     /// The hosts that links may lead to.
     hosts: Vec<String>,
-    /// How to stop, in the text and in the HTML.
-    stop: [String; 2],
-    /// The same where we have stopped.
-    stopped: [String; 2],
 }
 
 impl Composer {
-    /// A composer with the shipped templates, all of them tried.
+    /// A composer with the shipped templates, and those in this folder in place of them, all of
+    /// them tried.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with a template, and everything that the sender's settings would
     /// make wrong in each mail.
-    pub fn new(sender: Sender, taxonomy: Arc<Taxonomy>) -> Result<Self, Vec<TemplateProblem>> {
-        Self::with_templates(Templates::load()?, sender, taxonomy)
+    pub fn new(
+        sender: Sender,
+        taxonomy: Arc<Taxonomy>,
+        folder: Option<&Path>,
+    ) -> Result<Self, Vec<TemplateProblem>> {
+        Self::with_templates(Templates::load(folder)?, sender, taxonomy)
     }
 
     /// As [`new`](Self::new), with other templates.
@@ -214,23 +227,19 @@ impl Composer {
     ) -> Result<Self, Vec<TemplateProblem>> {
         let discreet_from = Mailbox::new(Some(&sender.discreet_name), sender.from.address().clone())
             .map_err(|error| vec![setting("smtp.discreet_name", error)])?;
-        let block = |name| {
-            let Parts { text, html } = templates.parts(name, &()).map_err(|problem| vec![problem])?;
-            Ok::<_, Vec<TemplateProblem>>([text, html].map(|block| block.trim().to_owned()))
-        };
-        let (stop, stopped) = (block(STOP_BLOCK)?, block(STOPPED_BLOCK)?);
         let own = [&sender.public_url, &sender.privacy_url];
         let mut hosts = sender.allowed_hosts.clone();
         hosts.extend(own.into_iter().filter_map(|url| url.host_str().map(ToOwned::to_owned)));
-        let composer = Self { templates, taxonomy, sender, discreet_from, hosts, stop, stopped };
+        let composer = Self { templates, taxonomy, sender, discreet_from, hosts };
         let problems = composer.check();
         if problems.is_empty() { Ok(composer) } else { Err(problems) }
     }
 
-    /// What is wrong with the templates: every kind is rendered in every branch and looked at.
+    /// What is wrong with the templates: every kind is rendered in every language and in every
+    /// branch, and looked at.
     #[must_use]
     pub fn check(&self) -> Vec<TemplateProblem> {
-        let mut problems = Vec::new();
+        let mut problems = self.untranslated();
         // The frame is judged in the name of a harmless sender: a force may be called anything.
         let harmless = Sender {
             name: "Example Force".to_owned(),
@@ -238,26 +247,26 @@ impl Composer {
             postal_address: "1 Example Square".to_owned(),
             ..self.sender.clone()
         };
-        let taxonomy = &self.taxonomy;
-        for sample in samples::all() {
-            for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
-                let setting = sample.setting(sender, taxonomy);
-                let view = View::new(setting, sample.kind, &sample.items());
-                match view.render(&self.templates) {
-                    Ok(rendered) => {
-                        let findings = self.judged(&view, &rendered, judge).into_iter();
-                        // The links of the samples lead to no host of anybody.
-                        let findings = findings.filter(|finding| finding.rule != Rule::UnknownHost);
-                        problems.extend(findings.map(|finding| in_kind(sample.kind.name(), &finding)));
-                    }
+        for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
+            for rehearsal in self.rehearsals(sender) {
+                match rehearsal.rendered(&self.templates) {
+                    Ok(rendered) => problems.extend(self.found(&rehearsal, &rendered, judge)),
                     Err(problem) => problems.push(problem),
                 }
             }
         }
-        problems.extend(self.check_letters(&harmless));
+        if problems.is_empty() {
+            problems.extend(self.untaken());
+        }
         problems.sort_by(|a, b| (&a.template, a.line, &a.message).cmp(&(&b.template, b.line, &b.message)));
         problems.dedup();
         problems
+    }
+
+    /// The templates that are an operator's own, by name.
+    #[must_use]
+    pub fn own_templates(&self) -> &[String] {
+        self.templates.overridden()
     }
 
     /// The domain of Message-IDs: that of `From`.
@@ -283,7 +292,8 @@ impl Composer {
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
         let Self { sender, taxonomy, .. } = self;
-        let setting = Setting { sender, taxonomy, discreet: to.discreet, now, soon: now, rest: 0 };
+        let language = self.templates.language(view::body(kind), to.language);
+        let setting = Setting { sender, taxonomy, language, discreet: to.discreet, now, soon: now, rest: 0 };
         self.made(setting, kind, to, items, thread, message_id)
     }
 
@@ -302,7 +312,9 @@ impl Composer {
     ) -> Result<Email, ComposeError> {
         let Self { sender, taxonomy, .. } = self;
         let Digest { items, soon, rest } = digest;
-        let setting = Setting { sender, taxonomy, discreet: to.discreet, now, soon: *soon, rest: *rest };
+        let language = self.templates.language(view::body(MailKind::Digest), to.language);
+        let setting =
+            Setting { sender, taxonomy, language, discreet: to.discreet, now, soon: *soon, rest: *rest };
         self.made(setting, MailKind::Digest, to, items, &[], message_id)
     }
 
@@ -374,18 +386,30 @@ impl Composer {
     }
 
     fn judged(&self, view: &View<'_>, rendered: &Rendered, judge: Judge) -> Vec<Finding> {
-        self.judge(rendered, &view.slots(), &self.stop, view.discreet(), judge)
+        let stop = self.block(view.language(), STOP_BLOCK);
+        self.judge(rendered, view.language(), &view.slots(), &stop, view.discreet(), judge)
+    }
+
+    /// How to stop, in the text and in the HTML; nothing if the block cannot be rendered.
+    fn block(&self, language: Language, name: &str) -> [String; 2] {
+        let parts = self.templates.parts(language, name, &());
+        parts.map_or_else(
+            |_| Default::default(),
+            |Parts { text, html }| [text, html].map(|block| block.trim().to_owned()),
+        )
     }
 
     fn judge(
         &self,
         rendered: &Rendered,
+        language: Language,
         slots: &[Slot<'_>],
         stop: &[String; 2],
         discreet: bool,
         judge: Judge,
     ) -> Vec<Finding> {
         judge(&Draft {
+            language,
             subject: &rendered.subject,
             from_name: self.from(discreet).name(),
             text: &rendered.text,
@@ -404,10 +428,6 @@ impl Composer {
 
 fn without_name(mailbox: &Mailbox) -> Mailbox {
     Mailbox::new(None, mailbox.address().clone()).unwrap_or_else(|_| mailbox.clone())
-}
-
-fn in_kind(kind: &str, finding: &Finding) -> TemplateProblem {
-    TemplateProblem { template: kind.to_owned(), line: None, message: finding.to_string() }
 }
 
 fn setting(key: &str, error: AddressError) -> TemplateProblem {

@@ -45,8 +45,8 @@ use sections::span;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Log,
-    LogFormat, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing,
-    Web,
+    LogFormat, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Templates, Testing,
+    Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -89,6 +89,8 @@ pub struct Config {
     pub housekeeping: Housekeeping,
     /// Role families, places and programmes.
     pub taxonomy: Taxonomy,
+    /// The words of the mails.
+    pub templates: Templates,
     /// The log.
     pub log: Log,
     /// Each value with its source, for [`Config::show`].
@@ -159,6 +161,7 @@ impl Config {
             schedules: Schedules::read(reader.section("schedules")),
             housekeeping: Housekeeping::read(reader.section("housekeeping")),
             taxonomy: Taxonomy::read(reader.section("taxonomy")),
+            templates: Templates::read(reader.section("templates")),
             log: Log::read(reader.section("log")),
             shown: Vec::new(),
         }

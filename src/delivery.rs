@@ -13,10 +13,12 @@ mod deciding;
 mod in_hand;
 mod lanes;
 pub mod letters;
+pub mod pen;
 mod pile;
 pub mod smtp;
 mod told;
 mod topic;
+mod writing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -28,11 +30,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::compose::{Composer, Sender};
 use crate::config::Config;
 use crate::delivery::claim::Rules;
 use crate::delivery::in_hand::InHand;
 use crate::delivery::lanes::{Parcel, Retries, Shared, Tally};
+use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
 use crate::delivery::smtp::Relay;
 use crate::domain::letter::Patience;
@@ -104,18 +106,15 @@ impl Delivery {
         clock: Clock,
         bell: Bell,
     ) -> anyhow::Result<Self> {
-        let composer = Composer::new(Sender::from(config), Arc::clone(&taxonomy)).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("templates: {}", problems.join("; "))
-        })?;
-        let rules = Rules::new(config, taxonomy, composer.domain());
+        let pen = Pen::new(config, &taxonomy)?;
+        let rules = Rules::new(config, taxonomy, pen.composer().domain());
         let relay = Relay::new(&config.smtp)?;
         let lines = relay.lines();
         let places = Arc::new(Semaphore::new(lines * usize::try_from(IN_HAND)?));
         let pile = Pile::new(lines, config.smtp.slow_after);
         let shared = Arc::new(Shared {
             pool,
-            composer,
+            pen,
             relay,
             clock,
             retries: Retries {
@@ -143,6 +142,12 @@ impl Delivery {
             tasks,
             busy: true,
         })
+    }
+
+    /// What writes the mails.
+    #[must_use]
+    pub fn pen(&self) -> &Pen {
+        &self.shared.pen
     }
 
     /// What became of mails so far: accepted, deferred, failed.

@@ -154,7 +154,7 @@ pub(crate) fn sample(config: &Config) -> anyhow::Result<Vec<u8>> {
 }
 
 fn composer(config: &Config, taxonomy: &Arc<Taxonomy>) -> anyhow::Result<Composer> {
-    Composer::new(Sender::from(config), Arc::clone(taxonomy))
+    Composer::new(Sender::from(config), Arc::clone(taxonomy), None)
         .map_err(|problems| anyhow::anyhow!("the templates have {} problems", problems.len()))
 }
 
@@ -186,7 +186,11 @@ fn so(config: &Config, events: &[(i64, &str, DateTime<Utc>, Value)]) -> anyhow::
 
 fn recipient() -> anyhow::Result<Recipient> {
     let address = "person.123456@mail7.example".parse();
-    Ok(Recipient { address: address.ok().context("the address cannot be read")?, discreet: false })
+    Ok(Recipient {
+        address: address.ok().context("the address cannot be read")?,
+        discreet: false,
+        language: Language::EnGb,
+    })
 }
 
 fn written(composer: &Composer, truth: &Truth, vacancies: usize) -> anyhow::Result<Vec<u8>> {

@@ -30,6 +30,7 @@ pub(super) async fn check(
     show: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut mistakes = Vec::new();
+    let mut own_templates = Vec::new();
     let config = match examined {
         Ok((config, problems)) => {
             mistakes.extend(problems.iter().flat_map(Problems::iter).map(ToString::to_string));
@@ -45,8 +46,10 @@ pub(super) async fn check(
         match daemon::taxonomy(config) {
             Err(error) => mistakes.extend(format!("{error:#}").lines().map(str::to_owned)),
             Ok(taxonomy) => {
-                if let Err(problems) = Composer::new(Sender::from(config), Arc::new(taxonomy)) {
-                    mistakes.extend(problems.iter().map(ToString::to_string));
+                let folder = config.templates.folder.as_deref();
+                match Composer::new(Sender::from(config), Arc::new(taxonomy), folder) {
+                    Ok(composer) => own_templates = composer.own_templates().to_vec(),
+                    Err(problems) => mistakes.extend(problems.iter().map(ToString::to_string)),
                 }
             }
         }
@@ -68,6 +71,9 @@ pub(super) async fn check(
         return Ok(ExitCode::from(EXIT_CONFIG));
     }
     say(format_args!("Configuration, taxonomy and templates are good."));
+    for line in of_templates(&own_templates) {
+        say(line);
+    }
     if let Some(config) = &config {
         let now = Clock::System.now();
         for line in schedules(config, now) {
@@ -80,6 +86,16 @@ pub(super) async fn check(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which templates are an operator's own.
+fn of_templates(own: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !own.is_empty() {
+        lines.push(format!("templates.folder: {} in effect:", counted(own.len(), "file")));
+        lines.extend(own.iter().map(|name| format!("  {name}.hbs")));
+    }
+    lines
 }
 
 /// When the next mails of each schedule leave and when chores run, so that a

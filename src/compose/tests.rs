@@ -2,6 +2,7 @@
 
 mod digests;
 mod kinds;
+mod languages;
 mod letters_to_people;
 mod octets;
 mod templates;
@@ -33,12 +34,12 @@ fn sender() -> Sender {
 
 fn composer() -> &'static Composer {
     static COMPOSER: LazyLock<Composer> =
-        LazyLock::new(|| Composer::new(sender(), Arc::new(Taxonomy::shipped())).unwrap());
+        LazyLock::new(|| Composer::new(sender(), Arc::new(Taxonomy::shipped()), None).unwrap());
     &COMPOSER
 }
 
 fn reader(discreet: bool) -> Recipient {
-    Recipient { address: "zoe@example.org".parse().unwrap(), discreet }
+    Recipient { address: "zoe@example.org".parse().unwrap(), discreet, language: Language::EnGb }
 }
 
 fn now() -> DateTime<Utc> {

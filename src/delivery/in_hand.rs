@@ -46,7 +46,11 @@ impl Errand {
             attempts,
             claimed_at,
             subscriber_id: addressee.id,
-            recipient: Recipient { address: addressee.address.clone(), discreet: addressee.discreet },
+            recipient: Recipient {
+                address: addressee.address.clone(),
+                discreet: addressee.discreet,
+                language: addressee.language,
+            },
             message_id,
             thread,
         }

@@ -15,14 +15,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::compose::{Composer, Digest, Email, Item, Registration, letters};
+use crate::compose::Email;
 use crate::config::Delays;
-use crate::delivery::asking::Before;
-use crate::delivery::claim::{Claimed, Digested};
-use crate::delivery::in_hand::{Errand, InHand};
+use crate::delivery::in_hand::InHand;
+use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
 use crate::delivery::told::told;
+use crate::delivery::writing::written;
 use crate::domain::alert::Policy;
 use crate::stage::{jittered, wait_after};
 use crate::store;
@@ -56,7 +56,7 @@ pub(super) struct Shared {
     /// The database.
     pub pool: PgPool,
     /// Writes the mails.
-    pub composer: Composer,
+    pub pen: Pen,
     /// The mail server.
     pub relay: Relay,
     /// The time.
@@ -203,46 +203,7 @@ impl Shared {
     }
 
     fn write(&self, mail: &InHand) -> std::result::Result<Email, String> {
-        let now = self.clock.now();
-        match mail {
-            InHand::Alert(mail) => self.alert(mail, now),
-            InHand::Letter(mail) => {
-                let told = letters::Told { holding: &mail.holding, day: mail.day };
-                let Errand { recipient, thread, message_id, .. } = &mail.errand;
-                self.composer
-                    .letter(mail.letter, recipient, told, thread, message_id, now)
-                    .map_err(|error| error.to_string())
-            }
-        }
-    }
-
-    fn alert(&self, mail: &Claimed, now: DateTime<Utc>) -> std::result::Result<Email, String> {
-        let items: Vec<Item<'_>> = mail
-            .topics
-            .iter()
-            .map(|topic| Item {
-                subject: &topic.kept.subject,
-                truth: &topic.kept.opening.truth,
-                told: topic.told.as_ref().map(Before::told),
-                notice: &topic.notice,
-                searches: topic.searches.iter().map(String::as_str).collect(),
-                registration: topic.registration.as_ref().map(|(registration, receipt)| Registration {
-                    programme: &registration.programme,
-                    on: registration.registered_at,
-                    receipt: *receipt,
-                }),
-                no_longer_matches: topic.no_longer_matches,
-                test: topic.kept.opening.test,
-            })
-            .collect();
-        let Errand { recipient: to, thread, message_id: id, .. } = &mail.errand;
-        let written = match &mail.digest {
-            None => self.composer.mail(mail.kind, to, &items, thread, id, now),
-            Some(Digested { soon, live, .. }) => {
-                self.composer.digest(to, &Digest { items, soon: *soon, rest: *live }, id, now)
-            }
-        };
-        written.map_err(|error| error.to_string())
+        written(&self.pen.composer(), mail, self.clock.now())
     }
 
     /// Sends one mail, over the lane's line or a new one. A used line that
