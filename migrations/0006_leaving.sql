@@ -7,7 +7,7 @@ alter table mails
     -- it: what it tells, to be recorded if it did.
     add column leaving jsonb,
     -- The connection, or the sender, was lost in between: the mail may have arrived. It is not sent
-    -- again before this time unless an operator says so.
+    -- again before this time unless an operator says so. Stays when that has passed.
     add column unknown_until timestamptz,
     -- The provider group of the mailbox, so that limits hold for all processes together.
     add column provider text,
@@ -15,4 +15,3 @@ alter table mails
     -- Withheld: only listed addresses get mail here, and this is none of them.
     add constraint mails_outcome_check
         check (outcome in ('accepted', 'refused', 'held', 'given-up', 'superseded', 'withheld'));
-create index mails_unknown on mails (unknown_until) where unknown_until is not null and outcome is null;

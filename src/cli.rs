@@ -5,10 +5,13 @@ mod drain;
 mod explain;
 mod import;
 mod ledger;
+mod pause;
+mod preview;
 mod publish;
 mod status;
+mod unknown;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +23,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
 use crate::daemon::{Program, StageName};
+use crate::domain::language::Language;
 use crate::{store, telemetry};
 
 /// Watches vacancies open and close, and mails the people who asked to hear.
@@ -51,7 +55,7 @@ enum Command {
         #[arg(
             long,
             value_delimiter = ',',
-            default_value = "intake,matching,delivery,outcomes,housekeeping",
+            default_value = "intake,matching,delivery,outcomes,housekeeping,web",
             value_name = "STAGE,..."
         )]
         stages: Vec<StageName>,
@@ -137,17 +141,101 @@ enum Command {
         #[arg(long, value_name = "INSTANT", value_parser = instant)]
         now: Option<DateTime<Utc>>,
     },
+    /// Show mails before anybody gets them: samples of each kind, or what one person would get next.
+    ///
+    /// Without --out it prints their texts; with it, each is written as a whole mail (.eml), as HTML and as
+    /// text, and index.html leads to all of them. It looks at the templates as they are now, those in
+    /// templates.folder included. For a person it decides as the daemon does, changes nothing, and notes in the
+    /// audit that somebody looked; to read it, keep it to yourself.
+    Preview {
+        #[command(flatten)]
+        what: preview::What,
+        /// The folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Samples for people who read this language: en-GB or cy-GB. A kind that is not written in it comes in
+        /// English.
+        #[arg(long, value_name = "LANGUAGE", conflicts_with = "person")]
+        lang: Option<Language>,
+        /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant, requires = "person")]
+        now: Option<DateTime<Utc>>,
+    },
     /// Process what is on the queue now and everything that is due, then exit.
     Drain {
         /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
         #[arg(long, value_name = "INSTANT", value_parser = instant)]
         now: Option<DateTime<Utc>>,
     },
+    /// Stop all mails at once, in every process.
+    ///
+    /// Within a second nothing more is handed to a mail server; events are taken in and matched as before,
+    /// and what is due waits. Safe to repeat.
+    Pause {
+        /// Why, for whoever finds it stopped.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        now: Option<DateTime<Utc>>,
+    },
+    /// Say what would leave if mails might, grouped by kind, and let them after you have confirmed it.
+    ///
+    /// Each person's first mail is counted: who is due for more gets that after it.
+    Resume {
+        /// Confirm that so many mails leave; without it, it asks at the terminal. More than that, and nothing
+        /// changes.
+        #[arg(long, value_name = "NUMBER")]
+        mails: Option<u64>,
+        /// Only say what would leave.
+        #[arg(long, conflicts_with = "mails")]
+        look: bool,
+        /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        now: Option<DateTime<Utc>>,
+    },
+    /// Mails of which nobody knows whether they arrived: the connection, or the sender, was lost between the
+    /// mail and the mail server's reply.
+    ///
+    /// They are left alone for a day (`smtp.hold_unknown`) and then sent again with the same Message-ID. If you
+    /// find them in the mail server's log, or are sure that they are not there, say so.
+    Unknown {
+        #[command(subcommand)]
+        command: UnknownCommand,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// bash, elvish, fish, powershell or zsh.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum UnknownCommand {
+    /// List them: key, Message-ID, kind, when it was handed over, and until when it is left alone.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// They did not arrive: send them again.
+    Resend(Which),
+    /// They arrived: record them as accepted.
+    Settle(Which),
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true)]
+struct Which {
+    /// Their keys, as listed.
+    #[arg(value_name = "MAIL")]
+    mails: Vec<i64>,
+    /// All of them.
+    #[arg(long, conflicts_with = "mails")]
+    all: bool,
+    /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    now: Option<DateTime<Utc>>,
 }
 
 /// Input that cannot be used (sysexits `EX_DATAERR`).
@@ -206,14 +294,46 @@ impl Cli {
                 let now = clock(&config, now.map(Clock::standing), "explain --now")?.now();
                 block_on(explain::explain(&config, &person, &subject, json, now))?;
             }
+            Command::Preview { what, out, lang, now } => {
+                let clock = clock(&config, now.map(Clock::standing), "preview --now")?;
+                block_on(preview::preview(&config, what, out.as_deref(), lang, &clock))?;
+            }
             Command::Drain { now } => {
                 let clock = clock(&config, now.map(Clock::standing), "drain --now")?;
                 block_on(async { drain::drain(Program::new(config, clock)?).await })?;
             }
+            Command::Pause { reason, now } => {
+                let clock = clock(&config, now.map(Clock::standing), "pause --now")?;
+                let by = account(&environment);
+                block_on(async { pause::pause(&Program::new(config, clock)?, reason, by).await })?;
+            }
+            Command::Resume { mails, look, now } => {
+                let clock = clock(&config, now.map(Clock::standing), "resume --now")?;
+                return block_on(async { pause::resume(&Program::new(config, clock)?, mails, look).await });
+            }
+            Command::Unknown { command } => return unknown(config, command),
             Command::Check { .. } | Command::Completions { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn unknown(config: Config, command: UnknownCommand) -> anyhow::Result<ExitCode> {
+    let (verdict, Which { mails, now, .. }) = match command {
+        UnknownCommand::List { json } => {
+            return block_on(async { unknown::list(&Program::new(config, Clock::System)?, json).await });
+        }
+        UnknownCommand::Resend(which) => (unknown::Verdict::Resend, which),
+        UnknownCommand::Settle(which) => (unknown::Verdict::Settle, which),
+    };
+    let clock = clock(&config, now.map(Clock::standing), "unknown --now")?;
+    block_on(async { unknown::decide(&Program::new(config, clock)?, verdict, &mails).await })
+}
+
+/// Who runs this, by the machine's accounts.
+fn account(environment: &BTreeMap<String, String>) -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| environment.get(name));
+    named.cloned().unwrap_or_else(|| "somebody".to_owned())
 }
 
 /// Prints a line of a command's result. A reader that has gone, as `head`

@@ -155,6 +155,8 @@ pub struct Item<'a> {
     pub registration: Option<Registration<'a>>,
     /// What they asked for matched what was told and does not match any more.
     pub no_longer_matches: bool,
+    /// A mail may have told them, of which nobody knows whether it arrived.
+    pub perhaps_told: bool,
     /// Made only to try the road.
     pub test: bool,
 }

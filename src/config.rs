@@ -44,9 +44,9 @@ use sections::span;
 
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Log,
-    LogFormat, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Templates, Testing,
-    Time, Timing, Web,
+    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Listed, Log,
+    LogFormat, Reach, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Templates,
+    Testing, Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::Delivery;
 use crate::delivery::pen::Pen;
+use crate::delivery::{self, Delivery};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::suggest::nearest;
 use crate::domain::taxonomy::Taxonomy;
@@ -28,6 +28,7 @@ use crate::matching::{self, Matching};
 use crate::outcomes::Outcomes;
 use crate::stage::{Bell, Stage, drive, wait_after};
 use crate::store::{self, settings};
+use crate::web::{self, Web};
 
 /// After SIGTERM the stages finish what they have begun; what is not finished
 /// by then is given up and is done again after the next start.
@@ -46,12 +47,14 @@ pub enum StageName {
     Outcomes,
     /// What is done by the clock.
     Housekeeping,
+    /// From who got a mail to what they want to hear no more.
+    Web,
 }
 
 impl StageName {
     /// All of them, in the order of the road.
-    pub const ALL: [Self; 5] =
-        [Self::Intake, Self::Matching, Self::Delivery, Self::Outcomes, Self::Housekeeping];
+    pub const ALL: [Self; 6] =
+        [Self::Intake, Self::Matching, Self::Delivery, Self::Outcomes, Self::Housekeeping, Self::Web];
 
     /// The name on the command line.
     #[must_use]
@@ -62,6 +65,7 @@ impl StageName {
             Self::Delivery => Delivery::NAME,
             Self::Outcomes => Outcomes::NAME,
             Self::Housekeeping => Housekeeping::NAME,
+            Self::Web => Web::NAME,
         }
     }
 }
@@ -158,10 +162,26 @@ impl Program {
         Delivery::new(&self.config, Arc::clone(&self.taxonomy), self.pool.clone(), self.clock.clone(), bell)
     }
 
+    /// What deciding about mails goes by.
+    #[must_use]
+    pub fn delivery_rules(&self) -> delivery::claim::Rules {
+        let domain = self.config.smtp.from.address().domain();
+        delivery::claim::Rules::new(&self.config, Arc::clone(&self.taxonomy), domain)
+    }
+
     /// The stage that publishes what came of alerts and promises.
     #[must_use]
     pub fn outcomes(&self) -> Outcomes {
         Outcomes::new(self.pool.clone(), &self.config)
+    }
+
+    /// The stage that serves pages.
+    ///
+    /// # Errors
+    ///
+    /// When there are no keys to read links with, or a template is wrong.
+    pub fn web(&self, limits: web::Limits) -> anyhow::Result<Web> {
+        Web::new(&self.config, self.pool.clone(), self.clock.clone(), limits)
     }
 
     /// Makes sure that the tables are ours, reads again what searches asked
@@ -228,6 +248,7 @@ impl Program {
             .contains(&StageName::Delivery)
             .then(|| self.delivery(bells.delivery.clone()))
             .transpose()?;
+        let web = stages.contains(&StageName::Web).then(|| self.web(web::Limits::default())).transpose()?;
         let mut signals = JoinSet::new();
         signals.spawn(stop_on_signal(stop.clone())?);
         let reread = Reread {
@@ -238,6 +259,10 @@ impl Program {
         signals.spawn(reread_on_signal(reread)?);
 
         let mut running = JoinSet::new();
+        if let Some(web) = web {
+            // Also while the database is away: then it says so.
+            running.spawn(drive(web, stop.clone()));
+        }
         if self.wait_until_prepared(&stop).await {
             if stages.contains(&StageName::Intake) {
                 running.spawn(drive(self.intake(), stop.clone()));

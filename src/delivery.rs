@@ -4,8 +4,9 @@
 //! A claim is a row in `mails` with a worker's number; the number is good as
 //! long as the worker's session of Postgres lasts. Nothing is sent inside a
 //! transaction. Killed at any moment, a mail is either not handed over (and is
-//! claimed again), or handed over and not recorded (and is sent again with the
-//! same Message-ID): at most one of these for each line to the mail server.
+//! claimed again), or on record as leaving (and nobody knows whether it arrived:
+//! it is left alone for a day, unless an operator knows): at most one of these
+//! for each line to the mail server.
 
 pub(crate) mod asking;
 pub mod claim;
@@ -13,8 +14,11 @@ mod deciding;
 mod in_hand;
 mod lanes;
 pub mod letters;
+pub mod outlook;
 pub mod pen;
 mod pile;
+pub mod preview;
+mod recorder;
 pub mod smtp;
 mod told;
 mod topic;
@@ -33,13 +37,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::claim::Rules;
 use crate::delivery::in_hand::InHand;
-use crate::delivery::lanes::{Parcel, Retries, Shared, Tally};
+use crate::delivery::lanes::{Counters, Parcel, Retries, Shared};
 use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
 use crate::delivery::smtp::Relay;
 use crate::domain::letter::Patience;
 use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
+use crate::store::settings;
 use crate::store::workers::{self, Life};
 
 pub use in_hand::Errand;
@@ -70,6 +75,21 @@ pub struct Delivery {
     tasks: JoinSet<()>,
     /// Whether the last claim found anybody.
     busy: bool,
+}
+
+/// What became of mails since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Accepted by the mail server.
+    pub accepted: u64,
+    /// To be tried again.
+    pub deferred: u64,
+    /// Nobody knows whether they arrived.
+    pub unknown: u64,
+    /// Refused for good, given up, or held back by our own checks.
+    pub failed: u64,
+    /// Not sent, because the address is not one that gets mail here.
+    pub withheld: u64,
 }
 
 /// What one step did.
@@ -125,7 +145,11 @@ impl Delivery {
             server_away: AtomicBool::new(false),
             stopping: CancellationToken::new(),
             worker: AtomicI32::new(0),
-            tally: Tally::default(),
+            paused: AtomicBool::new(false),
+            reach: config.smtp.only_to.clone(),
+            hold_unknown: chrono::Duration::from_std(config.smtp.hold_unknown)
+                .unwrap_or(chrono::Duration::MAX),
+            tally: Counters::default(),
             policy: rules.policy.clone(),
             pile,
         });
@@ -150,15 +174,16 @@ impl Delivery {
         &self.shared.pen
     }
 
-    /// What became of mails so far: accepted, deferred, failed.
+    /// What became of mails so far.
     #[must_use]
-    pub fn tally(&self) -> (u64, u64, u64) {
-        let tally = &self.shared.tally;
-        (
-            tally.accepted.load(Ordering::Relaxed),
-            tally.deferred.load(Ordering::Relaxed),
-            tally.failed.load(Ordering::Relaxed),
-        )
+    pub fn tally(&self) -> Tally {
+        self.shared.tally.so_far()
+    }
+
+    /// Whether an operator has stopped all mails, as of the last claim.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.shared.paused.load(Ordering::Relaxed)
     }
 
     /// Sends all that is due by the clock as it stands, and returns when it is
@@ -232,9 +257,13 @@ impl Delivery {
         self.fail_with_the_lanes();
         self.find_server().await?;
         let worker = self.worker().await?;
+        if self.paused().await? {
+            self.busy = false;
+            return Ok(Step::default());
+        }
         let (mut room, except) = self.room().await?;
         if !self.busy {
-            workers::free_orphans(&mut *self.shared.pool.acquire().await?).await?;
+            self.free_orphans().await?;
         }
         let limit = i64::try_from(room.num_permits())?;
         let now = self.shared.clock.now();
@@ -285,6 +314,35 @@ impl Delivery {
         Ok(())
     }
 
+    /// Whether an operator has stopped all mails.
+    async fn paused(&self) -> anyhow::Result<bool> {
+        let paused = settings::paused(&mut *self.shared.pool.acquire().await?).await?;
+        let before = self.shared.paused.swap(paused.is_some(), Ordering::Relaxed);
+        match paused {
+            Some(paused) if !before => {
+                tracing::warn!(since = %paused.since, "an operator has stopped all mails; what is due waits");
+            }
+            None if before => tracing::info!("mails may leave again"),
+            _ => {}
+        }
+        Ok(self.is_paused())
+    }
+
+    /// Takes mails out of the hands of workers that died.
+    async fn free_orphans(&self) -> anyhow::Result<()> {
+        let hold_until = self.shared.clock.now() + self.shared.hold_unknown;
+        let freed = workers::free_orphans(&mut *self.shared.pool.acquire().await?, hold_until).await?;
+        if freed.mails > 0 {
+            tracing::warn!(
+                mails = freed.mails,
+                unknown = freed.unknown,
+                "freed mails of a worker that died; of those that are unknown nobody knows whether they arrived, \
+                 see `jobalerts unknown list`"
+            );
+        }
+        Ok(())
+    }
+
     /// The number to claim under. If its session has ended, others may take
     /// over what is in hand here: lanes give back what they have not begun, and
     /// only when all is recorded does a new life begin.
@@ -301,13 +359,7 @@ impl Delivery {
         }
         drop(self.all_places().await?);
         let life = Life::begin(&self.database_url).await?;
-        let orphans = workers::free_orphans(&mut *self.shared.pool.acquire().await?).await?;
-        if orphans > 0 {
-            tracing::warn!(
-                mails = orphans,
-                "freed mails of a worker that died; they may have left and are sent again"
-            );
-        }
+        self.free_orphans().await?;
         self.shared.worker.store(life.number(), Ordering::Relaxed);
         Ok(self.life.insert(life).number())
     }

@@ -17,6 +17,7 @@ pub mod local_time;
 pub mod opening;
 pub mod quiet;
 pub mod rhythm;
+pub mod stop;
 pub mod subject;
 pub mod subscriber;
 pub mod suggest;

@@ -8,7 +8,9 @@
 //!              events     (truth)                   (who wants     |
 //!                                                    what, what    v
 //!              import --> searches --------------->  we said,    mails
-//!                                                    when due)   (what left)
+//!                            ^                       when due)   (what left)
+//!                            |                                    |
+//!                          stops <--------- web <---- people <----'
 //! ```
 //!
 //! Each stage claims rows on its left, writes rows on its right, and commits.
@@ -29,7 +31,8 @@
 //! 6. [`outcomes`]: from what came of it to events that others may follow.
 //! 7. [`housekeeping`]: what is done by the clock, and the letters that come of
 //!    it.
-//! 8. [`daemon`]: how the stages are put together, started and stopped, each
+//! 8. [`web`]: the pages that mails link to, by which people stop.
+//! 9. [`daemon`]: how the stages are put together, started and stopped, each
 //!    in the loop of [`stage`]; and [`cli`], the commands.
 //!
 //! Everything that makes a mail wait is one thing: a due time in the future, in
@@ -51,3 +54,4 @@ pub mod stage;
 pub mod store;
 pub mod telemetry;
 pub mod templates;
+pub mod web;

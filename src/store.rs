@@ -10,6 +10,7 @@ pub mod due;
 pub mod events;
 pub mod explain;
 pub mod interest;
+pub mod leaving;
 pub mod ledger;
 pub mod letters;
 pub mod mails;
@@ -21,6 +22,7 @@ pub mod retention;
 mod returning;
 pub mod settings;
 pub mod status;
+pub mod stops;
 pub mod subscribers;
 pub mod tries;
 pub mod workers;
@@ -181,6 +183,20 @@ pub async fn check_schema(connection: &mut PgConnection) -> Result<()> {
             .unwrap_or(0),
     };
     if found == needed { Ok(()) } else { Err(StoreError::Schema { found, needed }) }
+}
+
+/// From here on to the end of the transaction, a statement that takes longer is
+/// given up.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn hurry(connection: &mut PgConnection, at_most: Duration) -> Result<()> {
+    sqlx::query("select set_config('statement_timeout', $1, true)")
+        .bind(at_most.as_millis().to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Tells every process that a stage has work. Heard when the transaction

@@ -18,7 +18,7 @@ use crate::config::{Log, LogFormat};
 /// When the levels cannot be read, or a log was started before.
 pub fn start(settings: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(format!(
-        "{},lapin=error,sqlx=warn,lettre=off,handlebars=warn,hyper=warn,rustls=warn",
+        "{},lapin=error,sqlx=warn,lettre=off,handlebars=warn,hyper=warn,axum=warn,multer=off,rustls=warn",
         settings.level
     ))?;
     let human = match settings.format {

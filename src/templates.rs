@@ -1,4 +1,4 @@
-//! The words of the mails, as templates: read once, rendered often.
+//! The words of the mails and of the pages, as templates: read once, rendered often.
 //!
 //! A kind of mail is two templates, `<kind>/body.txt` and `<kind>/body.html`, which say which blocks
 //! it is made of. The blocks are in `layout/`. A line `{{> facts}}` stands for
@@ -12,6 +12,8 @@
 //! language: `cy-GB/open-now/body.txt`. A kind is there in a language if it has both bodies in it. Such
 //! a body takes blocks of its own language only, and English ones that have no words of their own, such
 //! as one that only lists facts.
+//!
+//! A page is one template in HTML, made of blocks in the same way.
 //!
 //! There are two registries, because escaping belongs to a registry: in the one for texts
 //! nothing is escaped, in the one for HTML everything is. What a template may say is a short list
@@ -41,6 +43,8 @@ pub use tags::Mark;
 use tags::has_words;
 
 pub(crate) use shipped::SHIPPED;
+use shipped::SHIPPED_PAGES;
+pub use shipped::STYLE;
 
 /// A mistake in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +144,15 @@ impl Templates {
         let overridden = overrides.files.keys().cloned().collect();
         sources.extend(overrides.files);
         Ok(Self { overridden, ..Self::read(sources)? })
+    }
+
+    /// The templates of the pages that ship with the program.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn pages() -> Result<Self, Vec<TemplateProblem>> {
+        Self::parse(SHIPPED_PAGES.iter().copied())
     }
 
     /// Templates by name and text; a later one replaces an earlier one of the same name.
@@ -282,6 +295,16 @@ impl Templates {
             text: self.render(Format::Text, &stem, &context)?,
             html: self.render(Format::Html, &stem, &context)?,
         })
+    }
+
+    /// Renders a template that is HTML, given its name without the ending.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parts`](Self::parts).
+    pub fn html(&self, name: &str, view: &impl Serialize) -> Result<String, TemplateProblem> {
+        let context = Context::wraps(view).map_err(|error| self.unrenderable(Format::Html, name, &error))?;
+        self.render(Format::Html, name, &context)
     }
 
     fn render(&self, format: Format, name: &str, context: &Context) -> Result<String, TemplateProblem> {
@@ -485,7 +508,8 @@ mod tests {
     #[test]
     fn shipped_templates_can_be_read_and_have_short_lines() {
         Templates::load(None).unwrap();
-        for (name, text) in SHIPPED {
+        Templates::pages().unwrap();
+        for (name, text) in SHIPPED.iter().chain(SHIPPED_PAGES) {
             assert!(text.lines().all(|line| line.len() <= 120), "{name}");
         }
     }

@@ -156,6 +156,7 @@ fn settings(database: &str, broker: &str, token_keys: &str) -> BTreeMap<String, 
         ("JOBALERTS_AMQP__DEAD_LETTER_QUEUE", "jobalerts_road.dead-letters"),
         ("JOBALERTS_AMQP__OUTCOMES_EXCHANGE", "jobalerts_road.outcomes"),
         ("JOBALERTS_SECRETS__TOKEN_KEYS_FILE", token_keys),
+        ("JOBALERTS_WEB__LISTEN", "127.0.0.1:0"),
     ];
     settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

@@ -23,6 +23,7 @@ mod matching;
 mod population;
 mod report;
 mod sink;
+mod stops;
 mod tick;
 
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Part {
     Mails,
     /// A digest for everybody, at one tick of a schedule.
     Tick,
+    /// People who stop, on our pages, while mails are sent.
+    Stops,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,6 +92,8 @@ struct Sizes {
     mails: usize,
     /// People who are due at one tick.
     people: u32,
+    /// People who stop.
+    stops: u32,
 }
 
 impl Scale {
@@ -101,6 +106,7 @@ impl Scale {
                 rounds: 5,
                 mails: 20_000,
                 people: 300_000,
+                stops: 5_000,
             },
             Self::Small => Sizes {
                 criteria: 1_000,
@@ -109,6 +115,7 @@ impl Scale {
                 rounds: 2,
                 mails: 1_000,
                 people: 3_000,
+                stops: 400,
             },
         }
     }
@@ -132,7 +139,8 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     if wanted(Part::Compose) {
         compose::measure(&mut report)?;
     }
-    if [Part::Intake, Part::Import, Part::Match, Part::Mails, Part::Tick].into_iter().any(wanted) {
+    if [Part::Intake, Part::Import, Part::Match, Part::Mails, Part::Tick, Part::Stops].into_iter().any(wanted)
+    {
         let ground = Ground::prepare().await?;
         let mut sizes = options.scale.sizes();
         sizes.people = options.people.unwrap_or(sizes.people);
@@ -157,7 +165,7 @@ async fn on_the_road(
     if wanted(Part::Tick) {
         tick::measure(ground, sizes.people, report).await?;
     }
-    if ![Part::Import, Part::Match, Part::Mails].into_iter().any(&wanted) {
+    if ![Part::Import, Part::Match, Part::Mails, Part::Stops].into_iter().any(&wanted) {
         return Ok(());
     }
     let population = Population::new(sizes.criteria, ground.taxonomy());
@@ -172,6 +180,10 @@ async fn on_the_road(
             claims::measure(ground, searches, report).await?;
             mails::measure(ground, sizes, searches, report).await?;
         }
+    }
+    // The last: who has stopped gets no mails to be measured.
+    if wanted(Part::Stops) {
+        stops::measure(ground, sizes, report).await?;
     }
     Ok(())
 }

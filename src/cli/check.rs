@@ -79,6 +79,9 @@ pub(super) async fn check(
         for line in schedules(config, now) {
             say(line);
         }
+        if !config.smtp.only_to.is_everybody() {
+            say("Warning: smtp.only_to: only the addresses that are listed there get mail.");
+        }
         for warning in
             config.time.calendar.calendar.warnings(now.with_timezone(&config.time.zone).date_naive())
         {

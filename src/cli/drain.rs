@@ -5,6 +5,7 @@ use anyhow::Context;
 use crate::cli::check::counted;
 use crate::cli::say;
 use crate::daemon::Program;
+use crate::delivery::Tally;
 use crate::delivery::smtp::RelayError;
 use crate::housekeeping;
 use crate::intake::step::Taken;
@@ -53,15 +54,22 @@ pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
         }
     }
     delivery.finish().await;
-    let (accepted, deferred, failed) = delivery.tally();
+    let Tally { accepted, deferred, unknown, failed, withheld } = delivery.tally();
+    if delivery.is_paused() {
+        eprintln!(
+            "jobalerts: an operator has stopped all mails; what is due stays due until `jobalerts resume`"
+        );
+    }
     say(format_args!(
         "{} taken in, {} known already, {} set aside; {} made, {ended} ended without a word; \
-         {} sent, {deferred} deferred, {failed} refused or held",
+         {} sent, {deferred} deferred, {failed} refused or held{}{}",
         counted(total.new, "event"),
         total.repeated,
         total.rejected.len(),
         counted(usize::try_from(made)?, "alert"),
         counted(usize::try_from(accepted)?, "mail"),
+        some(unknown, "of which nobody knows whether they arrived"),
+        some(withheld, "withheld, because their addresses are not in smtp.only_to"),
     ));
     let published = program
         .outcomes()
@@ -73,4 +81,9 @@ pub(super) async fn drain(program: Program) -> anyhow::Result<()> {
         say(format_args!("{} published to {exchange}", counted(published, "outcome")));
     }
     Ok(())
+}
+
+/// A further number, if there is any to tell of.
+fn some(number: u64, what: &str) -> String {
+    if number == 0 { String::new() } else { format!(", {number} {what}") }
 }

@@ -31,6 +31,7 @@ use crate::domain::taxonomy::Taxonomy;
 use crate::store::alerts::Due;
 use crate::store::explain::{self, Who};
 use crate::store::ledger::Named;
+use crate::store::stops::{self, Told};
 use crate::store::subscribers::{self, Addressee};
 use crate::store::{self, events, openings, retention};
 
@@ -61,6 +62,17 @@ struct Person {
     discreet: bool,
     consents: Vec<Consent>,
     paused_searches: Vec<String>,
+    /// The latest first.
+    stops: Vec<Stop>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stop {
+    at: DateTime<Utc>,
+    scope: String,
+    route: String,
+    undone_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,14 +140,15 @@ pub(super) async fn explain(
     Ok(())
 }
 
-fn first_line() -> anyhow::Result<String> {
+/// What was typed into standard input.
+pub(super) fn first_line() -> anyhow::Result<String> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("standard input cannot be read")?;
     Ok(line.trim().to_owned())
 }
 
 /// The person that the operator means. What was typed is not repeated.
-async fn find(connection: &mut PgConnection, typed: &str) -> anyhow::Result<explain::Person> {
+pub(super) async fn find(connection: &mut PgConnection, typed: &str) -> anyhow::Result<explain::Person> {
     let lookup;
     let who = if let Ok(id) = typed.parse::<Uuid>() {
         Who::PublicId(id)
@@ -264,6 +277,7 @@ async fn person(
         "unconfirmed" => "they have not confirmed their address",
         "suppressed" => "mail to them bounced or was complained about, or they are on the list of those never to be written to",
         "lapsed" => "they did not answer when they were asked whether they still want to hear",
+        "stopped" => "they said stop to everything",
         _ => "of their state",
     });
     Ok(Person {
@@ -283,7 +297,12 @@ async fn person(
                 source: consent.source,
             })
             .collect(),
-        paused_searches: explain::paused_searches(connection, found.id).await?,
+        paused_searches: explain::paused_searches(&mut *connection, found.id).await?,
+        stops: stops::of_person(connection, found.id)
+            .await?
+            .into_iter()
+            .map(|Told { at, scope, route, undone_at }| Stop { at, scope, route, undone_at })
+            .collect(),
     })
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::cli::ledger::minute;
+use crate::cli::pause::told;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -11,7 +12,7 @@ use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
 use crate::store::chores::{self, Standing};
-use crate::store::{self, letters, status};
+use crate::store::{self, letters, settings, status, stops};
 
 /// Prints the state of the queue, the tables and the mails.
 ///
@@ -25,11 +26,13 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let standing = status::standing(&mut connection, now).await?;
     let endings = status::endings(&mut connection).await?;
     let letters = letters::standing(&mut connection, now).await?;
+    let stops = stops::counted(&mut connection).await?;
     let chores = chores::standing(&mut connection).await?;
     let chores: Vec<Housekeeping> = Chore::ALL
         .into_iter()
         .map(|chore| Housekeeping::of(config, chore, chores.iter().find(|c| c.chore == chore.name()), now))
         .collect();
+    let paused = settings::paused(&mut connection).await?;
     let queue = match Session::open(&config.amqp).await {
         Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -43,10 +46,14 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
             endings.into_iter().map(|(reason, count)| (reason, count.into())).collect();
         let chores: Vec<Value> = chores.iter().map(Housekeeping::value).collect();
         let all = json!({
-            "queue": queue, "standing": standing, "endings": endings, "letters": letters, "housekeeping": chores,
+            "queue": queue, "standing": standing, "endings": endings, "letters": letters, "stops": stops,
+            "housekeeping": chores, "paused": paused,
         });
         say(format_args!("{all:#}"));
         return Ok(());
+    }
+    if let Some(paused) = &paused {
+        say(format_args!("STOPPED      no mail leaves: {}; see `jobalerts resume --look`", told(paused)));
     }
     match &queue {
         Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
@@ -62,6 +69,10 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     say(format_args!(
         "people       {}, with {} searches and {} registrations",
         standing.subscribers, standing.searches, standing.registrations
+    ));
+    say(format_args!(
+        "stops        {} of everything, {} of what a mail was about, {} undone; {} people stay stopped",
+        stops.all, stops.these, stops.undone, stops.people
     ));
     let oldest = standing
         .oldest_due_at
@@ -82,6 +93,15 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         standing.mails_given_up,
         standing.mails_held
     ));
+    if standing.mails_unknown > 0 {
+        let unknown = standing.mails_unknown;
+        say(format_args!(
+            "             {unknown} nobody knows whether they arrived, see `jobalerts unknown list`"
+        ));
+    }
+    if standing.mails_withheld > 0 {
+        say(format_args!("             {} withheld, by smtp.only_to", standing.mails_withheld));
+    }
     say(format_args!(
         "letters      {} due, {} due later, {} sent, {} not to be sent",
         letters.due, letters.waiting, letters.sent, letters.ended

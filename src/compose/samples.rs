@@ -41,6 +41,7 @@ struct Topic {
     /// For what, and whether the mail is the receipt.
     registered: Option<(&'static str, bool)>,
     no_longer_matches: bool,
+    perhaps_told: bool,
     test: bool,
 }
 
@@ -80,6 +81,7 @@ impl Topic {
                 receipt,
             }),
             no_longer_matches: self.no_longer_matches,
+            perhaps_told: self.perhaps_told,
             test: self.test,
         }
     }
@@ -96,6 +98,7 @@ impl Topic {
             searches,
             registered,
             no_longer_matches: false,
+            perhaps_told: false,
             test: false,
         }
     }
@@ -459,6 +462,11 @@ fn shut() -> Vec<Sample> {
             vec![early(full, "2024-03-05T10:02:00Z"), early(ends.clone(), "2024-03-05T10:02:00Z")],
         ),
         sample("missed", "2024-03-05T10:40:00Z", vec![missed(short.clone())]),
+        sample(
+            "missed-perhaps-told",
+            "2024-03-06T10:02:00Z",
+            vec![missed(Topic { perhaps_told: true, ..short.clone() })],
+        ),
         sample("missed-several", "2024-03-05T10:40:00Z", vec![missed(short), missed(ends)]),
     ]
 }

@@ -50,6 +50,9 @@ pub(super) fn early(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'
 
 pub(super) fn missed_head(items: &[&Item<'_>]) -> Head {
     let fact = match items {
+        [only] if only.perhaps_told => {
+            format!("This {} has closed, and our email may not have reached you", thing(only.subject.kind))
+        }
         [only] => format!("This {} opened and closed before we wrote", thing(only.subject.kind)),
         several => {
             format!("{} {} opened and closed before we wrote", words::number(several.len()), things(several))
@@ -61,7 +64,13 @@ pub(super) fn missed_head(items: &[&Item<'_>]) -> Head {
 pub(super) fn missed(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
     let truth = item.truth;
     view.lead.push(opened_and_closed(item));
-    view.lead.push("You asked us to tell you and we did not manage it in time. We are sorry.".to_owned());
+    let apology = if item.perhaps_told {
+        "We sent you an email while it was open. It may have been lost on the way, and we could not tell in time. \
+         We are sorry."
+    } else {
+        "You asked us to tell you and we did not manage it in time. We are sorry."
+    };
+    view.lead.push(apology.to_owned());
     view.rows = identity(setting.taxonomy, item);
     expected(truth, view);
     stays(

@@ -124,6 +124,7 @@ fn try_compose(to: &Recipient, vacancies: &[Vacancy]) -> Result<Email, ComposeEr
             searches: vacancy.searches.iter().map(String::as_str).collect(),
             registration: None,
             no_longer_matches: false,
+            perhaps_told: false,
             test: vacancy.test,
         })
         .collect();

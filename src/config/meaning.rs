@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,11 +19,12 @@ use url::Url;
 use super::reader::nearest;
 use super::urls::is_loopback;
 use super::written::{Written, Wrong};
-use super::{CalendarFile, CronExpression, LogFormat, Secret, SecretFile, Timing};
+use super::{CalendarFile, CronExpression, Listed, LogFormat, Secret, SecretFile, Timing};
 use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
 use crate::domain::quiet::QuietHours;
+use crate::domain::stop::{Scope, undone_until};
 
 pub(super) type Meant<T> = Result<T, Wrong>;
 
@@ -129,6 +131,28 @@ pub(super) fn age(written: &Written) -> Meant<Age> {
     text(written)?.parse().map_err(|error: NotAnAge| error.to_string().into())
 }
 
+/// As [`age`], and long enough that a stop can be undone while it can.
+pub(super) fn age_while_undone(written: &Written) -> Meant<Age> {
+    let age = age(written)?;
+    let said = DateTime::UNIX_EPOCH;
+    if age.after(said) < undone_until(said) {
+        return Err("expected 14 days or more: a stop can be undone for so long".into());
+    }
+    Ok(age)
+}
+
+/// An address of this machine and a port.
+pub(super) fn socket_address(written: &Written) -> Meant<SocketAddr> {
+    text(written)?
+        .parse()
+        .map_err(|_| r#"expected an IP address and a port, such as "127.0.0.1:8080" or "[::1]:8080""#.into())
+}
+
+/// How much is stopped.
+pub(super) fn scope(written: &Written) -> Meant<Scope> {
+    Scope::named(&text(written)?).ok_or_else(|| r#"expected "all" or "these""#.into())
+}
+
 /// An `https` URL; `http` only to this very machine.
 pub(super) fn web_url(written: &Written) -> Meant<Url> {
     let url: Url = text(written)?.parse().map_err(|error| {
@@ -167,6 +191,16 @@ pub(super) fn zone(written: &Written) -> Meant<Tz> {
         let near = near.unwrap_or("Europe/London");
         format!("expected a time zone of the IANA list, such as {near}").into()
     })
+}
+
+/// An address, or all addresses at a domain: `@test.midshire.example`.
+pub(super) fn listed(written: &Written) -> Meant<Listed> {
+    match written.text().and_then(|text| text.trim().strip_prefix('@')) {
+        None => Ok(Listed::Address(email(written)?)),
+        Some(domain) => domain_name(domain)
+            .map(Listed::Domain)
+            .map_err(|_| "expected an address, or @ and a domain: @test.midshire.example".into()),
+    }
 }
 
 /// An e-mail address; never repeated in a message.

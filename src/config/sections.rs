@@ -3,6 +3,7 @@
 //! What a setting is *for*, and when to change it, stands in `config/jobalerts.toml`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use cron::Schedule;
 use url::Url;
 
 use super::meaning::{
-    age, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none, email, host_name, list,
-    log_format, log_level, mailbox, quiet_hours, secret_file, some, text, timing, web_url, within, zone,
+    age, age_while_undone, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none,
+    email, host_name, list, listed, log_format, log_level, mailbox, quiet_hours, scope, secret_file,
+    socket_address, some, text, timing, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
@@ -27,6 +29,7 @@ use crate::domain::chore::Chore;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
+use crate::domain::stop::Scope;
 use crate::domain::token::TokenKeys;
 
 /// `[database]`: where everything is kept.
@@ -193,6 +196,10 @@ pub struct Smtp {
     /// A mail domain that has had its whole share of the connections for so
     /// long is slow.
     pub slow_after: Duration,
+    /// How long a mail is left alone of which nobody knows whether it arrived.
+    pub hold_unknown: Duration,
+    /// Who gets mail.
+    pub only_to: Reach,
     /// How long to wait for the server.
     pub timeouts: SmtpTimeouts,
 }
@@ -230,6 +237,8 @@ impl Smtp {
             retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
             give_up_after: s.get("give_up_after", "2d", duration),
             slow_after: s.get("slow_after", "10s", duration),
+            hold_unknown: s.get("hold_unknown", "24h", duration),
+            only_to: Reach(s.get("only_to", "", list(listed))),
             timeouts: SmtpTimeouts {
                 connect: s.get("timeout_connect", "30s", duration),
                 greeting: s.get("timeout_greeting", "5m", duration),
@@ -238,6 +247,42 @@ impl Smtp {
                 body: s.get("timeout_body", "3m", duration),
                 final_reply: s.get("timeout_final", "10m", duration),
             },
+        }
+    }
+}
+
+/// Who gets mail: everybody, or in a place where things are tried out, those who are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach(Vec<Listed>);
+
+impl Reach {
+    /// Whether this address gets mail.
+    #[must_use]
+    pub fn covers(&self, address: &EmailAddress) -> bool {
+        self.0.is_empty() || self.0.iter().any(|listed| listed.covers(address))
+    }
+
+    /// Whether anybody gets mail.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// One or more who get mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// One address.
+    Address(EmailAddress),
+    /// All addresses at this domain.
+    Domain(String),
+}
+
+impl Listed {
+    fn covers(&self, address: &EmailAddress) -> bool {
+        match self {
+            Self::Address(listed) => listed.lookup() == address.lookup(),
+            Self::Domain(domain) => address.domain() == domain,
         }
     }
 }
@@ -286,11 +331,19 @@ impl Sender {
 pub struct Web {
     /// Where people reach them.
     pub public_url: Url,
+    /// Where we serve them; port 0 is a free one.
+    pub listen: SocketAddr,
+    /// How much the unsubscribe button of a mail program stops.
+    pub one_click: Scope,
 }
 
 impl Web {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
-        Self { public_url: s.get("public_url", "https://careers.midshire.example", base_url) }
+        Self {
+            public_url: s.get("public_url", "https://careers.midshire.example", base_url),
+            listen: s.get("listen", "127.0.0.1:8080", socket_address),
+            one_click: s.get("one_click", "all", scope),
+        }
     }
 }
 
@@ -439,6 +492,8 @@ pub struct Housekeeping {
     pub keep_audit: Age,
     /// How long somebody may take to confirm their address.
     pub keep_unconfirmed: Age,
+    /// How long who stopped everything is known.
+    pub keep_stopped: Age,
     /// How old a confirmation is when it is asked about.
     pub ask_after: Age,
     /// How long after the question the reminder follows.
@@ -458,6 +513,7 @@ impl Housekeeping {
             keep_alerts: s.get("keep_alerts", "13 months", age),
             keep_audit: s.get("keep_audit", "6 years", age),
             keep_unconfirmed: s.get("keep_unconfirmed", "14 days", age),
+            keep_stopped: s.get("keep_stopped", "28 days", age_while_undone),
             ask_after: s.get("ask_after", "12 months", age),
             remind_after: s.get("remind_after", "14 days", age),
             lapse_after: s.get("lapse_after", "30 days", age),

@@ -1,5 +1,6 @@
 //! The configuration as it is in effect, for people to read: each value and where it comes from.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::Place;
-use super::{CalendarFile, CronExpression, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
+use super::{CalendarFile, CronExpression, Listed, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
+use crate::domain::stop::Scope;
 
 /// One setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,8 @@ show! {
     Age: age => quoted(age.to_string());
     CronExpression: cron => quoted(cron.as_str());
     Url: url => quoted(url.as_str());
+    SocketAddr: address => quoted(address.to_string());
+    Scope: scope => quoted(scope.name());
     CalendarFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
     Tz: zone => quoted(zone.name());
     Timing: times => if times.working_days {
@@ -82,6 +86,10 @@ show! {
     SmtpUrl: url => quoted(url.redacted());
     // Somebody's own address.
     EmailAddress: address => quoted(address.masked());
+    Listed: listed => match listed {
+        Listed::Address(address) => address.show(),
+        Listed::Domain(domain) => quoted(format!("@{domain}")),
+    };
 }
 
 /// The file, and nothing of what it holds.

@@ -152,6 +152,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) still: bool,
     /// The registration that it answers.
     pub(crate) registration: Option<&'a KeptRegistration>,
+    /// All registrations that reach it, also those that want to hear nothing yet.
+    pub(crate) reaching: Vec<&'a KeptRegistration>,
     /// The same in the words of the comparison.
     pub(crate) wish: Wish,
 }
@@ -182,7 +184,8 @@ impl<'a> Asker<'a> {
         };
         let wanting: Vec<&SavedSearch> =
             self.searches.iter().filter(|(_, criteria)| wants(criteria)).map(|(search, _)| *search).collect();
-        let (registration, registered) = self.registration(kept, &rules.taxonomy);
+        let reaching = self.reaching(kept, &rules.taxonomy);
+        let registration = self.registration(kept, &reaching);
         let pause_ends = self.preferences.pause.map(|pause| pause.ends);
         let ready = kept.opening.tellable_from(rules.policy.settling);
         let from = self.preferences.ticks_from(pause_ends, ready);
@@ -196,11 +199,11 @@ impl<'a> Asker<'a> {
                 }
             }),
             search: wanting.iter().map(|search| search.cadence).min_by_key(soonest),
-            not_before: registered && registration.is_none(),
+            not_before: !reaching.is_empty() && registration.is_none(),
             reminder: registration.is_some_and(|registration| registration.reminder),
         };
         let still = self.searches.iter().any(|(_, criteria)| criteria.matches(terms));
-        Asked { wanting, still, registration, wish }
+        Asked { wanting, still, registration, reaching, wish }
     }
 
     /// Everything that bears on what to say to them.
@@ -216,24 +219,26 @@ impl<'a> Asker<'a> {
         Situation { opening: &kept.opening, told, wish, standing, preferences, now }
     }
 
-    /// The registration that a programme answers: the one for it by name, else
-    /// the oldest; and whether there is one that wants to hear nothing yet.
-    fn registration(&self, kept: &Kept, taxonomy: &Taxonomy) -> (Option<&'a KeptRegistration>, bool) {
+    /// The registrations that reach a programme.
+    fn reaching(&self, kept: &Kept, taxonomy: &Taxonomy) -> Vec<&'a KeptRegistration> {
         if kept.opening.kind != Kind::Programme {
-            return (None, false);
+            return vec![];
         }
         let owed = kept.opening.answers(&kept.subject.reference, taxonomy);
-        let mine = || {
-            self.addressee.registrations.iter().filter(|registration| {
-                owed.contains(registration.programme.as_str())
-                    && registration.valid_until.is_none_or(|last| self.today <= last)
-            })
+        let reaches = |registration: &&KeptRegistration| {
+            owed.contains(registration.programme.as_str())
+                && registration.valid_until.is_none_or(|last| self.today <= last)
         };
+        self.addressee.registrations.iter().filter(reaches).collect()
+    }
+
+    /// The one of these that the programme answers: the one for it by name, else
+    /// the oldest.
+    fn registration(&self, kept: &Kept, reaching: &[&'a KeptRegistration]) -> Option<&'a KeptRegistration> {
         let holds =
             |registration: &&KeptRegistration| registration.not_before.is_none_or(|from| from <= self.today);
-        let found =
-            mine().filter(holds).min_by_key(|r| (r.programme != kept.subject.reference, r.registered_at));
-        (found, mine().next().is_some())
+        let reaching = reaching.iter().copied().filter(holds);
+        reaching.min_by_key(|r| (r.programme != kept.subject.reference, r.registered_at))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::compose::MailKind;
 use crate::config::Config;
@@ -150,42 +150,7 @@ pub async fn claim(
     if people.is_empty() {
         return Ok(Claim::default());
     }
-    let mut unfinished: HashMap<i64, Vec<Unfinished>> = HashMap::new();
-    for mail in mails::unfinished(&mut transaction, &people).await? {
-        unfinished.entry(mail.subscriber_id).or_default().push(mail);
-    }
-    // After the mails: one that a worker whose session was lost records as sent meanwhile is then
-    // either not due any more, or known here and not claimed again.
-    let soon = now + rules.policy.settling.settle;
-    let due = alerts::due_of(&mut transaction, &people, soon).await?;
-    let library = Library::read(&mut transaction, &due, &rules.taxonomy, &rules.shelf).await?;
-    let programmes = library.kept.values().any(|(kept, _)| kept.opening.kind == Kind::Programme);
-    let addressees = subscribers::addressees(&mut transaction, &people, programmes).await?;
-
-    let mut decided = Decided::default();
-    let unreadable = |person: &i64| !addressees.iter().any(|addressee| addressee.id == *person);
-    for alert in due.iter().filter(|alert| unreadable(&alert.subscriber_id) && alert.due_at <= now) {
-        let Due { subscriber_id, opening_id, .. } = *alert;
-        decided.waits.push(Wait { subscriber_id, opening_id, until: now + UNREADABLE, unhurried: true });
-    }
-    let mut candidates = Vec::with_capacity(addressees.len());
-    for addressee in &addressees {
-        let alerts: Vec<&Due> = due.iter().filter(|alert| alert.subscriber_id == addressee.id).collect();
-        let begun = unfinished.remove(&addressee.id).unwrap_or_default();
-        candidates.push(decided.candidate(rules, addressee, alerts, begun, &library, now));
-    }
-    let over: Vec<(i64, i64)> = candidates.iter().flat_map(Candidate::over).collect();
-    let told = alerts::told_of_later(&mut transaction, &over).await?;
-    decided.told_of_later(&mut candidates, &told);
-    let unhurried = candidates.iter().filter(|candidate| candidate.is_unhurried());
-    let unhurried: Vec<i64> = unhurried.map(|candidate| candidate.asker.addressee.id).collect();
-    let today = rules.policy.rhythm.begin_of(rules.policy.rhythm.day_of(now));
-    let had = digests::had(&mut transaction, &unhurried, today).await?;
-    let nothing = Had::default();
-    for candidate in candidates {
-        let had = had.get(&candidate.asker.addressee.id).unwrap_or(&nothing);
-        decided.mail(rules, candidate, had, now);
-    }
+    let decided = decide(&mut transaction, rules, &people, now).await?;
     alerts::end(&mut transaction, &decided.endings, now).await?;
     alerts::postpone(&mut transaction, &decided.waits).await?;
     mails::supersede(&mut transaction, &decided.superseded, now).await?;
@@ -204,4 +169,55 @@ pub async fn claim(
         Some(plan.claimed(mail_id, worker))
     });
     Ok(Claim { mails: claimed.collect(), ended: decided.endings.len(), people: people.len() })
+}
+
+/// Decides for these people what there is to tell them and in which mails,
+/// after everything about them was read again. Changes nothing.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub(super) async fn decide(
+    connection: &mut PgConnection,
+    rules: &Rules,
+    people: &[i64],
+    now: DateTime<Utc>,
+) -> store::Result<Decided> {
+    let mut unfinished: HashMap<i64, Vec<Unfinished>> = HashMap::new();
+    for mail in mails::unfinished(&mut *connection, people).await? {
+        unfinished.entry(mail.subscriber_id).or_default().push(mail);
+    }
+    // After the mails: one that a worker whose session was lost records as sent meanwhile is then
+    // either not due any more, or known here and not claimed again.
+    let soon = now + rules.policy.settling.settle;
+    let due = alerts::due_of(&mut *connection, people, soon).await?;
+    let library = Library::read(&mut *connection, &due, &rules.taxonomy, &rules.shelf).await?;
+    let programmes = library.kept.values().any(|(kept, _)| kept.opening.kind == Kind::Programme);
+    let addressees = subscribers::addressees(&mut *connection, people, programmes).await?;
+
+    let mut decided = Decided::default();
+    let unreadable = |person: &i64| !addressees.iter().any(|addressee| addressee.id == *person);
+    for alert in due.iter().filter(|alert| unreadable(&alert.subscriber_id) && alert.due_at <= now) {
+        let Due { subscriber_id, opening_id, .. } = *alert;
+        decided.waits.push(Wait { subscriber_id, opening_id, until: now + UNREADABLE, unhurried: true });
+    }
+    let mut candidates = Vec::with_capacity(addressees.len());
+    for addressee in &addressees {
+        let alerts: Vec<&Due> = due.iter().filter(|alert| alert.subscriber_id == addressee.id).collect();
+        let begun = unfinished.remove(&addressee.id).unwrap_or_default();
+        candidates.push(decided.candidate(rules, addressee, alerts, begun, &library, now));
+    }
+    let over: Vec<(i64, i64)> = candidates.iter().flat_map(Candidate::over).collect();
+    let told = alerts::told_of_later(&mut *connection, &over).await?;
+    decided.told_of_later(&mut candidates, &told);
+    let unhurried = candidates.iter().filter(|candidate| candidate.is_unhurried());
+    let unhurried: Vec<i64> = unhurried.map(|candidate| candidate.asker.addressee.id).collect();
+    let today = rules.policy.rhythm.begin_of(rules.policy.rhythm.day_of(now));
+    let had = digests::had(&mut *connection, &unhurried, today).await?;
+    let nothing = Had::default();
+    for candidate in candidates {
+        let had = had.get(&candidate.asker.addressee.id).unwrap_or(&nothing);
+        decided.mail(rules, candidate, had, now);
+    }
+    Ok(decided)
 }

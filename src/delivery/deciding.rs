@@ -34,7 +34,7 @@ pub(super) struct Plan {
     pub(super) errand: Errand,
     /// The mail that goes on, if one was begun.
     begun: Option<i64>,
-    kind: MailKind,
+    pub(super) kind: MailKind,
     topics: Vec<Topic>,
     digest: Option<Digested>,
     /// Which digests of which days it is.
@@ -57,6 +57,12 @@ impl Plan {
             openings: told.clone().map(|kept| kept.id).collect(),
             revisions: told.map(|kept| kept.revision).collect(),
             thread: &self.errand.thread,
+            searches: self.topics.iter().flat_map(|topic| topic.search_keys.iter().copied()).collect(),
+            programmes: self
+                .topics
+                .iter()
+                .flat_map(|topic| topic.programmes.iter().map(String::as_str))
+                .collect(),
             // People get few of these on one day.
             unhurried: self.topics.iter().all(|topic| topic.manner != Manner::AtOnce),
         }
@@ -117,7 +123,7 @@ impl Candidate<'_> {
             self.alerts.iter().any(|alert| alert.due_at <= now && mail.openings.contains(&alert.opening_id));
         let waits =
             self.waiting.iter().any(|(id, kind)| mail.openings.contains(id) && mail.kind == kind.name());
-        due && !waits
+        due && !waits && mail.is_held(now).is_none()
     }
 }
 
@@ -166,7 +172,16 @@ impl Decided {
         let mut topics: Vec<Topic> = Vec::new();
         let mut waiting = Vec::new();
         for alert in alerts.iter().filter(|alert| alert.due_at <= now) {
-            topics.extend(self.alert(rules, &asker, alert, library, &mut waiting, now));
+            let tell = || begun.iter().filter(|mail| mail.openings.contains(&alert.opening_id));
+            if let Some(until) = tell().filter_map(|mail| mail.is_held(now)).max() {
+                // They may have been told of it.
+                let (subscriber_id, opening_id) = (addressee.id, alert.opening_id);
+                self.waits.push(Wait { subscriber_id, opening_id, until, unhurried: false });
+                continue;
+            }
+            let perhaps_told = tell().any(|mail| mail.unknown_until.is_some());
+            let topic = self.alert(rules, &asker, alert, library, &mut waiting, now);
+            topics.extend(topic.map(|topic| Topic { perhaps_told, ..topic }));
         }
         self.wait_for_siblings(addressee.id, &mut topics, &alerts, library, now);
         self.told_of_once(addressee.id, &mut topics);
@@ -299,7 +314,8 @@ impl Decided {
             return None;
         };
         let told_terms = before.as_ref().map(|(_, terms)| *terms);
-        let Asked { wanting, still, registration, wish } = asker.asks(kept, terms, told_terms, rules);
+        let Asked { wanting, still, registration, reaching, wish } =
+            asker.asks(kept, terms, told_terms, rules);
         let situation = asker.situation(kept, before.as_ref().map(|(before, _)| before), wish, now);
         let manner = |notice: &Notice| manner(notice, &situation, &rules.policy);
         let end = |reason| Ending { subscriber_id: person, opening_id, reason };
@@ -310,12 +326,15 @@ impl Decided {
                     manner: manner(&notice),
                     notice,
                     searches: wanting.iter().map(|search| search.name.clone()).collect(),
+                    search_keys: wanting.iter().map(|search| search.id).collect(),
                     registration: registration.map(|registration| {
                         let known_since = kept.opening.begun.seen.min(kept.opening.begun.time);
                         let receipt = registration.registered_at >= known_since && before.is_none();
                         (registration.clone(), receipt)
                     }),
+                    programmes: reaching.iter().map(|r| r.programme.clone()).collect(),
                     no_longer_matches: registration.is_none() && !still,
+                    perhaps_told: false,
                     told: before.map(|(before, _)| before),
                     kept: Arc::clone(kept),
                 });

@@ -1,32 +1,35 @@
 //! Compose, send, record: the hands that mails are in after they were claimed.
 //!
 //! A lane owns one line to the mail server. While a lane announces its next
-//! mail, the recorder writes down how the last one ended; the lane hands the
-//! content over only when that is durable. So at any moment each lane has at
-//! most one mail that the server may have and the tables do not.
+//! mail, the recorder writes down how the last one ended and that this one is
+//! leaving, if it may; the lane hands the content over only when that is
+//! durable. So at any moment each lane has at most one mail that the server may
+//! have and the tables do not, and the tables know which.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::compose::Email;
-use crate::config::Delays;
-use crate::delivery::in_hand::InHand;
+use crate::config::{Delays, Reach};
+use crate::delivery::Tally;
+use crate::delivery::in_hand::{Errand, InHand};
 use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
+use crate::delivery::recorder::{Gone, Recorder};
 use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
 use crate::delivery::told::told;
 use crate::delivery::writing::written;
 use crate::domain::alert::Policy;
 use crate::stage::{jittered, wait_after};
-use crate::store;
-use crate::store::tries::{self, Outcome, Try};
+use crate::store::leaving::Departure;
+use crate::store::tries::{Outcome, Told, Try};
 
 /// When to try again, and how long.
 #[derive(Debug, Clone)]
@@ -37,18 +40,14 @@ pub(super) struct Retries {
     pub give_up_after: chrono::Duration,
 }
 
-/// The most results that one transaction records.
-const RECORDED_TOGETHER: usize = 256;
-
-/// What became of mails, since the start.
+/// Counts what becomes of mails; see [`Tally`].
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// Accepted by the mail server.
-    pub accepted: AtomicU64,
-    /// To be tried again.
-    pub deferred: AtomicU64,
-    /// Refused for good, given up, or held back by our own checks.
-    pub failed: AtomicU64,
+pub(super) struct Counters {
+    accepted: AtomicU64,
+    deferred: AtomicU64,
+    unknown: AtomicU64,
+    withheld: AtomicU64,
+    failed: AtomicU64,
 }
 
 /// What all lanes share.
@@ -67,12 +66,19 @@ pub(super) struct Shared {
     /// any mail's: mails in hand are given back, and nothing more is claimed
     /// until it can be reached.
     pub server_away: AtomicBool,
+    /// Set when an operator has stopped all mails; cleared by the next claim
+    /// that finds that they may leave again.
+    pub paused: AtomicBool,
+    /// Who gets mail.
+    pub reach: Reach,
+    /// How long a mail is left alone of which nobody knows whether it arrived.
+    pub hold_unknown: chrono::Duration,
     /// Cancelled when nothing new is to be begun.
     pub stopping: CancellationToken,
     /// The number that mails are claimed under; 0 while there is none.
     pub worker: AtomicI32,
     /// What became of mails.
-    pub tally: Tally,
+    pub tally: Counters,
     /// What the comparison goes by.
     pub policy: Policy,
     /// Mails that wait for a lane.
@@ -87,35 +93,27 @@ pub(super) struct Parcel {
     pub place: OwnedSemaphorePermit,
 }
 
-struct Result {
-    outcome: Try,
-    place: OwnedSemaphorePermit,
-    recorded: oneshot::Sender<()>,
-}
-
 /// Starts the lanes and their recorder. They end when the pile is closed and
 /// everything is recorded.
 pub(super) fn start(shared: &Arc<Shared>) -> JoinSet<()> {
-    let (results, to_record) = mpsc::unbounded_channel();
+    let (recorder, recording) = Recorder::new(Arc::clone(shared));
     let mut tasks = JoinSet::new();
     for _ in 0..shared.relay.lines() {
-        tasks.spawn(lane(Arc::clone(shared), results.clone()));
+        tasks.spawn(lane(Arc::clone(shared), recorder.clone()));
     }
-    tasks.spawn(record(Arc::clone(shared), to_record));
+    tasks.spawn(recording);
     tasks
 }
 
-async fn lane(shared: Arc<Shared>, results: mpsc::UnboundedSender<Result>) {
-    let mut line = None;
-    let mut last: Option<oneshot::Receiver<()>> = None;
+async fn lane(shared: Arc<Shared>, recorder: Recorder) {
+    let mut lane = Lane { shared: &shared, recorder: &recorder, line: None, last: None };
     let mut refused = 0;
-    loop {
-        let Some((Parcel { mail, place }, turn)) = shared.pile.take().await else { break };
+    while let Some((Parcel { mail, place }, turn)) = shared.pile.take().await {
         let mut rests = false;
         let (outcome, reply) = if shared.must_give_back(&mail) {
             (Outcome::Returned, String::new())
         } else {
-            match one_mail(&shared, &mail, &mut line, &mut last).await {
+            match lane.one_mail(&mail).await {
                 Ok(done) => {
                     refused = 0;
                     done
@@ -127,62 +125,121 @@ async fn lane(shared: Arc<Shared>, results: mpsc::UnboundedSender<Result>) {
             }
         };
         drop(turn);
-        shared.count(&outcome);
-        let (recorded, done) = oneshot::channel();
-        let outcome = Try {
-            mail_id: mail.errand().mail_id,
-            worker: mail.errand().worker,
-            subscriber_id: mail.errand().subscriber_id,
-            told: match &mail {
-                InHand::Alert(mail) => told(mail, &shared.policy, shared.clock.now()),
-                InHand::Letter(_) => vec![],
-            },
-            outcome,
-            reply,
-        };
-        if results.send(Result { outcome, place, recorded }).is_err() {
-            break;
+        shared.tally.count(&outcome);
+        let &Errand { mail_id, worker, subscriber_id, .. } = mail.errand();
+        let outcome = Try { mail_id, worker, subscriber_id, told: shared.tells(&mail), outcome, reply };
+        match recorder.ended(outcome, place) {
+            Ok(done) => lane.last = Some(done),
+            Err(Gone) => break,
         }
-        last = Some(done);
         if rests {
             shared.no_line(&mut refused).await;
         }
     }
-    if let Some(line) = line {
+    if let Some(line) = lane.line {
         line.quit().await;
     }
 }
 
-async fn one_mail(
-    shared: &Shared,
-    mail: &InHand,
-    line: &mut Option<Line>,
-    last: &mut Option<oneshot::Receiver<()>>,
-) -> std::result::Result<(Outcome, String), RelayError> {
-    let email = match shared.write(mail) {
-        Ok(email) => email,
-        Err(cause) => {
-            tracing::error!(mail = mail.errand().mail_id, cause, "a mail failed our own checks and is held");
-            return Ok((Outcome::Held, cause));
+/// A lane with what it has at hand.
+struct Lane<'a> {
+    shared: &'a Shared,
+    recorder: &'a Recorder,
+    /// The line, if one is open.
+    line: Option<Line>,
+    /// Resolves when the end of the last mail is written down.
+    last: Option<oneshot::Receiver<()>>,
+}
+
+impl Lane<'_> {
+    async fn one_mail(&mut self, mail: &InHand) -> Result<(Outcome, String), RelayError> {
+        let shared = self.shared;
+        let email = match shared.write(mail) {
+            Ok(email) => email,
+            Err(cause) => {
+                tracing::error!(
+                    mail = mail.errand().mail_id,
+                    cause,
+                    "a mail failed our own checks and is held"
+                );
+                return Ok((Outcome::Held, cause));
+            }
+        };
+        if !shared.reach.covers(&email.headers.to) {
+            return Ok((Outcome::Withheld, String::new()));
         }
-    };
-    Ok(match shared.send(&email, line, last).await? {
-        Verdict::Sent(reply) => (Outcome::Accepted, reply),
-        Verdict::Never(reply) => {
-            tracing::warn!(
-                mail = mail.errand().mail_id,
-                "the mail server refused a mail for good; why is in its row"
-            );
-            (Outcome::Refused, reply)
+        Ok(match self.send(mail, &email).await? {
+            None => (Outcome::Returned, String::new()),
+            Some(Verdict::Sent(reply)) => (Outcome::Accepted, reply),
+            Some(Verdict::Never(reply)) => {
+                tracing::warn!(
+                    mail = mail.errand().mail_id,
+                    "the mail server refused a mail for good; why is in its row"
+                );
+                (Outcome::Refused, reply)
+            }
+            Some(Verdict::Later(reply)) => (shared.retries.after(mail, shared.clock.now()), reply),
+            Some(Verdict::Unknown(reply)) => {
+                tracing::warn!(
+                    mail = mail.errand().mail_id,
+                    "nobody knows whether a mail arrived; `jobalerts unknown list` names it"
+                );
+                (Outcome::Unknown(shared.clock.now() + shared.hold_unknown), reply)
+            }
+        })
+    }
+
+    /// Sends one mail, over the lane's line or a new one; `None` if it may not
+    /// leave. A used line that breaks before the content left is replaced once,
+    /// at once: servers end connections after some mails, and that is no fault
+    /// of this mail.
+    async fn send(&mut self, mail: &InHand, email: &Email) -> Result<Option<Verdict>, RelayError> {
+        let Self { shared, recorder, line, last } = self;
+        let &Errand { mail_id, worker, .. } = mail.errand();
+        let departure = Departure { mail_id, worker, told: shared.tells(mail) };
+        let Ok(asked) = recorder.ask(departure) else { return Ok(None) };
+        if line.as_ref().is_some_and(Line::is_worn)
+            && let Some(worn) = line.take()
+        {
+            worn.quit().await;
         }
-        Verdict::Later(reply) => (shared.retries.after(mail, shared.clock.now()), reply),
-    })
+        let content = email.to_bytes();
+        let mut used = line.is_some();
+        let mut open = loop {
+            let mut open = match line.take() {
+                Some(open) => open,
+                None => shared.relay.connect().await?,
+            };
+            match open.offer(email.envelope()).await {
+                Ok(()) => break open,
+                Err((Verdict::Later(_), After::Broken)) if used => used = false,
+                Err((verdict, after)) => {
+                    *line = (after == After::Usable).then_some(open);
+                    return Ok(Some(verdict));
+                }
+            }
+        };
+        // Only when the mail before this one is written down, and this one is on record as leaving.
+        if let Some(recorded) = last.take()
+            && recorded.await.is_err()
+        {
+            return Ok(None);
+        }
+        if asked.granted().await != Ok(true) {
+            // The server waits for the content. Without the line it forgets the mail.
+            return Ok(None);
+        }
+        let (verdict, after) = open.hand_over(&content, email.headers.to.as_str()).await;
+        *line = (after == After::Usable).then_some(open);
+        Ok(Some(verdict))
+    }
 }
 
 impl Shared {
     fn must_give_back(&self, mail: &InHand) -> bool {
         self.stopping.is_cancelled()
             || self.server_away.load(Ordering::Relaxed)
+            || self.paused.load(Ordering::Relaxed)
             || self.worker.load(Ordering::Relaxed) != mail.errand().worker
     }
 
@@ -202,57 +259,38 @@ impl Shared {
         }
     }
 
-    fn write(&self, mail: &InHand) -> std::result::Result<Email, String> {
+    fn write(&self, mail: &InHand) -> Result<Email, String> {
         written(&self.pen.composer(), mail, self.clock.now())
     }
 
-    /// Sends one mail, over the lane's line or a new one. A used line that
-    /// breaks before the content left is replaced once, at once: servers end
-    /// connections after some mails, and that is no fault of this mail.
-    async fn send(
-        &self,
-        email: &Email,
-        line: &mut Option<Line>,
-        last: &mut Option<oneshot::Receiver<()>>,
-    ) -> std::result::Result<Verdict, RelayError> {
-        if line.as_ref().is_some_and(Line::is_worn)
-            && let Some(worn) = line.take()
-        {
-            worn.quit().await;
+    /// What a mail tells, if it is accepted now.
+    fn tells(&self, mail: &InHand) -> Vec<Told> {
+        match mail {
+            InHand::Alert(mail) => told(mail, &self.policy, self.clock.now()),
+            InHand::Letter(_) => vec![],
         }
-        let content = email.to_bytes();
-        let mut used = line.is_some();
-        loop {
-            let mut open = match line.take() {
-                Some(open) => open,
-                None => self.relay.connect().await?,
-            };
-            match open.offer(email.envelope()).await {
-                Ok(()) => {
-                    // Only when the mail before this one is written down.
-                    if let Some(recorded) = last.take()
-                        && recorded.await.is_err()
-                    {
-                        return Ok(Verdict::Later("the recorder has ended".to_owned()));
-                    }
-                    let (verdict, after) = open.hand_over(&content, email.headers.to.as_str()).await;
-                    *line = (after == After::Usable).then_some(open);
-                    return Ok(verdict);
-                }
-                Err((Verdict::Later(_), After::Broken)) if used => used = false,
-                Err((verdict, after)) => {
-                    *line = (after == After::Usable).then_some(open);
-                    return Ok(verdict);
-                }
-            }
+    }
+}
+
+impl Counters {
+    /// What has become of mails so far.
+    pub(super) fn so_far(&self) -> Tally {
+        Tally {
+            accepted: self.accepted.load(Ordering::Relaxed),
+            deferred: self.deferred.load(Ordering::Relaxed),
+            unknown: self.unknown.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            withheld: self.withheld.load(Ordering::Relaxed),
         }
     }
 
     fn count(&self, outcome: &Outcome) {
         let counter = match outcome {
-            Outcome::Accepted => &self.tally.accepted,
-            Outcome::Deferred(_) => &self.tally.deferred,
-            Outcome::Refused | Outcome::Held | Outcome::GivenUp => &self.tally.failed,
+            Outcome::Accepted => &self.accepted,
+            Outcome::Deferred(_) => &self.deferred,
+            Outcome::Unknown(_) => &self.unknown,
+            Outcome::Withheld => &self.withheld,
+            Outcome::Refused | Outcome::Held | Outcome::GivenUp => &self.failed,
             Outcome::Returned => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -269,34 +307,4 @@ impl Retries {
             Outcome::Deferred(until)
         }
     }
-}
-
-/// Writes down how mails ended, as many together as there are by then. Without
-/// the database it waits, and with it every lane that has a mail to record.
-async fn record(shared: Arc<Shared>, mut results: mpsc::UnboundedReceiver<Result>) {
-    let mut together = Vec::with_capacity(RECORDED_TOGETHER);
-    while results.recv_many(&mut together, RECORDED_TOGETHER).await > 0 {
-        let (tries, waiting): (Vec<Try>, Vec<(OwnedSemaphorePermit, oneshot::Sender<()>)>) =
-            together.drain(..).map(|result| (result.outcome, (result.place, result.recorded))).unzip();
-        let mut faults = 0;
-        while let Err(error) = write_down(&shared, &tries).await {
-            let wait = wait_after(faults, &mut rand::rng());
-            faults += 1;
-            tracing::warn!(mails = tries.len(), faults, %error, "cannot record what was sent; tries again");
-            tokio::time::sleep(wait).await;
-        }
-        for (place, recorded) in waiting {
-            // A lane that has gone does not need to know.
-            let _ = recorded.send(());
-            drop(place);
-        }
-    }
-}
-
-async fn write_down(shared: &Shared, tries: &[Try]) -> store::Result<()> {
-    let mut transaction = shared.pool.begin().await?;
-    let now = shared.clock.now();
-    tries::record(&mut transaction, tries, now).await?;
-    store::letters::record(&mut transaction, tries, now).await?;
-    Ok(transaction.commit().await?)
 }

@@ -2,7 +2,7 @@
 //! leave by the same lanes as all mails, and are claimed when the people who are
 //! due for something else have been.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use sqlx::PgPool;
@@ -224,6 +224,9 @@ impl Plan {
             openings: vec![],
             revisions: vec![],
             thread: &self.letter.errand.thread,
+            // It is about everything that they ask for.
+            searches: BTreeSet::new(),
+            programmes: BTreeSet::new(),
             unhurried: true,
         }
     }

@@ -52,6 +52,9 @@ pub enum Verdict {
     Later(String),
     /// The server will never take it: a 5xx reply.
     Never(String),
+    /// The content was handed over, and no clear reply came: it may have
+    /// arrived (RFC 5321 section 4.5.3.2.6).
+    Unknown(String),
 }
 
 /// A mail server, and how to reach it.
@@ -269,10 +272,9 @@ impl Line {
         let limit = self.timeouts.body + self.timeouts.final_reply;
         let replied = within(limit, "the final reply", self.connection.message(content)).await;
         match judge(replied, recipient, 200..=299) {
-            (Verdict::Later(reply), After::Broken) if !reply.starts_with('4') => (
-                Verdict::Later(format!("{reply}, after the content was sent; it may have arrived")),
-                After::Broken,
-            ),
+            (Verdict::Later(reply), After::Broken) if !reply.starts_with('4') => {
+                (Verdict::Unknown(format!("{reply}, after the content was sent")), After::Broken)
+            }
             judged => judged,
         }
     }

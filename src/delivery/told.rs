@@ -7,7 +7,7 @@ use crate::delivery::claim::Claimed;
 use crate::delivery::topic::Topic;
 use crate::domain::alert::{Keeping, Notice, Policy, reminder_at};
 use crate::domain::truth::{Phase, State};
-use crate::store::tries::{Extent, Promise, Told};
+use crate::store::tries::{Extent, Promise, Release, Told};
 
 /// What a mail told, if it was accepted at `now`.
 #[must_use]
@@ -60,7 +60,7 @@ fn promise(topic: &Topic, useful_minimum: Duration, now: DateTime<Utc>) -> Promi
             None => Promise::Explained,
         },
         Notice::Missed | Notice::ClosedEarly => Promise::Explained,
-        Notice::CalledOff => Promise::Released("cancelled"),
-        Notice::Withdrawn => Promise::Released("withdrawn"),
+        Notice::CalledOff => Promise::Released(Release::Cancelled),
+        Notice::Withdrawn => Promise::Released(Release::Withdrawn),
     }
 }

@@ -30,12 +30,19 @@ pub struct Topic {
     /// What they were told before.
     pub told: Option<Before>,
     /// The names of all of the person's searches that ask for it, or for what
-    /// was told.
+    /// was told...
     pub searches: Vec<String>,
+    /// ...and their keys.
+    pub search_keys: Vec<i64>,
     /// The registration that it answers, and whether this mail is its receipt.
     pub registration: Option<(KeptRegistration, bool)>,
+    /// What all of the person's registrations are for that reach it.
+    pub programmes: Vec<String>,
     /// What they asked for matched what was told and does not match any more.
     pub no_longer_matches: bool,
+    /// They may have been told of it in a mail of which nobody knows whether it
+    /// arrived.
+    pub perhaps_told: bool,
 }
 
 impl Topic {

@@ -37,6 +37,7 @@ pub(super) fn alert(composer: &Composer, mail: &Claimed, now: DateTime<Utc>) -> 
                 receipt: *receipt,
             }),
             no_longer_matches: topic.no_longer_matches,
+            perhaps_told: topic.perhaps_told,
             test: topic.kept.opening.test,
         })
         .collect();

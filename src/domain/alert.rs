@@ -2,6 +2,7 @@
 //! true now.
 
 use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::difference::{self, Field, TellingWords, differences};
@@ -387,7 +388,8 @@ fn closed(told: &Told<'_>, truth: &Truth, kind: Kind, now: DateTime<Utc>) -> Opt
 
 /// How a promise was kept by a mail that was accepted at `now`, while the door
 /// was open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Keeping {
     /// In good time.
     Kept,

@@ -27,7 +27,7 @@ const KEY: usize = 32;
 pub enum Purpose {
     /// To stop mails to a person; see [`StopToken`]. Good for ever, and for nothing else.
     Stop,
-    /// To take back a stop, for a while.
+    /// To take back a stop, for a while; see [`TokenKeys::undo`].
     Undo,
     /// To say which mail came back; see [`TokenKeys::bounce`].
     Bounce,
@@ -159,9 +159,28 @@ impl TokenKeys {
     ///
     /// When it is not ours.
     pub fn bounced(&self, token: &str, now: DateTime<Utc>) -> Result<i64, TokenError> {
-        let subject = self.verify(Purpose::Bounce, token, now)?;
-        Ok(i64::from_be_bytes(subject.try_into().map_err(|_| TokenError::Forged)?))
+        key_in(&self.verify(Purpose::Bounce, token, now)?)
     }
+
+    /// The token that takes back a stop, by its key in the tables, until `expires`.
+    #[must_use]
+    pub fn undo(&self, stop_id: i64, expires: DateTime<Utc>) -> String {
+        self.sign(Purpose::Undo, &stop_id.to_be_bytes(), Some(expires))
+    }
+
+    /// Which stop a token takes back.
+    ///
+    /// # Errors
+    ///
+    /// When it is not ours, or too old.
+    pub fn undone(&self, token: &str, now: DateTime<Utc>) -> Result<i64, TokenError> {
+        key_in(&self.verify(Purpose::Undo, token, now)?)
+    }
+}
+
+/// The key of a row, as tokens hold it.
+fn key_in(octets: &[u8]) -> Result<i64, TokenError> {
+    Ok(i64::from_be_bytes(octets.try_into().map_err(|_| TokenError::Forged)?))
 }
 
 /// What a [`Purpose::Stop`] token says: who may be stopped by it, and which mail it stood in. It
@@ -194,7 +213,7 @@ impl StopToken {
         let (person, mail) = subject.split_first_chunk::<16>().ok_or(TokenError::Forged)?;
         let mail = match mail {
             [] => None,
-            mail => Some(i64::from_be_bytes(mail.try_into().map_err(|_| TokenError::Forged)?)),
+            mail => Some(key_in(mail)?),
         };
         Ok(Self { person: Uuid::from_bytes(*person), mail })
     }
@@ -269,6 +288,10 @@ mod tests {
         assert_eq!(keys.verify(Purpose::Undo, &token, ends), Err(TokenError::Expired));
         let stop = keys.sign(Purpose::Stop, b"x", None);
         assert_eq!(keys.verify(Purpose::Stop, &stop, now() + day * 100_000), Ok(b"x".to_vec()));
+        let undo = keys.undo(7, ends);
+        assert_eq!(keys.undone(&undo, ends - day), Ok(7));
+        assert_eq!(keys.undone(&undo, ends), Err(TokenError::Expired));
+        assert_eq!(keys.undone(&keys.bounce(7), now()), Err(TokenError::Forged));
     }
 
     /// B01: at most 64 octets in the local part, and the case may be folded.

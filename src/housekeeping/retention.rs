@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use crate::domain::stop;
 use crate::housekeeping::Rules;
 use crate::store;
 use crate::store::chores::Held;
@@ -25,6 +26,9 @@ pub(super) async fn part(
         3 => retention::letters(connection, most, limit).await?,
         4 => retention::audit(connection, most, settings.keep_audit.before(now)).await?,
         5 => retention::ticks(connection, most, limit).await?,
+        6 => retention::stopped(connection, most, settings.keep_stopped.before(now), now).await?,
+        7 => retention::held_by_stops(connection, most, stop::undone_if_after(now)).await?,
+        8 => retention::stops(connection, most, settings.keep_audit.before(now)).await?,
         _ => return Ok(None),
     };
     Ok(Some(swept))

@@ -84,6 +84,27 @@ pub async fn people_due(
     Ok(people)
 }
 
+/// Everybody who is due at `now`, in nobody's hands, and since when, in no order
+/// that means anything. Holds nobody.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn everybody(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Vec<(i64, DateTime<Utc>)>> {
+    Ok(sqlx::query_as(
+        "select a.subscriber_id, min(a.due_at) from alerts a
+         where a.due_at <= $1
+           and not exists (select from mails m where m.subscriber_id = a.subscriber_id and m.worker is not null)
+         group by a.subscriber_id order by a.subscriber_id",
+    )
+    .bind(now)
+    .fetch_all(connection)
+    .await?)
+}
+
 /// Looks for them from where the last look found the first.
 async fn look(
     connection: &mut PgConnection,
@@ -195,6 +216,18 @@ async fn hold(
         seen.extend(ids);
     }
     Ok(held)
+}
+
+/// When a person is next due for something about an opening, if they are.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn next_of(connection: &mut PgConnection, person: i64) -> Result<Option<DateTime<Utc>>> {
+    Ok(sqlx::query_scalar("select min(due_at) from alerts where subscriber_id = $1")
+        .bind(person)
+        .fetch_one(connection)
+        .await?)
 }
 
 /// Who gets the places, and whether for what waited for a tick: those have a

@@ -221,15 +221,7 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     )
     .bind(now)
     .bind(letters.iter().map(|t| t.mail_id).collect::<Vec<_>>())
-    .bind(
-        letters
-            .iter()
-            .map(|t| match t.outcome {
-                Outcome::Deferred(until) => Some(until),
-                _ => None,
-            })
-            .collect::<Vec<_>>(),
-    )
+    .bind(letters.iter().map(|t| t.outcome.due_again()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

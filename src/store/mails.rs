@@ -1,6 +1,6 @@
 //! What is leaving, and what left.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
@@ -22,6 +22,17 @@ pub struct Unfinished {
     pub attempts: i16,
     /// When it was first claimed.
     pub claimed_at: DateTime<Utc>,
+    /// Until when it is or was left alone because nobody knows whether it
+    /// arrived.
+    pub unknown_until: Option<DateTime<Utc>>,
+}
+
+impl Unfinished {
+    /// Until when it is left alone, if nobody knows whether it arrived.
+    #[must_use]
+    pub fn is_held(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.unknown_until.filter(|until| *until > now)
+    }
 }
 
 /// The mails of these people that have not ended, oldest first.
@@ -31,7 +42,7 @@ pub struct Unfinished {
 /// When Postgres is away.
 pub async fn unfinished(connection: &mut PgConnection, people: &[i64]) -> Result<Vec<Unfinished>> {
     Ok(sqlx::query_as(
-        "select id, subscriber_id, kind, openings, attempts, claimed_at from mails
+        "select id, subscriber_id, kind, openings, attempts, claimed_at, unknown_until from mails
          where subscriber_id = any($1) and outcome is null and worker is null
          order by id",
     )
@@ -57,6 +68,10 @@ pub struct Claim<'a> {
     pub revisions: Vec<i32>,
     /// The Message-IDs of the thread that it continues, oldest first.
     pub thread: &'a [String],
+    /// The searches that it answers, by their keys...
+    pub searches: BTreeSet<i64>,
+    /// ...and what the registrations are for that it answers.
+    pub programmes: BTreeSet<&'a str>,
     /// It is no haste.
     pub unhurried: bool,
 }
@@ -79,12 +94,16 @@ pub async fn claim(
     if !new.is_empty() {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "insert into mails
-                 (subscriber_id, kind, message_id, openings, revisions, thread, unhurried, worker, claimed_at)
+                 (subscriber_id, kind, message_id, openings, revisions, thread, searches, programmes, unhurried,
+                  worker, claimed_at)
              select subscriber_id, kind, message_id,
                     string_to_array(openings, ',')::bigint[], string_to_array(revisions, ',')::int[],
-                    string_to_array(thread, ' '), unhurried, $7, $8
-             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $9::bool[])
-                  as c (subscriber_id, kind, message_id, openings, revisions, thread, unhurried)
+                    string_to_array(thread, ' '), string_to_array(searches, ',')::bigint[],
+                    string_to_array(programmes, ','), unhurried, $7, $8
+             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $9::bool[],
+                         $10::text[], $11::text[])
+                  as c (subscriber_id, kind, message_id, openings, revisions, thread, unhurried, searches,
+                        programmes)
              returning subscriber_id, id",
         )
         .bind(new.iter().map(|claim| claim.subscriber_id).collect::<Vec<_>>())
@@ -96,13 +115,16 @@ pub async fn claim(
         .bind(worker)
         .bind(now)
         .bind(new.iter().map(|claim| claim.unhurried).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| joined(&claim.searches)).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| joined(&claim.programmes)).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
         claimed.extend(rows);
     }
     for claim in going_on {
         let row: Option<(i64, i64)> = sqlx::query_as(
-            "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5, thread = $6
+            "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5, thread = $6,
+                    searches = $7, programmes = $8, leaving = null
              where id = $1 and outcome is null and worker is null
              returning subscriber_id, id",
         )
@@ -112,6 +134,8 @@ pub async fn claim(
         .bind(&claim.openings)
         .bind(&claim.revisions)
         .bind(claim.thread)
+        .bind(claim.searches.iter().copied().collect::<Vec<_>>())
+        .bind(claim.programmes.iter().copied().collect::<Vec<_>>())
         .fetch_optional(&mut *connection)
         .await?;
         claimed.extend(row);
@@ -120,8 +144,8 @@ pub async fn claim(
 }
 
 /// Arrays of arrays are rectangular in Postgres, so a ragged one travels as text.
-fn joined<T: ToString>(numbers: &[T]) -> String {
-    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// Ends unfinished mails that have nothing left to tell.

@@ -211,8 +211,9 @@ pub async fn settle(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
          from openings o
          where o.id = a.opening_id
            and a.opening_id = any($1) and a.promise and a.outcome is null and a.due_at is null
-           -- A mail that our own checks hold back is for a person to look at.
-           and a.ended is distinct from 'held'
+           -- A mail that our own checks hold back is for a person to look at; who stopped after it
+           -- had shut was not told in time.
+           and coalesce(a.ended, '') not in ('held', 'stopped')
            and not exists (
                select from mails m
                where m.subscriber_id = a.subscriber_id and m.outcome is null and a.opening_id = any(m.openings))

@@ -198,12 +198,12 @@ pub async fn ticks(connection: &mut PgConnection, most: i64, limit: DateTime<Utc
     .await
 }
 
-/// Somebody who never confirmed.
+/// Somebody who is forgotten, and since when there was a reason to.
 #[derive(FromRow)]
-struct Unconfirmed {
+struct Forgotten {
     id: i64,
     public_id: Uuid,
-    created_at: DateTime<Utc>,
+    since: DateTime<Utc>,
 }
 
 /// Forgets up to `most` people who are known since before `limit` and have not
@@ -218,8 +218,8 @@ pub async fn unconfirmed(
     limit: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Swept> {
-    let people: Vec<Unconfirmed> = sqlx::query_as(
-        "select id, public_id, created_at from subscribers p
+    let people: Vec<Forgotten> = sqlx::query_as(
+        "select id, public_id, created_at as since from subscribers p
          where state = 'unconfirmed' and created_at < $1
            and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
          order by id limit $2 for update skip locked",
@@ -228,8 +228,64 @@ pub async fn unconfirmed(
     .bind(most)
     .fetch_all(&mut *connection)
     .await?;
+    let entry = |person: &Forgotten| Entry {
+        actor: "housekeeping",
+        action: "erased-unconfirmed",
+        subject: person.public_id,
+        detail: json!({ "knownSince": person.since }),
+    };
+    let entries: Vec<Entry> = people.iter().map(entry).collect();
+    erase(connection, &people, &entries, now).await?;
+    Ok(full(people.len() as u64, most))
+}
+
+/// Forgets up to `most` people who stopped everything before `limit`, and
+/// everything that hangs on them.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn stopped(
+    connection: &mut PgConnection,
+    most: i64,
+    limit: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Swept> {
+    let people: Vec<Forgotten> = sqlx::query_as(
+        "select p.id, p.public_id, last.at as since
+         from subscribers p
+         cross join lateral (
+             select max(s.at) as at from stops s
+             where s.subscriber_id = p.id and s.scope = 'all' and s.undone_at is null) last
+         where p.state = 'stopped' and last.at < $1
+           and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
+         order by p.id limit $2 for update of p skip locked",
+    )
+    .bind(limit)
+    .bind(most)
+    .fetch_all(&mut *connection)
+    .await?;
+    let entry = |person: &Forgotten| Entry {
+        actor: "housekeeping",
+        action: "erased-stopped",
+        subject: person.public_id,
+        detail: json!({ "stoppedAt": person.since }),
+    };
+    let entries: Vec<Entry> = people.iter().map(entry).collect();
+    erase(connection, &people, &entries, now).await?;
+    Ok(full(people.len() as u64, most))
+}
+
+/// Forgets people who are held. Of their promises the outcomes are counted; of
+/// their stops, that there were some.
+async fn erase(
+    connection: &mut PgConnection,
+    people: &[Forgotten],
+    entries: &[Entry],
+    now: DateTime<Utc>,
+) -> Result<()> {
     if people.is_empty() {
-        return Ok(Swept { gone: 0, more: None });
+        return Ok(());
     }
     let ids: Vec<i64> = people.iter().map(|person| person.id).collect();
     let sql = format!(
@@ -243,18 +299,39 @@ pub async fn unconfirmed(
         .bind(&ids)
         .execute(&mut *connection)
         .await?;
+    sqlx::query("update stops set held = null where subscriber_id = any($1)")
+        .bind(&ids)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query("delete from subscribers where id = any($1)").bind(&ids).execute(&mut *connection).await?;
-    let entries: Vec<Entry> = people
-        .iter()
-        .map(|person| Entry {
-            actor: "housekeeping",
-            action: "erased-unconfirmed",
-            subject: person.public_id,
-            detail: json!({ "knownSince": person.created_at }),
-        })
-        .collect();
-    audit::write(connection, &entries, now).await?;
-    Ok(full(ids.len() as u64, most))
+    audit::write(connection, entries, now).await
+}
+
+/// Forgets what up to `most` stops from before `limit` ended: they can be
+/// undone no more.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn held_by_stops(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
+    let sql = "update stops set held = null where id in (
+             select id from stops where held is not null and at <= $1 order by at, id limit $2)";
+    sweep(connection, sql, most, limit).await
+}
+
+/// Forgets up to `most` stops from before `limit`, except those by which
+/// somebody stays stopped.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn stops(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
+    let sql = "delete from stops where id in (
+             select s.id from stops s
+             where s.at < $1
+               and not exists (select from subscribers p where p.id = s.subscriber_id and p.state = 'stopped')
+             order by s.at, s.id limit $2)";
+    sweep(connection, sql, most, limit).await
 }
 
 /// Forgets by a statement that takes the limit and the most rows.

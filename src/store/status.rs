@@ -38,6 +38,8 @@ pub struct Standing {
     pub mails_in_hand: i64,
     /// Mails deferred, to be tried again.
     pub mails_deferred: i64,
+    /// Mails of which nobody knows whether they arrived.
+    pub mails_unknown: i64,
     /// Mails accepted by the mail server.
     pub mails_accepted: i64,
     /// Mails refused for good.
@@ -46,6 +48,8 @@ pub struct Standing {
     pub mails_held: i64,
     /// Mails given up after many tries.
     pub mails_given_up: i64,
+    /// Mails that were not sent because only listed addresses get mail.
+    pub mails_withheld: i64,
 }
 
 /// Counts everything.
@@ -62,7 +66,7 @@ pub async fn standing(connection: &mut PgConnection, now: DateTime<Utc>) -> Resu
              (select count(*) from searches) as searches,
              (select count(*) from registrations) as registrations,
              a.alerts_due, a.oldest_due_at, a.alerts_waiting, a.alerts_told, a.alerts_ended,
-             m.mails_in_hand, m.mails_deferred, m.mails_accepted, m.mails_refused, m.mails_held, m.mails_given_up
+             m.*
          from
              (select count(*) as openings,
                      count(*) filter (where matched_revision < revision and fault is null) as openings_to_match,
@@ -75,7 +79,11 @@ pub async fn standing(connection: &mut PgConnection, now: DateTime<Utc>) -> Resu
                      count(*) filter (where ended is not null) as alerts_ended
               from alerts) a,
              (select count(*) filter (where worker is not null) as mails_in_hand,
-                     count(*) filter (where outcome is null and worker is null) as mails_deferred,
+                     count(*) filter (where outcome is null and worker is null and leaving is null)
+                         as mails_deferred,
+                     count(*) filter (where outcome is null and worker is null and leaving is not null)
+                         as mails_unknown,
+                     count(*) filter (where outcome = 'withheld') as mails_withheld,
                      count(*) filter (where outcome = 'accepted') as mails_accepted,
                      count(*) filter (where outcome = 'refused') as mails_refused,
                      count(*) filter (where outcome = 'held') as mails_held,

@@ -1,6 +1,6 @@
 //! People, what they agreed to, and what they asked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::Value;
@@ -37,8 +37,8 @@ impl std::ops::AddAssign for Imported {
 
 /// Adds people and what they asked for. A person who is there already keeps
 /// everything and gains what is new; a search of the same name is replaced. A
-/// person who stopped stays stopped, unless they only did not answer when they
-/// were asked whether they still want to hear, and have agreed again since.
+/// person who stopped, or did not answer when they were asked whether they still
+/// want to hear, comes back only if they have agreed again since.
 ///
 /// # Errors
 ///
@@ -51,15 +51,16 @@ pub async fn import(
     let mut people = merged(people);
     let lookups: Vec<String> = people.keys().cloned().collect();
     let each = || people.values();
-    let new = sqlx::query(
+    let new: Vec<i64> = sqlx::query_scalar(
         "insert into subscribers (address, lookup, created_at)
          select address, lookup, $3 from unnest($1::text[], $2::text[]) as p (address, lookup)
-         on conflict (lookup) do nothing",
+         on conflict (lookup) do nothing
+         returning id",
     )
     .bind(each().map(|person| person.address.as_str()).collect::<Vec<_>>())
     .bind(&lookups)
     .bind(now)
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
     let ids: HashMap<String, i64> =
         sqlx::query_as("select lookup, id from subscribers where lookup = any($1)")
@@ -70,7 +71,10 @@ pub async fn import(
             .collect();
     let id_of = |person: &Person| ids.get(&person.address.lookup()).copied();
     let keys: Vec<i64> = ids.values().copied().collect();
-    returning::hold(&mut *connection, &keys).await?;
+    // Nobody else sees those who are new.
+    let new: HashSet<i64> = new.into_iter().collect();
+    let old: Vec<i64> = keys.iter().copied().filter(|key| !new.contains(key)).collect();
+    returning::hold(&mut *connection, &old).await?;
 
     let known: Vec<(i64, &Person)> = each().filter_map(|person| Some((id_of(person)?, person))).collect();
     let mut changed = preferences::keep(&mut *connection, &known, now).await?;
@@ -88,8 +92,8 @@ pub async fn import(
     .execute(&mut *connection)
     .await?;
 
-    let lapsed = returning::come_back(&mut *connection, &keys, now).await?;
-    people.retain(|_, person| id_of(person).is_none_or(|id| !lapsed.contains(&id)));
+    let away = returning::come_back(&mut *connection, &keys, now).await?;
+    people.retain(|_, person| id_of(person).is_none_or(|id| !away.contains(&id)));
     let each = || people.values();
     let asked: Vec<&Criteria> = each().flat_map(|p| &p.searches).map(|search| &search.criteria).collect();
     let criteria = criteria::ensure(connection, &asked).await?;
@@ -109,7 +113,7 @@ pub async fn import(
     }
 
     Ok(Imported {
-        people: new.rows_affected(),
+        people: new.len() as u64,
         searches: changed_searches,
         registrations: changed_registrations,
     })

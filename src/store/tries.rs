@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
 
 use crate::domain::alert::Keeping;
@@ -12,7 +13,8 @@ use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome, Telling}
 use crate::store::{Result, name_of};
 
 /// What a mail told of one opening.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Told {
     /// Of what.
     pub opening_id: i64,
@@ -29,7 +31,8 @@ pub struct Told {
 }
 
 /// How much a mail told of an opening.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Extent {
     /// All that there is to tell.
     Whole,
@@ -40,7 +43,8 @@ pub enum Extent {
 }
 
 /// What a mail did to a promise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Promise {
     /// Nothing.
     AsBefore,
@@ -48,11 +52,37 @@ pub enum Promise {
     DateTold,
     /// It was told that the door is open: how it was kept, and how long the
     /// door was still open, if its end was known.
-    Kept(Keeping, Option<Duration>),
+    Kept(Keeping, #[serde(with = "in_seconds")] Option<Duration>),
     /// It was told that the door had shut first.
     Explained,
     /// It was told that there will be nothing to keep.
-    Released(&'static str),
+    Released(Release),
+}
+
+/// Why there will be nothing to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Release {
+    /// The opening is called off.
+    Cancelled,
+    /// What was to open is gone.
+    Withdrawn,
+}
+
+/// A duration as whole seconds.
+mod in_seconds {
+    use chrono::Duration;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    // The signature is serde's.
+    #[expect(clippy::ref_option)]
+    pub(super) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        duration.map(|duration| duration.num_seconds()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<i64>::deserialize(from)?.map(Duration::seconds))
+    }
 }
 
 impl Promise {
@@ -67,7 +97,8 @@ impl Promise {
 
     fn reason(self) -> Option<&'static str> {
         match self {
-            Self::Released(reason) => Some(reason),
+            Self::Released(Release::Cancelled) => Some("cancelled"),
+            Self::Released(Release::Withdrawn) => Some("withdrawn"),
             _ => None,
         }
     }
@@ -87,12 +118,17 @@ pub enum Outcome {
     Accepted,
     /// It may work later: due again at this time.
     Deferred(DateTime<Utc>),
+    /// Nobody knows whether the server has it. It is not sent again before this
+    /// time, unless an operator says so.
+    Unknown(DateTime<Utc>),
     /// The server will never take it.
     Refused,
     /// It failed our own checks and must not leave; a person has to look.
     Held,
     /// It was tried for as long as is worth while.
     GivenUp,
+    /// It could have left, but only listed addresses get mail here.
+    Withheld,
     /// It was never handed over, because the worker is stopping or the server
     /// cannot be reached: due as before.
     Returned,
@@ -106,7 +142,16 @@ impl Outcome {
             Self::Refused => Some("refused"),
             Self::Held => Some("held"),
             Self::GivenUp => Some("given-up"),
-            Self::Deferred(_) | Self::Returned => None,
+            Self::Withheld => Some("withheld"),
+            Self::Deferred(_) | Self::Unknown(_) | Self::Returned => None,
+        }
+    }
+
+    /// When what it was to tell is due again.
+    pub(super) const fn due_again(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Deferred(until) | Self::Unknown(until) => Some(*until),
+            _ => None,
         }
     }
 }
@@ -132,7 +177,8 @@ pub struct Try {
 /// that the mails are out of the worker's hands.
 ///
 /// An accepted mail is recorded even if the worker was taken for dead
-/// meanwhile; any other outcome only if the mail is still in its hands.
+/// meanwhile; any other outcome only if the mail is still in its hands, or
+/// nobody else knows what became of it.
 ///
 /// # Errors
 ///
@@ -140,16 +186,24 @@ pub struct Try {
 /// recorded again.
 pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<Utc>) -> Result<()> {
     let counts = |outcome: &Outcome| !matches!(outcome, Outcome::Returned | Outcome::Held);
+    let unknown_until = |outcome: &Outcome| match outcome {
+        Outcome::Unknown(until) => Some(*until),
+        _ => None,
+    };
     let ours: Vec<i64> = sqlx::query_scalar(
         "update mails m set
              worker = null,
+             recalled = false,
+             leaving = case when t.unknown_until is not null then m.leaving end,
+             unknown_until = coalesce(t.unknown_until, m.unknown_until),
              attempts = least(m.attempts + t.counts::int, 30000),
              outcome = t.outcome,
              reply = coalesce(t.reply, m.reply),
              finished_at = case when t.outcome is not null then $1 end
-         from unnest($2::bigint[], $3::text[], $4::text[], $5::bool[], $6::int[])
-             as t (mail_id, outcome, reply, counts, worker)
-         where m.id = t.mail_id and (m.worker = t.worker or t.outcome = 'accepted')
+         from unnest($2::bigint[], $3::text[], $4::text[], $5::bool[], $6::int[], $7::timestamptz[])
+             as t (mail_id, outcome, reply, counts, worker, unknown_until)
+         where m.id = t.mail_id
+           and (m.worker = t.worker or t.outcome = 'accepted' or m.worker is null and m.leaving is not null)
          returning m.id",
     )
     .bind(now)
@@ -158,6 +212,7 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     .bind(tries.iter().map(|t| Some(&t.reply).filter(|reply| !reply.is_empty())).collect::<Vec<_>>())
     .bind(tries.iter().map(|t| counts(&t.outcome)).collect::<Vec<_>>())
     .bind(tries.iter().map(|t| t.worker).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| unknown_until(&t.outcome)).collect::<Vec<_>>())
     .fetch_all(&mut *connection)
     .await?;
 
@@ -280,9 +335,8 @@ async fn alerts(
     .bind(
         each.iter()
             .map(|(t, told)| match t.outcome {
-                Outcome::Deferred(until) => Some(until),
                 Outcome::Accepted => told.next_due,
-                _ => None,
+                _ => t.outcome.due_again(),
             })
             .collect::<Vec<_>>(),
     )

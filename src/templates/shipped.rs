@@ -134,6 +134,24 @@ pub(crate) const SHIPPED: &[(&str, &str)] = &[
     shipped!("cy-GB/vacancy-alert/body.txt"),
 ];
 
+macro_rules! shipped_page {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../templates/page/", $name, ".hbs")))
+    };
+}
+/// The templates of the pages that ship with the program, by name.
+pub(super) const SHIPPED_PAGES: &[(&str, &str)] = &[
+    shipped_page!("layout/foot.html"),
+    shipped_page!("layout/head.html"),
+    shipped_page!("ask.html"),
+    shipped_page!("message.html"),
+    shipped_page!("stopped.html"),
+    shipped_page!("undo.html"),
+];
+
+/// The style sheet of the pages.
+pub const STYLE: &str = include_str!("../../templates/page/style.css");
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

@@ -141,7 +141,8 @@ async fn a_mail_server_that_hangs_delays_the_end_only_for_its_time_limit() {
     assert_eq!(status.code(), Some(0), "{log}");
     let mail = road.only_mail_row().await;
     assert_eq!((mail.worker, mail.attempts, mail.outcome), (None, 1, None));
-    assert!(mail.reply.unwrap().contains("may have arrived"));
+    assert!(mail.reply.unwrap().contains("after the content was sent"));
+    assert_eq!(road.unknown().await.len(), 1);
 }
 
 /// It stops as readily while it waits for a database that is down.

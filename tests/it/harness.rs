@@ -12,6 +12,7 @@ pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod rows;
+pub(crate) mod web;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,12 +23,13 @@ use chrono::{DateTime, Utc};
 use jobalerts::clock::Clock;
 use jobalerts::config::Config;
 use jobalerts::daemon::Program;
-use jobalerts::delivery::{Delivery, Step};
+use jobalerts::delivery::{Delivery, Step, Tally};
 use jobalerts::housekeeping;
 use jobalerts::intake::step::{self, Taken};
 use jobalerts::matching;
 use jobalerts::stage::{Bell, Stage};
 use jobalerts::store::subscribers::{self, Imported};
+use jobalerts::store::workers;
 use jobalerts_dev::secrets;
 use jobalerts_dev::smtp::{Builder, ReceivedMail, SmtpServer};
 use serde_json::Value;
@@ -113,6 +115,7 @@ impl Setup {
             ("smtp.url".to_owned(), (self.relay_url)(&smtp)),
             ("smtp.connections".to_owned(), "2".to_owned()),
             ("secrets.token_keys_file".to_owned(), token_keys()),
+            ("web.listen".to_owned(), "127.0.0.1:0".to_owned()),
             ("smtp.hello_name".to_owned(), "worker.midshire.example".to_owned()),
             ("testing.addresses".to_owned(), TESTER.to_owned()),
             // Most tests are about something else; those about guards take the defaults.
@@ -170,13 +173,16 @@ pub(crate) struct Road {
 pub(crate) struct Delivered {
     pub(crate) accepted: u64,
     pub(crate) deferred: u64,
+    pub(crate) unknown: u64,
     pub(crate) failed: u64,
+    pub(crate) withheld: u64,
     /// Alerts that ended without a word.
     pub(crate) ended: usize,
 }
 
 impl Delivered {
-    pub(crate) const NOTHING: Self = Self { accepted: 0, deferred: 0, failed: 0, ended: 0 };
+    pub(crate) const NOTHING: Self =
+        Self { accepted: 0, deferred: 0, unknown: 0, failed: 0, withheld: 0, ended: 0 };
     pub(crate) const ONE_MAIL: Self = Self { accepted: 1, ..Self::NOTHING };
 }
 
@@ -310,15 +316,28 @@ impl Road {
         let mut delivery = self.delivery();
         let step = soon("delivery", delivery.drain()).await;
         soon("the end of delivery", delivery.finish()).await;
-        let (accepted, deferred, failed) = delivery.tally();
+        let Tally { accepted, deferred, unknown, failed, withheld } = delivery.tally();
         let ended = step.as_ref().map_or(0, |step| step.ended);
-        (step, Delivered { accepted, deferred, failed, ended })
+        (step, Delivered { accepted, deferred, unknown, failed, withheld, ended })
     }
 
     pub(crate) async fn deliver(&self) -> Delivered {
         let (step, delivered) = self.try_deliver().await;
         step.expect("the database and the mail server are there");
         delivered
+    }
+
+    /// Waits until nothing is in the hands of workers that died.
+    pub(crate) async fn free_orphans(&self) {
+        let hold_until = self.clock.now() + self.config().smtp.hold_unknown;
+        let in_hand = "select count(*) from mails where worker is not null";
+        let freed = async {
+            while self.count(in_hand).await > 0 {
+                let mut connection = self.pool().acquire().await.unwrap();
+                workers::free_orphans(&mut connection, hold_until).await.unwrap();
+            }
+        };
+        soon("the end of their sessions", freed).await;
     }
 
     /// Matching and delivery, as far as they go at this time.

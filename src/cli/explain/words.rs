@@ -103,6 +103,8 @@ pub(super) fn ended(ended: &str) -> String {
         "refused" => "the mail server refused it for good".to_owned(),
         "given-up" => "the mail server put it off for as long as is worth while".to_owned(),
         "summarised" => "a digest had no room for it, and said how many more there are and where".to_owned(),
+        "stopped" => "they said stop after it had shut, and before we wrote that it had".to_owned(),
+        "withheld" => "only listed addresses get mail here, and this is none of them".to_owned(),
         "held" => "it failed our own checks, and a person has to look".to_owned(),
         other => known
             .into_iter()
@@ -144,6 +146,11 @@ fn person(person: &Person, lines: &mut Vec<String>) {
             at(consent.at),
             consent.source
         ));
+    }
+    for stop in &person.stops {
+        let what = if stop.scope == "all" { "everything" } else { "what a mail was about" };
+        let undone = any(stop.undone_at, |at| format!(", and undid it at {}", self::at(at)));
+        lines.push(format!("  stopped {what} at {}, by {}{undone}", at(stop.at), stop.route));
     }
     if person.discreet {
         lines.push("  asked for discreet mails".to_owned());

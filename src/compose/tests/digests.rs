@@ -34,6 +34,7 @@ impl Piece {
             searches: self.searches.iter().map(String::as_str).collect(),
             registration: None,
             no_longer_matches: false,
+            perhaps_told: false,
             test: false,
         }
     }

@@ -1,5 +1,6 @@
 //! The program itself, as a process.
 
+use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -106,6 +107,14 @@ impl Daemon {
     pub(crate) async fn says(&mut self, text: &str) {
         let found = soon(text, self.log.wait_for(|log| log.contains(text))).await.is_ok();
         assert!(found, "the daemon ended and did not say {text:?}: {}", *self.log.borrow());
+    }
+
+    /// Where it serves its pages.
+    pub(crate) async fn pages(&mut self) -> SocketAddr {
+        self.says("serves pages").await;
+        let log = self.log.borrow().clone();
+        let (_, rest) = log.split_once("\"address\":\"").expect("the log says where");
+        rest.split('"').next().unwrap().parse().unwrap()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

@@ -1,6 +1,7 @@
 //! What the tables say.
 
 use chrono::{DateTime, Utc};
+use jobalerts::store::leaving::{self, Unknown};
 use jobalerts::store::ledger::{self, Which};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Postgres};
@@ -132,6 +133,11 @@ impl Road {
         .await
     }
 
+    /// The mails of which nobody knows whether they arrived.
+    pub(crate) async fn unknown(&self) -> Vec<Unknown> {
+        leaving::unknown(&mut self.pool().acquire().await.unwrap(), None).await.unwrap()
+    }
+
     pub(crate) async fn only_mail_row(&self) -> Mail {
         let mut mails = self.mail_rows().await;
         assert_eq!(mails.len(), 1, "expected one mail: {mails:?}");
@@ -143,6 +149,11 @@ impl Road {
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         sqlx::query_as(sql).fetch_all(self.pool()).await.unwrap()
+    }
+
+    /// Changes rows, as somebody else would.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        sqlx::query(sql).execute(self.pool()).await.unwrap();
     }
 
     pub(crate) async fn value<T>(&self, sql: &'static str) -> T
@@ -159,6 +170,15 @@ impl Road {
     /// Changes rows behind the program's back; returns how many.
     pub(crate) async fn sql(&self, sql: &'static str) -> u64 {
         sqlx::query(sql).execute(self.pool()).await.unwrap().rows_affected()
+    }
+
+    /// All tables with all that is in them, as one text.
+    pub(crate) async fn everything(&self) -> String {
+        self.value(
+            "select string_agg(query_to_xml(format('select * from %I', table_name), true, true, '')::text, '' order by table_name)
+             from information_schema.tables where table_schema = 'public'",
+        )
+        .await
     }
 
     /// The tables that a repetition must not change, as one text.

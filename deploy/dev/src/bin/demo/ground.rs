@@ -157,6 +157,7 @@ fn write_config(
          # The invented people agreed in 2023, and the daemon runs today: nobody is asked again or forgotten.\n\
          [housekeeping]\nask_after = \"100 years\"\nkeep_alerts = \"100 years\"\n\n\
          [secrets]\ntoken_keys_file = \"token_keys\"\n\n\
+         [web]\nlisten = \"127.0.0.1:0\"\n\n\
          [log]\nformat = \"human\"\n"
     );
     // There may be passwords in it.
