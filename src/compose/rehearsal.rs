@@ -73,6 +73,16 @@ impl Of {
 }
 
 impl Rehearsal<'_> {
+    #[cfg(test)]
+    pub(super) fn kind(&self) -> &'static str {
+        self.of.kind()
+    }
+
+    #[cfg(test)]
+    pub(super) fn language(&self) -> Language {
+        self.language
+    }
+
     pub(super) fn rendered(&self, templates: &Templates) -> Result<Rendered, TemplateProblem> {
         self.with(|view| view.render(templates), |letter| letter.render(templates))
     }

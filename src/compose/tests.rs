@@ -1,5 +1,6 @@
 //! Whole mails, as people read them.
 
+mod accessible;
 mod digests;
 mod kinds;
 mod languages;

@@ -41,6 +41,7 @@ mod schedules;
 mod session;
 mod silence;
 mod stops;
+mod templates;
 mod unreadable;
 mod web;
 mod wedges;
