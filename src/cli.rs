@@ -1,6 +1,7 @@
 //! The commands.
 
 mod check;
+mod dns;
 mod drain;
 mod explain;
 mod import;
@@ -73,6 +74,9 @@ enum Command {
         /// Also print the configuration in effect, and where each value comes from.
         #[arg(long)]
         show: bool,
+        /// Also print the DNS records that mails need to be known as yours.
+        #[arg(long)]
+        dns: bool,
     },
     /// Add people and what they asked for, from lines of JSON.
     ///
@@ -264,9 +268,9 @@ impl Cli {
             return Ok(ExitCode::SUCCESS);
         }
         let environment = process_environment();
-        if let Command::Check { connect, show } = self.command {
+        if let Command::Check { connect, show, dns } = self.command {
             let examined = Config::examine(self.config.as_deref(), &environment);
-            return block_on(check::check(examined, connect, show));
+            return block_on(check::check(examined, connect, show, dns));
         }
         let config = Config::load(self.config.as_deref(), &environment)?;
         telemetry::start(&config.log)?;

@@ -16,6 +16,7 @@ mod calendar;
 mod correction;
 mod days;
 mod digest;
+mod dkim;
 mod email;
 mod english;
 mod kind;
@@ -30,6 +31,7 @@ mod rehearsal;
 mod routes;
 mod samples;
 mod shut;
+mod stop;
 mod subject_line;
 mod tongue;
 mod unfit;
@@ -43,24 +45,31 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use serde::Serialize;
 use url::Url;
+use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Dkim};
 use crate::domain::alert::{Notice, Told};
+use crate::domain::dkim::KeyError;
 use crate::domain::email::{AddressError, EmailAddress, Mailbox};
 use crate::domain::language::Language;
+use crate::domain::return_path::ReturnPath;
 use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
+use crate::domain::token::TokenKeys;
 use crate::domain::truth::Truth;
 use crate::templates::{Parts, TemplateProblem, Templates};
 
 pub use crate::domain::letter::Letter;
 pub use digest::Digest;
+pub use dkim::Signer;
 pub use email::{Email, Headers, List};
 pub use kind::MailKind;
 use lint::{Draft, Slot};
 pub use lint::{Finding, Rule};
 pub use message_id::MessageId;
+pub use stop::Stop;
 use unfit::unfit;
 use view::{Rendered, Setting, View};
 
@@ -79,6 +88,12 @@ pub struct Sender {
     pub from: Mailbox,
     /// The header `Reply-To`.
     pub reply_to: Mailbox,
+    /// Where mails come back to.
+    pub return_path: ReturnPath,
+    /// What mails are signed with; nothing if somebody else does that.
+    pub signers: Vec<Signer>,
+    /// What the links to stop and the return paths are signed with.
+    pub token_keys: TokenKeys,
     /// The name shown in `From`, with the same address, to people who asked for discreet mails.
     pub discreet_name: String,
     /// The force.
@@ -89,7 +104,8 @@ pub struct Sender {
     pub postal_address: String,
     /// The privacy notice.
     pub privacy_url: Url,
-    /// Where an opening can be looked for that has no link, and routes be compared.
+    /// Where an opening can be looked for that has no link, and routes be compared; the page to stop
+    /// is below it.
     pub public_url: Url,
     /// The hosts that links in events may lead to.
     pub allowed_hosts: Vec<String>,
@@ -97,11 +113,16 @@ pub struct Sender {
     pub zone: Tz,
 }
 
-impl From<&Config> for Sender {
-    fn from(config: &Config) -> Self {
+impl Sender {
+    /// As the configuration has it.
+    #[must_use]
+    pub fn new(config: &Config, token_keys: TokenKeys) -> Self {
         Self {
             from: config.smtp.from.clone(),
             reply_to: config.smtp.reply_to.clone(),
+            return_path: config.smtp.return_path.clone(),
+            signers: signers(&config.dkim),
+            token_keys,
             discreet_name: config.smtp.discreet_name.clone(),
             name: config.sender.name.clone(),
             team: config.sender.team.clone(),
@@ -114,15 +135,37 @@ impl From<&Config> for Sender {
     }
 }
 
+fn signers(dkim: &Dkim) -> Vec<Signer> {
+    let keys = dkim.keys().map(|(selector, key)| Signer {
+        domain: dkim.domain.clone(),
+        selector: selector.to_owned(),
+        key: key.clone(),
+    });
+    keys.collect()
+}
+
 /// The person that a mail is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
+    /// Their public id.
+    pub person: Uuid,
     /// Their address.
     pub address: EmailAddress,
     /// Nothing at first sight may tell what the mail is about.
     pub discreet: bool,
     /// What they read; a kind of mail that is not written in it comes in English.
     pub language: Language,
+}
+
+/// What tells a mail from all others; the same however often it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// Its key in the tables.
+    pub key: i64,
+    /// What it is known by outside.
+    pub message_id: &'a MessageId,
+    /// The Message-IDs of the mails that it goes on with, oldest first.
+    pub thread: &'a [String],
 }
 
 /// Why a person is told: they registered.
@@ -182,6 +225,9 @@ pub enum ComposeError {
     /// The parts could not be put together.
     #[error("the mail could not be put together: {0}")]
     Message(#[from] lettre::error::Error),
+    /// The key for signatures does not work.
+    #[error("the mail could not be signed: {0}")]
+    Signature(#[from] KeyError),
     /// A kind of part that the mail library does not know.
     #[error("a part of the mail could not be named: {0}")]
     Part(#[from] lettre::message::header::ContentTypeErr),
@@ -249,10 +295,12 @@ impl Composer {
             postal_address: "1 Example Square".to_owned(),
             ..self.sender.clone()
         };
+        let stop = Stop::sample(&self.sender);
         for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
-            for rehearsal in self.rehearsals(sender) {
-                match rehearsal.rendered(&self.templates) {
-                    Ok(rendered) => problems.extend(self.found(&rehearsal, &rendered, judge)),
+            for rehearsal in self.rehearsals(sender, &stop) {
+                let rendered = rehearsal.rendered(&self.templates);
+                match rendered.and_then(|rendered| self.found(&rehearsal, &rendered, judge)) {
+                    Ok(found) => problems.extend(found),
                     Err(problem) => problems.push(problem),
                 }
             }
@@ -278,8 +326,8 @@ impl Composer {
     }
 
     /// The mail of this kind, which is no digest, that tells one person of these openings. Those that close soonest come
-    /// first, those without a closing last. A kind that follows up goes on with `thread`, the
-    /// Message-IDs of earlier mails, oldest first.
+    /// first, those without a closing last. A kind that follows up goes on with the thread of its
+    /// identity.
     ///
     /// # Errors
     ///
@@ -288,15 +336,16 @@ impl Composer {
         &self,
         kind: MailKind,
         to: &Recipient,
+        identity: Identity<'_>,
         items: &[Item<'_>],
-        thread: &[String],
-        message_id: &MessageId,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
         let Self { sender, taxonomy, .. } = self;
-        let language = self.templates.language(view::body(kind), to.language);
-        let setting = Setting { sender, taxonomy, language, discreet: to.discreet, now, soon: now, rest: 0 };
-        self.made(setting, kind, to, items, thread, message_id)
+        let (language, stop) =
+            (self.templates.language(view::body(kind), to.language), &self.stop(to, identity));
+        let setting =
+            Setting { sender, taxonomy, language, stop, discreet: to.discreet, now, soon: now, rest: 0 };
+        self.made(setting, kind, to, identity, items)
     }
 
     /// The mail that tells one person what there is since the last digest: what closes soon, what
@@ -308,16 +357,30 @@ impl Composer {
     pub fn digest(
         &self,
         to: &Recipient,
+        identity: Identity<'_>,
         digest: &Digest<'_>,
-        message_id: &MessageId,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
         let Self { sender, taxonomy, .. } = self;
         let Digest { items, soon, rest } = digest;
         let language = self.templates.language(view::body(MailKind::Digest), to.language);
-        let setting =
-            Setting { sender, taxonomy, language, discreet: to.discreet, now, soon: *soon, rest: *rest };
-        self.made(setting, MailKind::Digest, to, items, &[], message_id)
+        let stop = &self.stop(to, identity);
+        let setting = Setting {
+            sender,
+            taxonomy,
+            language,
+            stop,
+            discreet: to.discreet,
+            now,
+            soon: *soon,
+            rest: *rest,
+        };
+        self.made(setting, MailKind::Digest, to, identity, items)
+    }
+
+    /// How the person stops what this mail is about, or all mails.
+    fn stop(&self, to: &Recipient, identity: Identity<'_>) -> Stop {
+        Stop::new(&self.sender, to.person, Some(identity.key))
     }
 
     fn made(
@@ -325,9 +388,8 @@ impl Composer {
         setting: Setting<'_>,
         kind: MailKind,
         to: &Recipient,
+        identity: Identity<'_>,
         items: &[Item<'_>],
-        thread: &[String],
-        message_id: &MessageId,
     ) -> Result<Email, ComposeError> {
         if items.is_empty() || items.len() > MOST_ITEMS {
             return Err(ComposeError::Items(items.len()));
@@ -339,15 +401,26 @@ impl Composer {
         }
         let view = View::new(setting, kind, items);
         let rendered = view.render(&self.templates)?;
-        findings = self.judged(&view, &rendered, lint::mail);
+        findings = self.judged(&view, &rendered, lint::mail)?;
         if !findings.is_empty() {
             return Err(ComposeError::Lint(findings));
         }
-        let thread = if kind.follows_up() { thread.to_vec() } else { vec![] };
-        let list = List::of(items.iter().map(|item| item.subject.kind));
-        let headers = self.headers(to, list, thread, message_id, now);
-        let calendar = (kind == MailKind::OpeningDate).then(|| self.calendar(setting, items, message_id));
-        Email::new(headers, &rendered.subject, rendered.text, rendered.html, calendar.flatten().as_deref())
+        let thread = if kind.follows_up() { identity.thread } else { &[] };
+        let headers = Headers {
+            list: List::of(items.iter().map(|item| item.subject.kind)),
+            stop: kind.offers_stop().then(|| setting.stop.clone()),
+            ..self.headers(to, Identity { thread, ..identity }, kind.name(), now)
+        };
+        let calendar =
+            (kind == MailKind::OpeningDate).then(|| self.calendar(setting, items, identity.message_id));
+        let email = Email::new(
+            headers,
+            &rendered.subject,
+            rendered.text,
+            rendered.html,
+            calendar.flatten().as_deref(),
+        )?;
+        email.signed(&self.sender.signers)
     }
 
     /// When the routes open whose dates are told; `None` if none has a date. Nothing at first sight
@@ -367,38 +440,49 @@ impl Composer {
             .then(|| calendar::file(&entries, message_id.local(), self.domain(), setting.now))
     }
 
+    /// Those of a mail of this kind that is about no opening and does not say how to stop.
     fn headers(
         &self,
         to: &Recipient,
-        list: List,
-        thread: Vec<String>,
-        message_id: &MessageId,
+        identity: Identity<'_>,
+        kind: &'static str,
         now: DateTime<Utc>,
     ) -> Headers {
-        let reply_to = &self.sender.reply_to;
+        let sender = &self.sender;
+        let reply_to = &sender.reply_to;
         Headers {
             from: self.from(to.discreet).clone(),
             reply_to: if to.discreet { without_name(reply_to) } else { reply_to.clone() },
             to: to.address.clone(),
-            date: now.with_timezone(&self.sender.zone),
-            message_id: message_id.clone(),
-            list,
-            thread,
+            return_path: sender.return_path.bounce(&sender.token_keys.bounce(identity.key)),
+            date: now.with_timezone(&sender.zone),
+            message_id: identity.message_id.clone(),
+            kind,
+            list: List::Letters,
+            help: sender.privacy_url.clone(),
+            stop: None,
+            thread: identity.thread.to_vec(),
         }
     }
 
-    fn judged(&self, view: &View<'_>, rendered: &Rendered, judge: Judge) -> Vec<Finding> {
-        let stop = self.block(view.language(), STOP_BLOCK);
-        self.judge(rendered, view.language(), &view.slots(), &stop, view.discreet(), judge)
+    fn judged(
+        &self,
+        view: &View<'_>,
+        rendered: &Rendered,
+        judge: Judge,
+    ) -> Result<Vec<Finding>, TemplateProblem> {
+        let stop = self.block(view.language(), STOP_BLOCK, view.stop_url())?;
+        Ok(self.judge(rendered, view.language(), &view.slots(), &stop, view.discreet(), judge))
     }
 
-    /// How to stop, in the text and in the HTML; nothing if the block cannot be rendered.
-    fn block(&self, language: Language, name: &str) -> [String; 2] {
-        let parts = self.templates.parts(language, name, &());
-        parts.map_or_else(
-            |_| Default::default(),
-            |Parts { text, html }| [text, html].map(|block| block.trim().to_owned()),
-        )
+    /// How to stop, in the text and in the HTML, as it must stand in a mail.
+    fn block(&self, language: Language, name: &str, stop_url: &str) -> Result<[String; 2], TemplateProblem> {
+        #[derive(Serialize)]
+        struct Block<'a> {
+            stop_url: &'a str,
+        }
+        let Parts { text, html } = self.templates.parts(language, name, &Block { stop_url })?;
+        Ok([text, html].map(|block| block.trim().to_owned()))
     }
 
     fn judge(

@@ -44,9 +44,9 @@ use sections::span;
 
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    Amqp, CalendarFile, CronExpression, Database, Delays, Guards, Housekeeping, Intake, Links, Listed, Log,
-    LogFormat, Reach, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy, Templates,
-    Testing, Time, Timing, Web,
+    Amqp, CalendarFile, CronExpression, Database, Delays, Dkim, Guards, Housekeeping, Intake, Links, Listed,
+    Log, LogFormat, NoTokenKeys, Reach, Schedules, SecretFile, Secrets, Sender, Smtp, SmtpTimeouts, Taxonomy,
+    Templates, Testing, Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -73,6 +73,8 @@ pub struct Config {
     pub testing: Testing,
     /// The mail server, and how mails are handed to it.
     pub smtp: Smtp,
+    /// What mails are signed with.
+    pub dkim: Dkim,
     /// Who the mails are from, in their text.
     pub sender: Sender,
     /// The pages that mails link to.
@@ -145,14 +147,22 @@ impl Config {
     }
 
     fn read_sections(reader: &mut Reader<'_>) -> Self {
+        let rehearsal = reader.section("").get("rehearsal", "false", meaning::switch);
+        let database = Database::read(reader.section("database"));
+        let amqp = Amqp::read(reader.section("amqp"));
+        let intake = Intake::read(reader.section("intake"));
+        let guards = Guards::read(reader.section("guards"));
+        let testing = Testing::read(reader.section("testing"));
+        let smtp = Smtp::read(reader.section("smtp"));
         Self {
-            rehearsal: reader.section("").get("rehearsal", "false", meaning::switch),
-            database: Database::read(reader.section("database")),
-            amqp: Amqp::read(reader.section("amqp")),
-            intake: Intake::read(reader.section("intake")),
-            guards: Guards::read(reader.section("guards")),
-            testing: Testing::read(reader.section("testing")),
-            smtp: Smtp::read(reader.section("smtp")),
+            rehearsal,
+            database,
+            amqp,
+            intake,
+            guards,
+            testing,
+            dkim: Dkim::read(reader.section("dkim"), smtp.from.address().domain()),
+            smtp,
             sender: Sender::read(reader.section("sender")),
             web: Web::read(reader.section("web")),
             secrets: Secrets::read(reader.section("secrets")),

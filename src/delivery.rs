@@ -117,8 +117,8 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// When the templates do not render or the mail server's settings are
-    /// wrong; all of that is found by `check`, too.
+    /// When there is no key for tokens, the templates do not render, or the
+    /// mail server's settings are wrong; all of that is found by `check`, too.
     pub fn new(
         config: &Config,
         taxonomy: Arc<Taxonomy>,

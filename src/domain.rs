@@ -2,11 +2,13 @@
 
 pub mod age;
 pub mod alert;
+pub mod alignment;
 pub mod cadence;
 pub mod calendar;
 pub mod chore;
 pub mod criteria;
 pub mod difference;
+pub mod dkim;
 pub mod email;
 pub mod facts;
 pub mod history;
@@ -16,6 +18,7 @@ pub mod letter;
 pub mod local_time;
 pub mod opening;
 pub mod quiet;
+pub mod return_path;
 pub mod rhythm;
 pub mod stop;
 pub mod subject;

@@ -9,16 +9,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use jobalerts::compose::{Composer, Digest, Item, MailKind, MessageId, Recipient, Sender};
+use jobalerts::compose::{Composer, Digest, Identity, Item, MailKind, MessageId, Recipient, Sender, Signer};
 use jobalerts::config::Config;
 use jobalerts::domain::alert::{Notice, Told};
 use jobalerts::domain::difference::Field;
+use jobalerts::domain::dkim::SigningKey;
 use jobalerts::domain::history::{Event, Position, openings};
+use jobalerts::domain::language::Language;
 use jobalerts::domain::subject::{Kind, Subject};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;
+use jobalerts::domain::token::TokenKeys;
 use jobalerts::domain::truth::{Phase, Truth};
 use jobalerts::intake::wire::{self, Reading};
+use jobalerts_dev::secrets;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -41,6 +45,11 @@ pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         let what = format!("writing a mail of {vacancies} vacancies ({} octets)", grouped(octets as f64));
         report.add(what, time(each));
+    }
+    for (signatures, what) in [(1, "RSA 2048"), (2, "RSA 2048 and Ed25519")] {
+        let signing = signing(&config, &taxonomy, signatures)?;
+        let each = timed(|| written(&signing, &truth, 1));
+        report.add(format!("writing a mail of one vacancy, signed by {what}"), time(each));
     }
     digests(&config, &composer, report)?;
     report.add("what an advert answers to", time(timed(|| Terms::of(&truth.facts, &taxonomy))));
@@ -137,13 +146,14 @@ impl Six {
             searches: vec!["My search"],
             registration: None,
             no_longer_matches: false,
+            perhaps_told: false,
             test: false,
         });
         let digest = Digest { items: items.collect(), soon: self.at + chrono::Duration::hours(72), rest: 0 };
         let keys: Vec<String> = self.subjects.iter().map(|subject| format!("{subject}/1")).collect();
         let told = keys.iter().map(|key| (key.as_str(), 1));
         let id = MessageId::of(Uuid::from_u128(1829), MailKind::Digest.name(), told, composer.domain());
-        Ok(composer.digest(&recipient()?, &digest, &id, self.at)?.to_bytes())
+        Ok(composer.digest(&recipient()?, identity(&id), &digest, self.at)?.to_bytes())
     }
 }
 
@@ -154,8 +164,22 @@ pub(crate) fn sample(config: &Config) -> anyhow::Result<Vec<u8>> {
 }
 
 fn composer(config: &Config, taxonomy: &Arc<Taxonomy>) -> anyhow::Result<Composer> {
-    Composer::new(Sender::from(config), Arc::clone(taxonomy), None)
+    let keys = TokenKeys::passing(&mut rand::rng());
+    Composer::new(Sender::new(config, keys), Arc::clone(taxonomy), None)
         .map_err(|problems| anyhow::anyhow!("the templates have {} problems", problems.len()))
+}
+
+/// A composer that puts so many signatures on each mail.
+fn signing(config: &Config, taxonomy: &Arc<Taxonomy>, signatures: usize) -> anyhow::Result<Composer> {
+    let keys = [SigningKey::rsa(secrets::DKIM_RSA_KEY)?, SigningKey::ed25519(secrets::DKIM_ED25519_KEY)?];
+    let signers = keys.into_iter().take(signatures).map(|key| Signer {
+        domain: config.dkim.domain.clone(),
+        selector: "bench".to_owned(),
+        key,
+    });
+    let sender =
+        Sender { signers: signers.collect(), ..Sender::new(config, TokenKeys::passing(&mut rand::rng())) };
+    Composer::new(sender, Arc::clone(taxonomy)).map_err(|problems| anyhow::anyhow!("{problems:?}"))
 }
 
 /// What is so by the event that opens the vacancy.
@@ -186,11 +210,12 @@ fn so(config: &Config, events: &[(i64, &str, DateTime<Utc>, Value)]) -> anyhow::
 
 fn recipient() -> anyhow::Result<Recipient> {
     let address = "person.123456@mail7.example".parse();
-    Ok(Recipient {
-        address: address.ok().context("the address cannot be read")?,
-        discreet: false,
-        language: Language::EnGb,
-    })
+    let address = address.ok().context("the address cannot be read")?;
+    Ok(Recipient { person: Uuid::from_u128(1829), address, discreet: false, language: Language::EnGb })
+}
+
+fn identity(message_id: &MessageId) -> Identity<'_> {
+    Identity { key: 1829, message_id, thread: &[] }
 }
 
 fn written(composer: &Composer, truth: &Truth, vacancies: usize) -> anyhow::Result<Vec<u8>> {
@@ -203,13 +228,14 @@ fn written(composer: &Composer, truth: &Truth, vacancies: usize) -> anyhow::Resu
         searches: vec!["My search"],
         registration: None,
         no_longer_matches: false,
+        perhaps_told: false,
         test: false,
     };
     let to = recipient()?;
     let (kind, told) = (MailKind::VacancyAlert, [("vacancy/ROAD-1/1", 1)]);
     let id = MessageId::of(Uuid::from_u128(1829), kind.name(), told.into_iter(), composer.domain());
     let items = vec![item; vacancies];
-    Ok(composer.mail(kind, &to, &items, &[], &id, now())?.to_bytes())
+    Ok(composer.mail(kind, &to, identity(&id), &items, now())?.to_bytes())
 }
 
 fn timed<T>(mut work: impl FnMut() -> T) -> Duration {

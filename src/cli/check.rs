@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::broker::BrokerError;
-use crate::cli::{EXIT_CONFIG, say};
+use crate::cli::{EXIT_CONFIG, dns, say};
 use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
 use crate::config::{Config, Problems};
@@ -15,6 +15,7 @@ use crate::delivery::smtp::Relay;
 use crate::domain::cadence::Cadence;
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
+use crate::domain::token::TokenKeys;
 use crate::intake::queue::Session;
 use crate::outcomes;
 use crate::store::{self, subscribers};
@@ -28,6 +29,7 @@ pub(super) async fn check(
     examined: Result<(Config, Option<Problems>), Problems>,
     connect: bool,
     show: bool,
+    dns: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut mistakes = Vec::new();
     let mut own_templates = Vec::new();
@@ -46,8 +48,12 @@ pub(super) async fn check(
         match daemon::taxonomy(config) {
             Err(error) => mistakes.extend(format!("{error:#}").lines().map(str::to_owned)),
             Ok(taxonomy) => {
+                let keys = config.secrets.keys_of_tokens().cloned().unwrap_or_else(|missing| {
+                    mistakes.push(missing.to_string());
+                    TokenKeys::passing(&mut rand::rng())
+                });
                 let folder = config.templates.folder.as_deref();
-                match Composer::new(Sender::from(config), Arc::new(taxonomy), folder) {
+                match Composer::new(Sender::new(config, keys), Arc::new(taxonomy), folder) {
                     Ok(composer) => own_templates = composer.own_templates().to_vec(),
                     Err(problems) => mistakes.extend(problems.iter().map(ToString::to_string)),
                 }
@@ -75,6 +81,9 @@ pub(super) async fn check(
         say(line);
     }
     if let Some(config) = &config {
+        if dns {
+            dns::records(config).iter().for_each(say);
+        }
         let now = Clock::System.now();
         for line in schedules(config, now) {
             say(line);

@@ -91,6 +91,25 @@ impl MailKind {
         }
     }
 
+    /// Whether it says how to stop: links to people, headers to their mail programs.
+    #[must_use]
+    pub const fn offers_stop(self) -> bool {
+        match self {
+            Self::Withdrawn
+            | Self::ProgrammeChanged
+            | Self::EventDayChanged
+            | Self::ClosedEarly
+            | Self::Correction
+            | Self::OpenNow
+            | Self::ClosingSoon
+            | Self::Missed
+            | Self::OpeningDate
+            | Self::VacancyAlert
+            | Self::EventDay
+            | Self::Digest => true,
+        }
+    }
+
     /// Whether it puts right what an earlier mail said, and so stands in that
     /// mail's thread (I25).
     #[must_use]

@@ -3,13 +3,14 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use crate::compose::email::{Email, List};
+use crate::compose::email::Email;
 use crate::compose::lint::{self, Slot, Writer};
-use crate::compose::message_id::MessageId;
 use crate::compose::names::{label_of_programme, names};
 use crate::compose::tongue::tongue;
 use crate::compose::view::{Rendered, without_gaps};
-use crate::compose::{ComposeError, Composer, Judge, Recipient, STOP_BLOCK, STOPPED_BLOCK, Sender};
+use crate::compose::{
+    ComposeError, Composer, Headers, Identity, Judge, Recipient, STOP_BLOCK, STOPPED_BLOCK, Sender, Stop,
+};
 use crate::domain::language::Language;
 use crate::domain::letter::Letter;
 use crate::domain::taxonomy::Taxonomy;
@@ -55,6 +56,7 @@ pub(super) struct View<'a> {
     postal_address: &'a str,
     public_url: &'a str,
     privacy_url: &'a str,
+    stop_url: &'a str,
     #[serde(skip)]
     letter: Letter,
     #[serde(skip)]
@@ -66,6 +68,7 @@ impl<'a> View<'a> {
         sender: &'a Sender,
         taxonomy: &Taxonomy,
         language: Language,
+        stop: &'a Stop,
         letter: Letter,
         told: Told<'_>,
         discreet: bool,
@@ -90,6 +93,7 @@ impl<'a> View<'a> {
             postal_address: &sender.postal_address,
             public_url: sender.public_url.as_str(),
             privacy_url: sender.privacy_url.as_str(),
+            stop_url: stop.page.as_str(),
             letter,
             language,
         }
@@ -153,8 +157,7 @@ fn lines(
 }
 
 impl Composer {
-    /// A letter to one person, in the thread of those before it, whose
-    /// Message-IDs are given, oldest first.
+    /// A letter to one person, in the thread of those before it.
     ///
     /// # Errors
     ///
@@ -163,20 +166,25 @@ impl Composer {
         &self,
         letter: Letter,
         to: &Recipient,
+        identity: Identity<'_>,
         told: Told<'_>,
-        thread: &[String],
-        message_id: &MessageId,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
         let language = self.templates.language(body(letter), to.language);
-        let view = View::new(&self.sender, &self.taxonomy, language, letter, told, to.discreet);
+        // It is about all that they asked for, so there is nothing in it to be stopped alone.
+        let stop = Stop::new(&self.sender, to.person, None);
+        let view = View::new(&self.sender, &self.taxonomy, language, &stop, letter, told, to.discreet);
         let rendered = view.render(&self.templates)?;
-        let findings = self.judged_letter(&view, &rendered, lint::mail);
+        let findings = self.judged_letter(&view, &rendered, lint::mail)?;
         if !findings.is_empty() {
             return Err(ComposeError::Lint(findings));
         }
-        let headers = self.headers(to, List::Letters, thread.to_vec(), message_id, now);
-        Email::new(headers, &rendered.subject, rendered.text, rendered.html, None)
+        let headers = Headers {
+            stop: letter.offers_stop().then(|| stop.clone()),
+            ..self.headers(to, identity, letter.name(), now)
+        };
+        Email::new(headers, &rendered.subject, rendered.text, rendered.html, None)?
+            .signed(&self.sender.signers)
     }
 
     pub(super) fn judged_letter(
@@ -184,10 +192,10 @@ impl Composer {
         view: &View<'_>,
         rendered: &Rendered,
         judge: Judge,
-    ) -> Vec<lint::Finding> {
-        let block = if view.letter == Letter::Lapsed { STOPPED_BLOCK } else { STOP_BLOCK };
-        let stop = self.block(view.language, block);
-        self.judge(rendered, view.language, &view.slots(), &stop, view.discreet, judge)
+    ) -> Result<Vec<lint::Finding>, TemplateProblem> {
+        let block = if view.letter.offers_stop() { STOP_BLOCK } else { STOPPED_BLOCK };
+        let stop = self.block(view.language, block, view.stop_url)?;
+        Ok(self.judge(rendered, view.language, &view.slots(), &stop, view.discreet, judge))
     }
 }
 

@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use crate::compose::rehearsal::Of;
 use crate::compose::samples::HOST;
-use crate::compose::{ComposeError, Composer, Digest, Email, MailKind, MessageId, Recipient, letters};
+use crate::compose::{
+    ComposeError, Composer, Digest, Email, Identity, MailKind, MessageId, Recipient, letters,
+};
 use crate::domain::email::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::letter::Letter;
@@ -59,16 +61,20 @@ impl Composer {
 
     fn preview(&self, of: &Of, name: &str, language: Language) -> Result<Email, ComposeError> {
         let address: EmailAddress = READER.parse().map_err(|_| ComposeError::Reader)?;
-        let to = Recipient { address, discreet: of.is_discreet(), language };
+        let to = Recipient { person: Uuid::nil(), address, discreet: of.is_discreet(), language };
         let id = MessageId::of(Uuid::nil(), of.kind(), std::iter::once((name, 1)), self.domain());
         let thread = [format!("<earlier@{}>", self.domain())];
+        let identity = Identity { key: 0, message_id: &id, thread: &thread };
         match of {
-            Of::Letter(sample) => self.letter(sample.letter, &to, sample.told(), &[], &id, letters_sent_at()),
+            Of::Letter(sample) => {
+                let identity = Identity { thread: &[], ..identity };
+                self.letter(sample.letter, &to, identity, sample.told(), letters_sent_at())
+            }
             Of::Mail(sample) if sample.kind == MailKind::Digest => {
                 let digest = Digest { items: sample.items(), soon: sample.soon, rest: sample.rest };
-                self.digest(&to, &digest, &id, sample.now)
+                self.digest(&to, identity, &digest, sample.now)
             }
-            Of::Mail(sample) => self.mail(sample.kind, &to, &sample.items(), &thread, &id, sample.now),
+            Of::Mail(sample) => self.mail(sample.kind, &to, identity, &sample.items(), sample.now),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::compose::letters::{self, samples as samples_of_letters};
 use crate::compose::samples::{self, Sample};
 use crate::compose::tongue::TRANSLATED;
 use crate::compose::view::{self, Rendered, View};
-use crate::compose::{Composer, Finding, Judge, Rule, Sender};
+use crate::compose::{Composer, Finding, Judge, Rule, Sender, Stop};
 use crate::domain::language::Language;
 use crate::domain::taxonomy::Taxonomy;
 use crate::templates::{TemplateProblem, Templates};
@@ -13,6 +13,7 @@ use crate::templates::{TemplateProblem, Templates};
 pub(super) struct Rehearsal<'a> {
     sender: &'a Sender,
     taxonomy: &'a Taxonomy,
+    stop: &'a Stop,
     language: Language,
     of: Of,
 }
@@ -89,15 +90,15 @@ impl Rehearsal<'_> {
 
     /// Has something done with what the templates see.
     fn with<T>(&self, mail: impl FnOnce(&View<'_>) -> T, letter: impl FnOnce(&letters::View<'_>) -> T) -> T {
-        let Self { sender, taxonomy, language, of } = self;
+        let Self { sender, taxonomy, stop, language, of } = self;
         match of {
             Of::Mail(sample) => {
-                let setting = sample.setting(sender, taxonomy, *language);
+                let setting = sample.setting(sender, taxonomy, *language, stop);
                 mail(&View::new(setting, sample.kind, &sample.items()))
             }
             Of::Letter(sample) => {
                 let letters::Sample { letter: kind, discreet, .. } = *sample;
-                letter(&letters::View::new(sender, taxonomy, *language, kind, sample.told(), discreet))
+                letter(&letters::View::new(sender, taxonomy, *language, stop, kind, sample.told(), discreet))
             }
         }
     }
@@ -105,11 +106,17 @@ impl Rehearsal<'_> {
 
 impl Composer {
     /// Everything that there is to try, in the name of a sender.
-    pub(super) fn rehearsals<'a>(&'a self, sender: &'a Sender) -> Vec<Rehearsal<'a>> {
+    pub(super) fn rehearsals<'a>(&'a self, sender: &'a Sender, stop: &'a Stop) -> Vec<Rehearsal<'a>> {
         let mut rehearsals = Vec::new();
         for language in Language::ALL {
             let here = Of::all().filter(|of| self.templates.language(of.body(), language) == language);
-            rehearsals.extend(here.map(|of| Rehearsal { sender, taxonomy: &self.taxonomy, language, of }));
+            rehearsals.extend(here.map(|of| Rehearsal {
+                sender,
+                taxonomy: &self.taxonomy,
+                stop,
+                language,
+                of,
+            }));
         }
         rehearsals
     }
@@ -120,15 +127,15 @@ impl Composer {
         rehearsal: &Rehearsal<'_>,
         rendered: &Rendered,
         judge: Judge,
-    ) -> Vec<TemplateProblem> {
+    ) -> Result<Vec<TemplateProblem>, TemplateProblem> {
         let findings = rehearsal.with(
             |view| self.judged(view, rendered, judge),
             |letter| self.judged_letter(letter, rendered, judge),
-        );
+        )?;
         let Rehearsal { language, of, .. } = rehearsal;
         // The links of the samples lead to no host of anybody.
         let findings = findings.into_iter().filter(|finding| finding.rule != Rule::UnknownHost);
-        findings.map(|finding| self.in_kind(*language, of, &finding)).collect()
+        Ok(findings.map(|finding| self.in_kind(*language, of, &finding)).collect())
     }
 
     fn in_kind(&self, language: Language, of: &Of, finding: &Finding) -> TemplateProblem {
@@ -172,7 +179,7 @@ impl Composer {
             Ok(marked) => marked,
             Err(problems) => return problems,
         };
-        for rehearsal in self.rehearsals(&self.sender) {
+        for rehearsal in self.rehearsals(&self.sender, &Stop::sample(&self.sender)) {
             if let Ok(Rendered { text, html, .. }) = rehearsal.rendered(&templates) {
                 marks.retain(|mark| !text.contains(&mark.shows) && !html.contains(&mark.shows));
             }

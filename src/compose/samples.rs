@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Europe::London;
 
 use crate::compose::view::Setting;
-use crate::compose::{Item, MailKind, Registration, Sender};
+use crate::compose::{Item, MailKind, Registration, Sender, Stop};
 use crate::domain::alert::{Notice, Told};
 use crate::domain::difference::Field;
 use crate::domain::facts::{Attendance, Closing, Day, Facts, Pay, PayUnit, Programme, When};
@@ -56,9 +56,10 @@ impl Sample {
         sender: &'a Sender,
         taxonomy: &'a Taxonomy,
         language: Language,
+        stop: &'a Stop,
     ) -> Setting<'a> {
         let Self { discreet, now, soon, rest, .. } = *self;
-        Setting { sender, taxonomy, language, discreet, now, soon, rest }
+        Setting { sender, taxonomy, language, stop, discreet, now, soon, rest }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod accessible;
 mod digests;
+mod headers;
+mod international;
 mod kinds;
 mod languages;
 mod letters_to_people;
@@ -22,6 +24,9 @@ fn sender() -> Sender {
     Sender {
         from: "Midshire Police Recruitment <alerts@midshire.example>".parse().unwrap(),
         reply_to: "Recruitment <recruitment@midshire.example>".parse().unwrap(),
+        return_path: ReturnPath::new("bounce@alerts.midshire.example".parse().unwrap()).unwrap(),
+        signers: vec![],
+        token_keys: TokenKeys::parse(&"0f".repeat(32)).unwrap(),
         discreet_name: "Alerts".to_owned(),
         name: "Midshire Police".to_owned(),
         team: "Recruitment Team".to_owned(),
@@ -40,7 +45,8 @@ fn composer() -> &'static Composer {
 }
 
 fn reader(discreet: bool) -> Recipient {
-    Recipient { address: "zoe@example.org".parse().unwrap(), discreet, language: Language::EnGb }
+    let address = "zoe@example.org".parse().unwrap();
+    Recipient { person: Uuid::from_u128(1), address, discreet, language: Language::EnGb }
 }
 
 fn now() -> DateTime<Utc> {
@@ -54,6 +60,16 @@ fn message_id() -> MessageId {
         [("vacancy/1#1", 1)].into_iter(),
         "midshire.example",
     )
+}
+
+fn identity<'a>(message_id: &'a MessageId, thread: &'a [String]) -> Identity<'a> {
+    Identity { key: 7, message_id, thread }
+}
+
+/// How long a line of a mail may be. A link in a header is not broken: RFC 5322, 2.1.1 lets a line
+/// have 998 octets.
+fn longest(line: &str) -> usize {
+    if line.starts_with("List-Unsubscribe: <") || line.starts_with(" <mailto:") { 998 } else { 78 }
 }
 
 fn slugs(slugs: &[&str]) -> Vec<String> {
@@ -129,7 +145,7 @@ fn try_compose(to: &Recipient, vacancies: &[Vacancy]) -> Result<Email, ComposeEr
             test: vacancy.test,
         })
         .collect();
-    composer().mail(MailKind::VacancyAlert, to, &items, &[], &message_id(), now())
+    composer().mail(MailKind::VacancyAlert, to, identity(&message_id(), &[]), &items, now())
 }
 
 fn compose(to: &Recipient, vacancies: &[Vacancy]) -> Email {
@@ -140,10 +156,17 @@ fn subject_of(facts: &Facts) -> String {
     compose(&reader(false), &[item("1", facts, &["s"])]).subject
 }
 
+/// How every mail of this file ends.
+fn foot() -> String {
+    let stop = Stop::new(&sender(), Uuid::from_u128(1), Some(7)).page;
+    FOOT.replace("STOP", stop.as_str())
+}
+
 const FOOT: &str = "\
 Correct when sent, 10:02am on Friday 5 April 2024. Check the advert for any change.
 
-To change or stop these alerts, reply to this email and say so; a person reads it.
+Stop these emails: STOP
+To change what you asked for, reply to this email and say so; a person reads it.
 
 Midshire Police, Recruitment Team
 1 Example Square, Midtown MX1 1AA
@@ -180,7 +203,7 @@ fn one_vacancy() {
         &[item("230000IR", &facts, &["Volunteering near me", "Custody", "Birmingham"])],
     );
     assert_eq!(mail.subject, "New: Custody facility volunteer, Birmingham");
-    assert_eq!(mail.text, format!("{ONE}{FOOT}"));
+    assert_eq!(mail.text, format!("{ONE}{}", foot()));
     for expected in [
         "<title>New: Custody facility volunteer, Birmingham</title>",
         "<h1 style=\"margin:0;font-size:24px;line-height:30px\">\nA new role matches your searches\n</h1>",
@@ -255,7 +278,7 @@ Read the advert: Custody facility volunteer
 https://careers.force.example/jobs/230000IR?a=1&b=2
 
 ";
-    assert_eq!(mail.text, format!("{expected}{FOOT}"));
+    assert_eq!(mail.text, format!("{expected}{}", foot()));
     assert!(mail.html.contains("&quot;My &quot;best&quot; R&amp;D &lt;search&gt;&quot;"), "{}", mail.html);
 }
 

@@ -13,7 +13,7 @@ use crate::compose::lint::{Slot, Writer};
 use crate::compose::names::{label_of_programme, names, text, title};
 use crate::compose::subject_line::SubjectLine;
 use crate::compose::tongue::{Deed, Fact, Tongue, tongue};
-use crate::compose::{Item, Sender, correction, days, digest, routes, shut, vacancies};
+use crate::compose::{Item, Sender, Stop, correction, days, digest, routes, shut, vacancies};
 use crate::domain::alert::Notice;
 use crate::domain::difference;
 use crate::domain::language::Language;
@@ -34,6 +34,8 @@ pub(super) struct Setting<'a> {
     pub(super) taxonomy: &'a Taxonomy,
     /// Of every word that is ours.
     pub(super) language: Language,
+    /// How the reader stops.
+    pub(super) stop: &'a Stop,
     pub(super) discreet: bool,
     pub(super) now: DateTime<Utc>,
     /// What closes before this closes soon, in a digest.
@@ -89,6 +91,7 @@ pub(super) struct View<'a> {
     reply_to: &'a str,
     public_url: &'a str,
     privacy_url: &'a str,
+    stop_url: &'a str,
     #[serde(skip)]
     kind: MailKind,
     #[serde(skip)]
@@ -236,6 +239,7 @@ impl<'a> View<'a> {
             reply_to: sender.reply_to.address().as_str(),
             public_url: sender.public_url.as_str(),
             privacy_url: sender.privacy_url.as_str(),
+            stop_url: setting.stop.page.as_str(),
             kind,
             language,
         };
@@ -272,6 +276,10 @@ impl<'a> View<'a> {
 
     pub(super) fn language(&self) -> Language {
         self.language
+    }
+
+    pub(super) fn stop_url(&self) -> &str {
+        self.stop_url
     }
 
     pub(super) fn render(&self, templates: &Templates) -> Result<Rendered, TemplateProblem> {

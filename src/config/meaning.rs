@@ -24,6 +24,7 @@ use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
 use crate::domain::stop::{Scope, undone_until};
 
 pub(super) type Meant<T> = Result<T, Wrong>;
@@ -184,6 +185,16 @@ pub(super) fn host_name(written: &Written) -> Meant<String> {
         .map_err(|error| format!("expected a host name only, such as careers.example.org ({error})").into())
 }
 
+/// The part of a name below which a DKIM key is published: labels of a domain name (RFC 6376, 3.1).
+pub(super) fn selector(written: &Written) -> Meant<String> {
+    let text = text(written)?;
+    domain_name(&format!("{text}.example"))
+        .ok()
+        .filter(|name| name.is_ascii() && *name == format!("{text}.example"))
+        .map(|_| text)
+        .ok_or_else(|| "expected lower-case letters, digits and hyphens, such as jobalerts".into())
+}
+
 pub(super) fn zone(written: &Written) -> Meant<Tz> {
     let text = text(written)?;
     text.parse().map_err(|_| {
@@ -211,6 +222,11 @@ pub(super) fn email(written: &Written) -> Meant<EmailAddress> {
 /// `Name <address>`; never repeated in a message.
 pub(super) fn mailbox(written: &Written) -> Meant<Mailbox> {
     address(written)
+}
+
+/// The address that mails come back to; never repeated in a message.
+pub(super) fn return_path(written: &Written) -> Meant<ReturnPath> {
+    ReturnPath::new(email(written)?).map_err(|error| Wrong::unquoted(error.to_string()))
 }
 
 fn address<T: FromStr<Err: Display>>(written: &Written) -> Meant<T> {

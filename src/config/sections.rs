@@ -16,19 +16,22 @@ use url::Url;
 
 use super::meaning::{
     age, age_while_undone, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none,
-    email, host_name, list, listed, log_format, log_level, mailbox, quiet_hours, scope, secret_file,
-    socket_address, some, text, timing, web_url, within, zone,
+    email, host_name, list, listed, log_format, log_level, mailbox, quiet_hours, return_path, scope,
+    secret_file, selector, socket_address, some, text, timing, web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
 use super::written::{Written, Wrong};
 use crate::domain::age::Age;
+use crate::domain::alignment;
 use crate::domain::cadence::ScheduleName;
 use crate::domain::calendar::Calendar;
 use crate::domain::chore::Chore;
+use crate::domain::dkim::SigningKey;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
 use crate::domain::stop::Scope;
 use crate::domain::token::TokenKeys;
 
@@ -185,6 +188,8 @@ pub struct Smtp {
     pub from: Mailbox,
     /// Who answers are for.
     pub reply_to: Mailbox,
+    /// Where mails come back to.
+    pub return_path: ReturnPath,
     /// The name shown in From, with the address of `from`, to people who asked for discreet mails.
     pub discreet_name: String,
     /// Mails sent over a connection before it is closed and made anew.
@@ -225,13 +230,27 @@ impl Smtp {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
         const FROM: &str = "Midshire Police Recruitment <alerts@midshire.example>";
         let paths = s.paths();
+        let from = s.get("from", FROM, mailbox);
+        // Where From's domain is too long for a token, the default is somebody else's, and is refused.
+        let bounce = format!("bounce@{}", from.address().domain()).parse().map(ReturnPath::new);
+        let bounce = bounce.ok().and_then(Result::ok).map(|path| path.address().as_str().to_owned());
+        let bounce = bounce.as_deref().unwrap_or("bounce@midshire.example");
+        let return_path = s.get("return_path", bounce, return_path);
+        if !alignment::aligned(from.address().domain(), return_path.domain()) {
+            s.refuse_together(
+                ["return_path", "from"],
+                "expected the domains of from and return_path to be of one organisation: mails with others do not \
+                 pass DMARC by SPF",
+            );
+        }
         Self {
             url: s.secret("url", None, "smtp://127.0.0.1:25", SmtpUrl::from_str),
             ca_file: s.optional("ca_file", paths),
             connections: s.get("connections", "16", within(1..=256)),
             hello_name: s.optional("hello_name", host_name),
-            from: s.get("from", FROM, mailbox),
+            from,
             reply_to: s.get("reply_to", "recruitment@midshire.example", mailbox),
+            return_path,
             discreet_name: s.get("discreet_name", "Alerts", discreet),
             mails_per_connection: s.get("mails_per_connection", "100", within(1..=10_000)),
             retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
@@ -300,6 +319,56 @@ impl Delays {
     }
 }
 
+/// `[dkim]`: what mails are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dkim {
+    /// In whose name; that of From, or one above it.
+    pub domain: String,
+    /// Below which name the RSA key is published.
+    pub selector: String,
+    /// The RSA key; none means that somebody else signs, or nobody.
+    pub key: Option<SecretFile<SigningKey>>,
+    /// Below which name the Ed25519 key is published.
+    pub ed25519_selector: String,
+    /// The Ed25519 key, for a second signature.
+    pub ed25519_key: Option<SecretFile<SigningKey>>,
+}
+
+impl Dkim {
+    pub(super) fn read(mut s: Section<'_, '_>, from: &str) -> Self {
+        let rsa = secret_file(s.paths(), SigningKey::rsa);
+        let ed25519 = secret_file(s.paths(), SigningKey::ed25519);
+        let read = Self {
+            domain: s.get("domain", from, host_name),
+            selector: s.get("selector", "jobalerts", selector),
+            key: s.optional("key_file", rsa),
+            ed25519_selector: s.get("ed25519_selector", "jobalerts-ed25519", selector),
+            ed25519_key: s.optional("ed25519_key_file", ed25519),
+        };
+        if !alignment::is_or_is_above(&read.domain, from) {
+            let message = "expected the domain of smtp.from, or one above it in the same organisation";
+            s.refuse_together(["domain", "key_file"], message);
+        }
+        if read.selector == read.ed25519_selector {
+            let message = "expected ed25519_selector and selector to differ: each names one key";
+            s.refuse_together(["ed25519_selector", "selector"], message);
+        }
+        if read.ed25519_key.is_some() && read.key.is_none() {
+            let message = "expected key_file, too: many providers do not verify Ed25519";
+            s.refuse_together(["key_file", "ed25519_key_file"], message);
+        }
+        read
+    }
+
+    /// The keys that sign, each with its selector.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &SigningKey)> {
+        let pairs = [(&self.selector, &self.key), (&self.ed25519_selector, &self.ed25519_key)];
+        pairs
+            .into_iter()
+            .filter_map(|(selector, file)| Some((selector.as_str(), file.as_ref()?.secret.expose())))
+    }
+}
+
 /// `[sender]`: who the mails are from, in their text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
@@ -360,6 +429,25 @@ impl Secrets {
         Self { token_keys: s.optional("token_keys_file", keys) }
     }
 }
+
+impl Secrets {
+    /// What tokens are signed with.
+    ///
+    /// # Errors
+    ///
+    /// When no key is configured.
+    pub fn keys_of_tokens(&self) -> Result<&TokenKeys, NoTokenKeys> {
+        self.token_keys.as_ref().map(|file| file.secret.expose()).ok_or(NoTokenKeys)
+    }
+}
+
+/// There is no key for tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "secrets.token_keys_file is not set, and no mail leaves without it, because each says how to stop; make the \
+     file with: (umask 077; openssl rand -hex 32 > token_keys)"
+)]
+pub struct NoTokenKeys;
 
 /// What a file that others cannot read holds, and which file that is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use super::{CalendarFile, CronExpression, Listed, LogFormat, SecretFile, SecretU
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
+use crate::domain::return_path::ReturnPath;
 use crate::domain::stop::Scope;
 
 /// One setting in effect.
@@ -86,6 +87,8 @@ show! {
     SmtpUrl: url => quoted(url.redacted());
     // Somebody's own address.
     EmailAddress: address => quoted(address.masked());
+    // Ours, which stands in every mail that is sent.
+    ReturnPath: path => quoted(path.address().as_str());
     Listed: listed => match listed {
         Listed::Address(address) => address.show(),
         Listed::Domain(domain) => quoted(format!("@{domain}")),

@@ -68,7 +68,7 @@ fn the_shipped_file_names_every_key_and_no_other() {
         }
         let setting = line.strip_prefix("# ").unwrap_or(line);
         if let Some((key, _)) = setting.split_once(" = ")
-            && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         {
             named.push((section.to_owned(), key.to_owned()));
         }
@@ -490,4 +490,83 @@ fn ages_are_days_weeks_months_or_years_and_the_reminder_comes_first() {
         let message = refused(&format!("[housekeeping]\n{file}"), &[]);
         assert!(message.starts_with(&format!("config/jobalerts.toml:{place}: {late} {found}")), "{message}");
     }
+}
+
+/// A05, B01.
+#[test]
+fn mails_come_back_to_the_organisation_that_they_are_from() {
+    let config = read("[smtp]\nfrom = 'Ann <ann@alerts.force.police.uk>'", &[]).unwrap();
+    assert_eq!(config.smtp.return_path.address().as_str(), "bounce@alerts.force.police.uk");
+    assert!(config.show().contains("return_path = \"bounce@alerts.force.police.uk\""), "{}", config.show());
+    let file = |path: &str| format!("[smtp]\nfrom = 'a@alerts.force.police.uk'\nreturn_path = '{path}'");
+    assert!(read(&file("b@bounces.force.police.uk"), &[]).is_ok());
+    for (path, message) in [
+        ("b@other.police.uk", "expected the domains of from and return_path to be of one organisation"),
+        ("b+c@force.police.uk", "the part before the @ must not contain a +"),
+        ("stop@force.police.uk", "stop@ is where people write to stop"),
+    ] {
+        let said = refused(&file(path), &[]);
+        assert!(said.starts_with(&format!("config/jobalerts.toml:3: smtp.return_path: {message}")), "{said}");
+    }
+    let long = format!("[smtp]\nfrom = 'a@{0}.{0}.{0}.example'", "d".repeat(63));
+    assert!(refused(&long, &[]).contains("smtp.from: expected the domains"), "{}", refused(&long, &[]));
+}
+
+/// A01, A02, T20.
+#[test]
+fn what_mails_are_signed_with_must_be_good() {
+    let directory = Directory::new();
+    let [rsa, ed25519] = jobalerts_dev::secrets::dkim_keys(&directory.0).unwrap();
+    let file = directory.write(
+        "jobalerts.toml",
+        "[dkim]\nkey_file = 'dkim-rsa.pem'\ned25519_key_file = 'dkim-ed25519.pem'\n",
+    );
+    let config = Config::load(Some(&file), &Variables::new()).unwrap();
+    let selectors: Vec<&str> = config.dkim.keys().map(|(selector, _)| selector).collect();
+    assert_eq!(
+        (config.dkim.domain.as_str(), &selectors[..]),
+        ("midshire.example", &["jobalerts", "jobalerts-ed25519"][..])
+    );
+    assert!(!config.show().contains("PRIVATE"), "{}", config.show());
+    assert_eq!(read("", &[]).unwrap().dkim.keys().count(), 0);
+
+    let (rsa, ed25519) = (rsa.display(), ed25519.display());
+    for (lines, message) in [
+        (
+            format!("key_file = '{ed25519}'"),
+            "2: dkim.key_file: ".to_owned() + &format!("{ed25519}: it is not an RSA key"),
+        ),
+        (
+            format!("key_file = '{rsa}'\ned25519_key_file = '{rsa}'"),
+            format!("3: dkim.ed25519_key_file: {rsa}: it is not an Ed25519 key"),
+        ),
+        (
+            format!("ed25519_key_file = '{ed25519}'"),
+            "2: dkim.ed25519_key_file: expected key_file, too".to_owned(),
+        ),
+        ("domain = 'example'".to_owned(), "2: dkim.domain: expected a host name only".to_owned()),
+        (
+            "domain = 'other.example'".to_owned(),
+            "2: dkim.domain: expected the domain of smtp.from".to_owned(),
+        ),
+        (
+            "domain = 'alerts.midshire.example'".to_owned(),
+            "2: dkim.domain: expected the domain of smtp.from".to_owned(),
+        ),
+        ("selector = 'a b'".to_owned(), "2: dkim.selector: expected lower-case letters".to_owned()),
+        (
+            "selector = 'jobalerts-ed25519'".to_owned(),
+            "2: dkim.selector: expected ed25519_selector and selector to differ".to_owned(),
+        ),
+    ] {
+        let said = refused(&format!("[dkim]\n{lines}\n"), &[]);
+        assert!(said.starts_with(&format!("config/jobalerts.toml:{message}")), "{said}");
+    }
+    std::fs::set_permissions(
+        directory.0.join("dkim-rsa.pem"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o644),
+    )
+    .unwrap();
+    let said = Config::load(Some(&file), &Variables::new()).unwrap_err().to_string();
+    assert!(said.contains("dkim.key_file") && said.contains("everybody on this machine can read"), "{said}");
 }

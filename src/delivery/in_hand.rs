@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::compose::{MessageId, Recipient};
+use crate::compose::{Identity, MessageId, Recipient};
 use crate::delivery::claim::Claimed;
 use crate::delivery::letters::ClaimedLetter;
 use crate::store::mails::Unfinished;
@@ -23,7 +23,7 @@ pub struct Errand {
     pub subscriber_id: i64,
     /// To whom.
     pub recipient: Recipient,
-    /// Its identity.
+    /// What it is known by outside.
     pub message_id: MessageId,
     /// The Message-IDs of the thread that it continues, oldest first.
     pub thread: Vec<String>,
@@ -47,6 +47,7 @@ impl Errand {
             claimed_at,
             subscriber_id: addressee.id,
             recipient: Recipient {
+                person: addressee.public_id,
                 address: addressee.address.clone(),
                 discreet: addressee.discreet,
                 language: addressee.language,
@@ -59,6 +60,11 @@ impl Errand {
     /// The same in a worker's hands.
     pub(super) fn claimed(self, mail_id: i64, worker: i32) -> Self {
         Self { mail_id, worker, ..self }
+    }
+
+    /// What tells it from all others.
+    pub(super) fn identity(&self) -> Identity<'_> {
+        Identity { key: self.mail_id, message_id: &self.message_id, thread: &self.thread }
     }
 
     /// The domain that it goes to.

@@ -43,10 +43,11 @@ impl Pen {
 ///
 /// # Errors
 ///
-/// Everything that is wrong with the templates.
+/// Everything that is wrong with the templates, and that there is no key for tokens.
 pub fn composer(config: &Config, taxonomy: &Arc<Taxonomy>) -> anyhow::Result<Composer> {
     let folder = config.templates.folder.as_deref();
-    Composer::new(Sender::from(config), Arc::clone(taxonomy), folder).map_err(|problems| {
+    let sender = Sender::new(config, config.secrets.keys_of_tokens()?.clone());
+    Composer::new(sender, Arc::clone(taxonomy), folder).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("templates: {}", problems.join("; "))
     })

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::compose::{ComposeError, Composer, Digest, Email, Item, Registration, letters};
 use crate::delivery::asking::Before;
 use crate::delivery::claim::{Claimed, Digested};
-use crate::delivery::in_hand::{Errand, InHand};
+use crate::delivery::in_hand::InHand;
 
 /// The mail as it is at this moment, or why it is held back.
 pub(super) fn written(composer: &Composer, mail: &InHand, now: DateTime<Utc>) -> Result<Email, String> {
@@ -13,8 +13,7 @@ pub(super) fn written(composer: &Composer, mail: &InHand, now: DateTime<Utc>) ->
         InHand::Alert(mail) => alert(composer, mail, now),
         InHand::Letter(mail) => {
             let told = letters::Told { holding: &mail.holding, day: mail.day };
-            let Errand { recipient, thread, message_id, .. } = &mail.errand;
-            composer.letter(mail.letter, recipient, told, thread, message_id, now)
+            composer.letter(mail.letter, &mail.errand.recipient, mail.errand.identity(), told, now)
         }
     };
     written.map_err(|error| error.to_string())
@@ -41,11 +40,11 @@ pub(super) fn alert(composer: &Composer, mail: &Claimed, now: DateTime<Utc>) -> 
             test: topic.kept.opening.test,
         })
         .collect();
-    let Errand { recipient: to, thread, message_id: id, .. } = &mail.errand;
+    let (to, identity) = (&mail.errand.recipient, mail.errand.identity());
     match &mail.digest {
-        None => composer.mail(mail.kind, to, &items, thread, id, now),
+        None => composer.mail(mail.kind, to, identity, &items, now),
         Some(Digested { soon, live, .. }) => {
-            composer.digest(to, &Digest { items, soon: *soon, rest: *live }, id, now)
+            composer.digest(to, identity, &Digest { items, soon: *soon, rest: *live }, now)
         }
     }
 }

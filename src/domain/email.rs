@@ -135,7 +135,7 @@ pub enum AddressError {
     /// `a@localhost`.
     #[error("the domain has no dot; write it in full, such as example.org")]
     SingleLabel,
-    /// A label of Latin letters with Greek or Cyrillic ones among them.
+    /// A label with letters of two of Latin, Greek and Cyrillic.
     #[error("the domain mixes letters of different alphabets; type it afresh")]
     MixedAlphabets,
     /// Anything else that the domain name system or IDNA does not allow.
@@ -252,12 +252,17 @@ fn invisible(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Latin together with Greek or Cyrillic in one label: the look-alikes of UTS #39. Other mixtures
-/// (Latin with Kana, say) are ordinary.
+/// Two of Latin, Greek and Cyrillic in one label: the look-alikes of UTS #39. Other mixtures (Latin
+/// with Kana, say) are ordinary.
 fn mixes_alphabets(label: &str) -> bool {
     let latin = |c: char| c.is_alphabetic() && c < '\u{250}';
-    let greek_or_cyrillic = |c| matches!(c, '\u{370}'..='\u{52f}' | '\u{1f00}'..='\u{1fff}');
-    label.contains(latin) && label.contains(greek_or_cyrillic)
+    let greek = |c| matches!(c, '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}');
+    let cyrillic = |c| matches!(c, '\u{400}'..='\u{52f}' | '\u{1c80}'..='\u{1c8f}');
+    [label.contains(latin), label.contains(greek), label.contains(cyrillic)]
+        .into_iter()
+        .filter(|has| *has)
+        .count()
+        > 1
 }
 
 /// An address with the name that mail programs show for it; used for From and Reply-To.

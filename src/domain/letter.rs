@@ -32,6 +32,16 @@ impl Letter {
         }
     }
 
+    /// Whether it says how to stop. What says that we have stopped does not: there is nothing left
+    /// to stop.
+    #[must_use]
+    pub const fn offers_stop(self) -> bool {
+        match self {
+            Self::StillInterested | Self::Reminder => true,
+            Self::Lapsed => false,
+        }
+    }
+
     /// The letter of a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

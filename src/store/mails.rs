@@ -25,6 +25,8 @@ pub struct Unfinished {
     /// Until when it is or was left alone because nobody knows whether it
     /// arrived.
     pub unknown_until: Option<DateTime<Utc>>,
+    /// It has left for all we know, and has not been begun again.
+    pub left: bool,
 }
 
 impl Unfinished {
@@ -42,7 +44,9 @@ impl Unfinished {
 /// When Postgres is away.
 pub async fn unfinished(connection: &mut PgConnection, people: &[i64]) -> Result<Vec<Unfinished>> {
     Ok(sqlx::query_as(
-        "select id, subscriber_id, kind, openings, attempts, claimed_at, unknown_until from mails
+        "select id, subscriber_id, kind, openings, attempts, claimed_at, unknown_until,
+                leaving is not null as left
+         from mails
          where subscriber_id = any($1) and outcome is null and worker is null
          order by id",
     )

@@ -291,7 +291,7 @@ async fn end_everything(
     .execute(&mut *connection)
     .await?;
     let unfinished = mails::unfinished(&mut *connection, &[person.id]).await?;
-    let unfinished = unfinished.iter().filter(|mail| mail.left_at.is_none());
+    let unfinished = unfinished.iter().filter(|mail| !mail.left);
     let unfinished: Vec<i64> = unfinished.map(|mail| mail.id).collect();
     mails::supersede(&mut *connection, &unfinished, now).await?;
     let due: Vec<i64> = sqlx::query_scalar(

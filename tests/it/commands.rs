@@ -40,7 +40,23 @@ async fn check_names_all_mistakes_at_once() {
         assert!(said.contains(&expected), "{expected} in {said}");
     }
     assert!(!said.contains("nobody"), "addresses are not repeated: {said}");
-    assert!(said.ends_with("7 mistakes to mend.\n"), "{said}");
+    assert!(said.contains("secrets.token_keys_file is not set"), "{said}");
+    assert!(said.ends_with("8 mistakes to mend.\n"), "{said}");
+}
+
+/// Each mail says how to stop, so without a key none leaves; and it is said how to make one.
+#[tokio::test]
+async fn nothing_is_sent_without_a_key_for_tokens() {
+    let road = Road::new().await;
+    for command in ["check", "drain"] {
+        let mut command = road.command(&[command]).await;
+        command.env_remove("JOBALERTS_SECRETS__TOKEN_KEYS_FILE");
+        let output = output(command, None).await;
+        assert_ne!(output.code, Some(0), "{}", output.stdout);
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(said.contains("secrets.token_keys_file is not set"), "{said}");
+        assert!(said.contains("openssl rand -hex 32 > token_keys"), "{said}");
+    }
 }
 
 /// With nothing wrong it says when the next digests leave; with --connect it tries the servers.

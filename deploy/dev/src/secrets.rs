@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 /// A key for tokens. Everybody knows it.
 const TOKEN_KEY: &str = "6a6f62616c657274732d6465762d6b65792d65766572796f6e652d6b6e6f7773";
 
+/// An RSA key to sign mails with. Everybody knows it.
+pub const DKIM_RSA_KEY: &str = include_str!("../keys/dkim-rsa.pem");
+/// An Ed25519 key to sign mails with. Everybody knows it.
+pub const DKIM_ED25519_KEY: &str = include_str!("../keys/dkim-ed25519.pem");
+
 /// Writes a file that only its owner can read, all at once, so that others see all of it or nothing.
 ///
 /// # Errors
@@ -31,4 +36,17 @@ pub fn token_keys(folder: &Path) -> io::Result<PathBuf> {
     let path = folder.join("token_keys");
     write(&path, TOKEN_KEY)?;
     Ok(path)
+}
+
+/// Files `dkim-rsa.pem` and `dkim-ed25519.pem` in this folder, for `[dkim]`.
+///
+/// # Errors
+///
+/// When they cannot be written.
+pub fn dkim_keys(folder: &Path) -> io::Result<[PathBuf; 2]> {
+    let paths = ["dkim-rsa.pem", "dkim-ed25519.pem"].map(|name| folder.join(name));
+    for (path, key) in paths.iter().zip([DKIM_RSA_KEY, DKIM_ED25519_KEY]) {
+        write(path, key)?;
+    }
+    Ok(paths)
 }

@@ -5,8 +5,8 @@ use super::*;
 
 /// What every mail renders to, with the name of its kind.
 fn all_rendered() -> Vec<(&'static str, Language, Rendered)> {
-    let sender = sender();
-    let rehearsals = composer().rehearsals(&sender);
+    let (sender, stop) = (sender(), Stop::sample(&sender()));
+    let rehearsals = composer().rehearsals(&sender, &stop);
     let rendered = rehearsals.iter().map(|rehearsal| {
         (rehearsal.kind(), rehearsal.language(), rehearsal.rendered(&composer().templates).unwrap())
     });

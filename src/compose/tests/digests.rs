@@ -102,7 +102,7 @@ fn event_day(reference: &str) -> Piece {
 fn try_digest(pieces: &[Piece], rest: usize) -> Result<Email, ComposeError> {
     let items = pieces.iter().map(Piece::item).collect();
     let digest = Digest { items, soon: now() + Duration::days(2), rest };
-    composer().digest(&reader(false), &digest, &message_id(), now())
+    composer().digest(&reader(false), identity(&message_id(), &[]), &digest, now())
 }
 
 fn digest(pieces: &[Piece], rest: usize) -> Email {
@@ -381,7 +381,9 @@ fn what_is_not_so_is_held_back() {
 fn all_that_can_be_seen_stands_in_the_text() {
     for sample in samples::all().iter().filter(|sample| sample.kind == MailKind::Digest) {
         let digest = Digest { items: sample.items(), soon: sample.soon, rest: sample.rest };
-        let mail = composer().digest(&reader(sample.discreet), &digest, &message_id(), sample.now).unwrap();
+        let mail = composer()
+            .digest(&reader(sample.discreet), identity(&message_id(), &[]), &digest, sample.now)
+            .unwrap();
         let joined = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let text = joined(&mail.text);
         let (_, body) = mail.html.split_once("<body").unwrap();
@@ -477,7 +479,13 @@ fn a_reminder_says_when_it_closes() {
         piece.truth.facts.closing = closing;
         let piece = Piece { notice: Notice::ClosingSoon, told: Some(piece.truth.clone()), ..piece };
         let mail = composer()
-            .mail(MailKind::ClosingSoon, &reader(false), &[piece.item()], &[], &message_id(), at(when))
+            .mail(
+                MailKind::ClosingSoon,
+                &reader(false),
+                identity(&message_id(), &[]),
+                &[piece.item()],
+                at(when),
+            )
             .unwrap();
         assert_eq!(mail.subject, subject);
         assert!(mail.text.contains(line), "{}", mail.text);
@@ -493,7 +501,7 @@ fn a_reminder_needs_a_closing_and_follows_what_was_told() {
         let piece = Piece { notice: Notice::ClosingSoon, told, ..piece };
         let items = [piece.item()];
         composer()
-            .mail(MailKind::ClosingSoon, &reader(false), &items, &[], &message_id(), now())
+            .mail(MailKind::ClosingSoon, &reader(false), identity(&message_id(), &[]), &items, now())
             .unwrap_err()
             .to_string()
     };

@@ -27,16 +27,16 @@ fn written(sample: &Sample, language: Language) -> Email {
     let mail = match sample.kind {
         MailKind::Digest => {
             let digest = Digest { items, soon: sample.soon, rest: sample.rest };
-            composer().digest(&to, &digest, &message_id(), sample.now)
+            composer().digest(&to, identity(&message_id(), &[]), &digest, sample.now)
         }
-        kind => composer().mail(kind, &to, &items, &[], &message_id(), sample.now),
+        kind => composer().mail(kind, &to, identity(&message_id(), &[]), &items, sample.now),
     };
     mail.unwrap_or_else(|error| panic!("{language} {} {}: {error}", sample.kind.name(), sample.name))
 }
 
 fn letter(sample: &letters::Sample, language: Language) -> Email {
     let to = reads(language, sample.discreet);
-    composer().letter(sample.letter, &to, sample.told(), &[], &message_id(), now()).unwrap()
+    composer().letter(sample.letter, &to, identity(&message_id(), &[]), sample.told(), now()).unwrap()
 }
 
 /// What is said, word by word, without what the samples are about.

@@ -6,7 +6,7 @@ use crate::compose::letters::{Holding, Told, samples};
 fn written(letter: Letter, holding: &Holding, discreet: bool) -> Email {
     let day = "2024-01-30".parse().unwrap();
     let told = Told { holding, day };
-    composer().letter(letter, &reader(discreet), told, &[], &message_id(), now()).unwrap()
+    composer().letter(letter, &reader(discreet), identity(&message_id(), &[]), told, now()).unwrap()
 }
 
 fn holding(registrations: &[&str], searches: &[&str]) -> Holding {
@@ -78,7 +78,7 @@ fn who_lapsed_is_told_what_is_deleted_and_is_not_wooed() {
     ] {
         assert!(mail.text.contains(line), "{line}: {}", mail.text);
     }
-    assert!(!mail.text.contains("To change or stop these alerts"), "{}", mail.text);
+    assert!(!mail.text.contains("Stop these emails"), "{}", mail.text);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn samples_take_every_branch() {
     let mut taken = String::new();
     let composer =
         Composer { templates, ..Composer::new(sender.clone(), Arc::new(Taxonomy::shipped()), None).unwrap() };
-    for rehearsal in composer.rehearsals(&sender) {
+    for rehearsal in composer.rehearsals(&sender, &Stop::sample(&sender)) {
         let Rendered { subject, text, html } = rehearsal.rendered(&composer.templates).unwrap();
         taken.push_str(&(subject + &text + &html));
     }

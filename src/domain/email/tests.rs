@@ -63,6 +63,7 @@ fn refuses_and_says_why() {
         ("zoe@example..org", E::DomainDots),
         ("zoe@localhost", E::SingleLabel),
         ("zoe@ex\u{430}mple.org", E::MixedAlphabets),
+        ("zoe@\u{3b1}\u{431}.org", E::MixedAlphabets),
         ("zoe@xn--exmple-4nf.org", E::MixedAlphabets),
         ("zoe@exa_mple.org", E::BadDomain),
         ("zoe@-example.org", E::BadDomain),

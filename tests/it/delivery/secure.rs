@@ -1,5 +1,6 @@
 //! TLS and authentication: as configured, or nothing leaves.
 
+use jobalerts_dev::secrets;
 use jobalerts_dev::smtp::{Certificate, Extension, Rule, SmtpServer, Stage};
 
 use super::{ANN, tell};
@@ -109,4 +110,26 @@ async fn a_user_who_authenticates_may_send() {
             assert!(!error.contains(password), "{error}");
         }
     }
+}
+
+/// A01: as the server gets it, a mail begins with its signatures.
+#[tokio::test]
+async fn mails_leave_with_the_signatures_that_are_configured() {
+    let folder = std::env::temp_dir().join(format!("jobalerts-it-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&folder).unwrap();
+    let [rsa, ed25519] = secrets::dkim_keys(&folder).unwrap().map(|path| path.display().to_string());
+    let setup = Road::setup().set("dkim.key_file", &rsa).set("dkim.ed25519_key_file", &ed25519);
+    let (road, outcome) = delivers(setup).await;
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(outcome, Ok(Delivered::ONE_MAIL));
+    let mail = road.only_mail();
+    let begin: Vec<(String, String)> = mail.headers().into_iter().take(3).collect();
+    for ((name, value), algorithm) in begin.iter().zip(["rsa-sha256", "ed25519-sha256"]) {
+        assert_eq!(name, "DKIM-Signature");
+        assert!(
+            value.starts_with(&format!("v=1; a={algorithm}; c=relaxed/relaxed; d=midshire.example;")),
+            "{value}"
+        );
+    }
+    assert_eq!(begin[2].0, "From");
 }

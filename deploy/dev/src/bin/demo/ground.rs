@@ -132,6 +132,7 @@ fn own_folder(kind: &str) -> anyhow::Result<(PathBuf, File)> {
         }
         File::create(folder.join("jobalerts.log"))?;
         secrets::token_keys(&folder)?;
+        secrets::dkim_keys(&folder)?;
         return Ok((folder, lock));
     }
     bail!("the folder .dev/{kind} is in use")
@@ -154,6 +155,7 @@ fn write_config(
          dead_letter_exchange = {dead_letters:?}\ndead_letter_queue = {dead_letters:?}\n\
          outcomes_exchange = {outcomes:?}\n\n\
          [smtp]\nurl = {smtp:?}\n\n\
+         [dkim]\nkey_file = \"dkim-rsa.pem\"\ned25519_key_file = \"dkim-ed25519.pem\"\n\n\
          # The invented people agreed in 2023, and the daemon runs today: nobody is asked again or forgotten.\n\
          [housekeeping]\nask_after = \"100 years\"\nkeep_alerts = \"100 years\"\n\n\
          [secrets]\ntoken_keys_file = \"token_keys\"\n\n\
