@@ -499,10 +499,8 @@ mod tests {
         let templates = Templates::parse(sources.iter().copied())
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let view = json!({ "title": "t", "empty": null });
-        templates
-            .parts(Language::EnGb, "k/body", &view)
-            .map(|parts| parts.text)
-            .map_err(|error| error.to_string())
+        let context = Context::wraps(&view).unwrap();
+        templates.render(Format::Text, "k/body", &context).map_err(|error| error.to_string())
     }
 
     #[test]

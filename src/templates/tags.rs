@@ -15,7 +15,7 @@ pub struct Mark {
     pub line: usize,
     /// The tag that begins the branch, with its braces.
     pub tag: String,
-    /// What a rendering shows that takes it.
+    /// What a rendering shows that takes it; no words, so that a block without any stays one.
     pub shows: String,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn marked(source: &Source, marks: &mut Vec<Mark>) -> String {
                 let ends = begins + inside.len() + 4;
                 text.push_str(&line[from..ends]);
                 from = ends;
-                let shows = format!("[branch {}]", marks.len());
+                let shows = format!("[#{}]", marks.len());
                 text.push_str(&shows);
                 let tag = line[begins..ends].to_owned();
                 marks.push(Mark { template: source.shown.clone(), line: index + 1, tag, shows });
@@ -212,10 +212,7 @@ mod tests {
         let mut marks = vec![];
         let text =
             marked(&source("{{#if a}}yes{{else}}no{{/if}}\n{{#each b}}\n{{this}}\n{{/each}}"), &mut marks);
-        assert_eq!(
-            text,
-            "{{#if a}}[branch 0]yes{{else}}[branch 1]no{{/if}}\n{{#each b}}[branch 2]\n{{this}}\n{{/each}}\n"
-        );
+        assert_eq!(text, "{{#if a}}[#0]yes{{else}}[#1]no{{/if}}\n{{#each b}}[#2]\n{{this}}\n{{/each}}\n");
         let told: Vec<(usize, &str)> = marks.iter().map(|mark| (mark.line, mark.tag.as_str())).collect();
         assert_eq!(told, [(1, "{{#if a}}"), (1, "{{else}}"), (2, "{{#each b}}")]);
     }

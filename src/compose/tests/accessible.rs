@@ -43,8 +43,8 @@ fn the_text_has_every_link_and_fact_of_the_html() {
             assert!(words.contains(&figure), "{language} {kind}: {figure}\n{text}");
         }
         for row in between(&html, "<th scope=\"row\"", "</tr>") {
-            let name = between(row, ">", "</th>").next().unwrap();
-            let value = seen(&format!("<body{}", row.split_once("</th>").unwrap().1));
+            let (name, value) = row.split_once('>').unwrap().1.split_once("</th>").unwrap();
+            let value = seen(&format!("<body{value}"));
             let value = value.trim();
             let missing = ["Not given", "Ni roddwyd"].contains(&value);
             let told = text.contains(&format!("{name}: {value}")) || (missing && text.contains(name));

@@ -1,10 +1,11 @@
 //! A mail is in one language from the first word to the last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::*;
 use crate::compose::letters::samples as samples_of_letters;
+use crate::compose::rehearsal::Of;
 use crate::compose::samples::{self, Sample};
 use crate::compose::tongue::TRANSLATED;
 use crate::compose::view::body;
@@ -117,18 +118,14 @@ fn translated_kinds_have_templates() {
 fn whole_welsh_mails_are_golden() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mails/cy-GB");
     let mut mails: Vec<(String, Email)> = Vec::new();
-    for (index, sample) in samples::all().iter().enumerate() {
-        if TRANSLATED.contains(&sample.kind.name()) && !sample.discreet && !sample.items()[0].test {
-            let name = if sample.name.is_empty() {
-                format!("{}-{index}", sample.kind.name())
-            } else {
-                sample.name.to_owned()
-            };
-            mails.push((name, written(sample, Language::CyGb)));
-        }
-    }
-    for (index, sample) in samples_of_letters().iter().enumerate() {
-        mails.push((format!("{}-{index}", sample.letter.name()), letter(sample, Language::CyGb)));
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    for of in Of::all().filter(|of| TRANSLATED.contains(&of.body().trim_end_matches("/body"))) {
+        let name = of.name(numbers.entry(of.kind()).or_default());
+        let mail = match &of {
+            Of::Mail(sample) => written(sample, Language::CyGb),
+            Of::Letter(sample) => letter(sample, Language::CyGb),
+        };
+        mails.push((name, mail));
     }
     let mut differences = Vec::new();
     for (name, mail) in mails {
