@@ -3,6 +3,7 @@
 pub mod age;
 pub mod alert;
 pub mod alignment;
+pub mod breaker;
 pub mod cadence;
 pub mod calendar;
 pub mod chore;
@@ -17,7 +18,9 @@ pub mod language;
 pub mod letter;
 pub mod local_time;
 pub mod opening;
+pub mod provider;
 pub mod quiet;
+pub mod reply;
 pub mod return_path;
 pub mod rhythm;
 pub mod stop;

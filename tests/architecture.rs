@@ -29,9 +29,10 @@ const RANKS: [(&str, u32); 19] = [
 ];
 
 /// What may be named, and where alone.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("lapin::", &["src/broker.rs"]),
     ("lettre::transport", &["src/delivery/smtp.rs"]),
+    ("hickory_resolver::", &["src/delivery/mx.rs"]),
     ("sqlx::query", &["src/store.rs", "src/store/"]),
     ("handlebars::", &["src/templates.rs"]),
     ("axum::", &["src/web.rs", "src/web/"]),

@@ -8,9 +8,11 @@ use crate::cli::pause::told;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::breaker::State;
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
+use crate::store::breakers::{self, Kept};
 use crate::store::chores::{self, Standing};
 use crate::store::{self, letters, settings, status, stops};
 
@@ -26,6 +28,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let standing = status::standing(&mut connection, now).await?;
     let endings = status::endings(&mut connection).await?;
     let letters = letters::standing(&mut connection, now).await?;
+    let left_alone = left_alone(breakers::all(&mut connection).await?);
     let stops = stops::counted(&mut connection).await?;
     let chores = chores::standing(&mut connection).await?;
     let chores: Vec<Housekeeping> = Chore::ALL
@@ -48,6 +51,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         let all = json!({
             "queue": queue, "standing": standing, "endings": endings, "letters": letters, "stops": stops,
             "housekeeping": chores, "paused": paused,
+            "leftAlone": left_alone.iter().map(value).collect::<Vec<_>>(),
         });
         say(format_args!("{all:#}"));
         return Ok(());
@@ -106,11 +110,44 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         "letters      {} due, {} due later, {} sent, {} not to be sent",
         letters.due, letters.waiting, letters.sent, letters.ended
     ));
+    for (index, kept) in left_alone.iter().enumerate() {
+        let label = if index == 0 { "left alone" } else { "" };
+        say(format_args!("{label:<13}{}", line(kept)));
+    }
     for (index, chore) in chores.iter().enumerate() {
         let label = if index == 0 { "housekeeping" } else { "" };
         say(format_args!("{label:<13}{}", chore.line()));
     }
     Ok(())
+}
+
+/// The providers and relays that nothing goes to.
+fn left_alone(all: Vec<Kept>) -> Vec<Kept> {
+    all.into_iter().filter(|kept| kept.breaker.state != State::Closed).collect()
+}
+
+fn line(kept: &Kept) -> String {
+    let next = match kept.breaker.state {
+        State::Closed => String::new(),
+        State::Open { until } => format!("one mail finds out after {}", minute(until)),
+        State::Probing { .. } => "one mail is finding out".to_owned(),
+    };
+    format!("{} since {}: {}; {next}", kept.scope, minute(kept.changed_at), kept.reason)
+}
+
+fn value(kept: &Kept) -> Value {
+    let until = match kept.breaker.state {
+        State::Closed => None,
+        State::Open { until } | State::Probing { until } => Some(until),
+    };
+    json!({
+        "scope": kept.scope,
+        "state": kept.breaker.name(),
+        "until": until,
+        "times": kept.breaker.times,
+        "reason": kept.reason,
+        "since": kept.changed_at,
+    })
 }
 
 /// How a chore stands.
