@@ -8,6 +8,7 @@ mod explain;
 mod import;
 mod ledger;
 mod pause;
+mod preview;
 mod publish;
 mod status;
 mod suppression;
@@ -25,6 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
 use crate::daemon::{Program, StageName};
+use crate::domain::language::Language;
 use crate::{store, telemetry};
 
 /// Watches vacancies open and close, and mails the people who asked to hear.
@@ -174,6 +176,26 @@ enum Command {
         /// stand in the list of processes or the shell's history.
         #[arg(value_name = "PERSON|-")]
         person: String,
+    },
+    /// Show mails before anybody gets them: samples of each kind, or what one person would get next.
+    ///
+    /// Without --out it prints their texts; with it, each is written as a whole mail (.eml), as HTML and as
+    /// text, and index.html leads to all of them. It looks at the templates as they are now, those in
+    /// templates.folder included. For a person it decides as the daemon does, changes nothing, and notes in the
+    /// audit that somebody looked; to read it, keep it to yourself.
+    Preview {
+        #[command(flatten)]
+        what: preview::What,
+        /// The folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Samples for people who read this language: en-GB or cy-GB. A kind that is not written in it comes in
+        /// English.
+        #[arg(long, value_name = "LANGUAGE", conflicts_with = "person")]
+        lang: Option<Language>,
+        /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant, requires = "person")]
+        now: Option<DateTime<Utc>>,
     },
     /// Process what is on the queue now and everything that is due, then exit.
     Drain {
@@ -326,6 +348,10 @@ impl Cli {
             }
             Command::Suppression { action, person } => {
                 return block_on(suppression::suppression(&config, action, &person, Clock::System.now()));
+            }
+            Command::Preview { what, out, lang, now } => {
+                let clock = clock(&config, now.map(Clock::standing), "preview --now")?;
+                block_on(preview::preview(&config, what, out.as_deref(), lang, &clock))?;
             }
             Command::Drain { now } => {
                 let clock = clock(&config, now.map(Clock::standing), "drain --now")?;

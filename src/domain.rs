@@ -15,6 +15,7 @@ pub mod email;
 pub mod facts;
 pub mod history;
 pub mod keywords;
+pub mod language;
 pub mod letter;
 pub mod local_time;
 pub mod opening;

@@ -152,7 +152,7 @@ fn first_line() -> anyhow::Result<String> {
 }
 
 /// The person that the operator means. What was typed is not repeated.
-async fn find(connection: &mut PgConnection, typed: &str) -> anyhow::Result<explain::Person> {
+pub(super) async fn find(connection: &mut PgConnection, typed: &str) -> anyhow::Result<explain::Person> {
     let lookup;
     let who = if let Ok(id) = typed.parse::<Uuid>() {
         Who::PublicId(id)

@@ -812,6 +812,20 @@ impl Taxonomy {
     }
 }
 
+/// `[templates]`: the words of the mails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Templates {
+    /// The files that stand in place of templates that are built into the program.
+    pub folder: Option<PathBuf>,
+}
+
+impl Templates {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        let paths = s.paths();
+        Self { folder: s.optional("folder", paths) }
+    }
+}
+
 /// `[log]`: the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {

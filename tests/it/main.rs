@@ -42,6 +42,7 @@ mod schedules;
 mod session;
 mod silence;
 mod stops;
+mod templates;
 mod unreadable;
 mod web;
 mod wedges;
