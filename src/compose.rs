@@ -18,23 +18,29 @@ mod days;
 mod digest;
 mod dkim;
 mod email;
+mod english;
 mod kind;
 pub mod letters;
 mod lint;
 mod message_id;
 mod names;
 mod particulars;
+pub mod preview;
 mod quoted_printable;
+mod rehearsal;
 mod routes;
 mod samples;
 mod shut;
 mod stop;
 mod subject_line;
+mod tongue;
 mod unfit;
 mod vacancies;
 mod view;
+mod welsh;
 mod words;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -47,6 +53,7 @@ use crate::config::{Config, Dkim};
 use crate::domain::alert::{Notice, Told};
 use crate::domain::dkim::KeyError;
 use crate::domain::email::{AddressError, EmailAddress, Mailbox};
+use crate::domain::language::Language;
 use crate::domain::return_path::ReturnPath;
 use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
@@ -146,6 +153,8 @@ pub struct Recipient {
     pub address: EmailAddress,
     /// Nothing at first sight may tell what the mail is about.
     pub discreet: bool,
+    /// What they read; a kind of mail that is not written in it comes in English.
+    pub language: Language,
 }
 
 /// What tells a mail from all others; the same however often it is tried.
@@ -207,6 +216,9 @@ pub enum ComposeError {
     /// The mail breaks rules.
     #[error("the mail was held back: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Lint(Vec<Finding>),
+    /// The address of a preview cannot be read.
+    #[error("the address of a preview cannot be read")]
+    Reader,
     /// An address that cannot stand in a header.
     #[error("an address cannot stand in a header: {0}")]
     Address(#[from] lettre::address::AddressError),
@@ -236,14 +248,19 @@ pub struct Composer {
 }
 
 impl Composer {
-    /// A composer with the shipped templates, all of them tried.
+    /// A composer with the shipped templates, and those in this folder in place of them, all of
+    /// them tried.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with a template, and everything that the sender's settings would
     /// make wrong in each mail.
-    pub fn new(sender: Sender, taxonomy: Arc<Taxonomy>) -> Result<Self, Vec<TemplateProblem>> {
-        Self::with_templates(Templates::load()?, sender, taxonomy)
+    pub fn new(
+        sender: Sender,
+        taxonomy: Arc<Taxonomy>,
+        folder: Option<&Path>,
+    ) -> Result<Self, Vec<TemplateProblem>> {
+        Self::with_templates(Templates::load(folder)?, sender, taxonomy)
     }
 
     /// As [`new`](Self::new), with other templates.
@@ -266,10 +283,11 @@ impl Composer {
         if problems.is_empty() { Ok(composer) } else { Err(problems) }
     }
 
-    /// What is wrong with the templates: every kind is rendered in every branch and looked at.
+    /// What is wrong with the templates: every kind is rendered in every language and in every
+    /// branch, and looked at.
     #[must_use]
     pub fn check(&self) -> Vec<TemplateProblem> {
-        let mut problems = Vec::new();
+        let mut problems = self.untranslated();
         // The frame is judged in the name of a harmless sender: a force may be called anything.
         let harmless = Sender {
             name: "Example Force".to_owned(),
@@ -277,28 +295,28 @@ impl Composer {
             postal_address: "1 Example Square".to_owned(),
             ..self.sender.clone()
         };
-        let taxonomy = &self.taxonomy;
         let stop = Stop::sample(&self.sender);
-        for sample in samples::all() {
-            for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
-                let setting = sample.setting(sender, taxonomy, &stop);
-                let view = View::new(setting, sample.kind, &sample.items());
-                let rendered = view.render(&self.templates);
-                match rendered.and_then(|rendered| self.judged(&view, &rendered, judge)) {
-                    Ok(findings) => {
-                        // The links of the samples lead to no host of anybody.
-                        let findings =
-                            findings.into_iter().filter(|finding| finding.rule != Rule::UnknownHost);
-                        problems.extend(findings.map(|finding| in_kind(sample.kind.name(), &finding)));
-                    }
+        for (sender, judge) in [(&self.sender, lint::mail as Judge), (&harmless, lint::frame)] {
+            for rehearsal in self.rehearsals(sender, &stop) {
+                let rendered = rehearsal.rendered(&self.templates);
+                match rendered.and_then(|rendered| self.found(&rehearsal, &rendered, judge)) {
+                    Ok(found) => problems.extend(found),
                     Err(problem) => problems.push(problem),
                 }
             }
         }
-        problems.extend(self.check_letters(&harmless, &stop));
+        if problems.is_empty() {
+            problems.extend(self.untaken());
+        }
         problems.sort_by(|a, b| (&a.template, a.line, &a.message).cmp(&(&b.template, b.line, &b.message)));
         problems.dedup();
         problems
+    }
+
+    /// The templates that are an operator's own, by name.
+    #[must_use]
+    pub fn own_templates(&self) -> &[String] {
+        self.templates.overridden()
     }
 
     /// The domain of Message-IDs: that of `From`.
@@ -323,8 +341,10 @@ impl Composer {
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
         let Self { sender, taxonomy, .. } = self;
-        let stop = &self.stop(to, identity);
-        let setting = Setting { sender, taxonomy, stop, discreet: to.discreet, now, soon: now, rest: 0 };
+        let (language, stop) =
+            (self.templates.language(view::body(kind), to.language), &self.stop(to, identity));
+        let setting =
+            Setting { sender, taxonomy, language, stop, discreet: to.discreet, now, soon: now, rest: 0 };
         self.made(setting, kind, to, identity, items)
     }
 
@@ -343,9 +363,18 @@ impl Composer {
     ) -> Result<Email, ComposeError> {
         let Self { sender, taxonomy, .. } = self;
         let Digest { items, soon, rest } = digest;
+        let language = self.templates.language(view::body(MailKind::Digest), to.language);
         let stop = &self.stop(to, identity);
-        let setting =
-            Setting { sender, taxonomy, stop, discreet: to.discreet, now, soon: *soon, rest: *rest };
+        let setting = Setting {
+            sender,
+            taxonomy,
+            language,
+            stop,
+            discreet: to.discreet,
+            now,
+            soon: *soon,
+            rest: *rest,
+        };
         self.made(setting, MailKind::Digest, to, identity, items)
     }
 
@@ -442,29 +471,31 @@ impl Composer {
         rendered: &Rendered,
         judge: Judge,
     ) -> Result<Vec<Finding>, TemplateProblem> {
-        let stop = self.block(STOP_BLOCK, view.stop_url())?;
-        Ok(self.judge(rendered, &view.slots(), &stop, view.discreet(), judge))
+        let stop = self.block(view.language(), STOP_BLOCK, view.stop_url())?;
+        Ok(self.judge(rendered, view.language(), &view.slots(), &stop, view.discreet(), judge))
     }
 
     /// How to stop, in the text and in the HTML, as it must stand in a mail.
-    fn block(&self, name: &str, stop_url: &str) -> Result<[String; 2], TemplateProblem> {
+    fn block(&self, language: Language, name: &str, stop_url: &str) -> Result<[String; 2], TemplateProblem> {
         #[derive(Serialize)]
         struct Block<'a> {
             stop_url: &'a str,
         }
-        let Parts { text, html } = self.templates.parts(name, &Block { stop_url })?;
+        let Parts { text, html } = self.templates.parts(language, name, &Block { stop_url })?;
         Ok([text, html].map(|block| block.trim().to_owned()))
     }
 
     fn judge(
         &self,
         rendered: &Rendered,
+        language: Language,
         slots: &[Slot<'_>],
         stop: &[String; 2],
         discreet: bool,
         judge: Judge,
     ) -> Vec<Finding> {
         judge(&Draft {
+            language,
             subject: &rendered.subject,
             from_name: self.from(discreet).name(),
             text: &rendered.text,
@@ -483,10 +514,6 @@ impl Composer {
 
 fn without_name(mailbox: &Mailbox) -> Mailbox {
     Mailbox::new(None, mailbox.address().clone()).unwrap_or_else(|_| mailbox.clone())
-}
-
-fn in_kind(kind: &str, finding: &Finding) -> TemplateProblem {
-    TemplateProblem { template: kind.to_owned(), line: None, message: finding.to_string() }
 }
 
 fn setting(key: &str, error: AddressError) -> TemplateProblem {

@@ -45,8 +45,9 @@ use sections::span;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Dkim, Guards, Housekeeping, Intake, Links, Listed,
-    Log, LogFormat, NoTokenKeys, ProviderSettings, ProvidersFile, Reach, Relay, Relays, Schedules,
-    SecretFile, Secrets, Sender, Share, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
+    Log, LogFormat, NoAddressKey, NoTokenKeys, ProviderSettings, ProvidersFile, Reach, Relay, Relays,
+    Schedules, SecretFile, Secrets, Sender, Share, Smtp, SmtpTimeouts, Taxonomy, Templates, Testing, Time,
+    Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -95,6 +96,8 @@ pub struct Config {
     pub housekeeping: Housekeeping,
     /// Role families, places and programmes.
     pub taxonomy: Taxonomy,
+    /// The words of the mails.
+    pub templates: Templates,
     /// The log.
     pub log: Log,
     /// Each value with its source, for [`Config::show`].
@@ -175,6 +178,7 @@ impl Config {
             schedules: Schedules::read(reader.section("schedules")),
             housekeeping: Housekeeping::read(reader.section("housekeeping")),
             taxonomy: Taxonomy::read(reader.section("taxonomy")),
+            templates: Templates::read(reader.section("templates")),
             log: Log::read(reader.section("log")),
             shown: Vec::new(),
         }

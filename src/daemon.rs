@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::pen::Pen;
 use crate::delivery::{self, Delivery};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::suggest::nearest;
@@ -250,6 +251,12 @@ impl Program {
         let web = stages.contains(&StageName::Web).then(|| self.web(web::Limits::default())).transpose()?;
         let mut signals = JoinSet::new();
         signals.spawn(stop_on_signal(stop.clone())?);
+        let reread = Reread {
+            config: self.config.clone(),
+            taxonomy: Arc::clone(&self.taxonomy),
+            pen: delivery.as_ref().map(|delivery| delivery.pen().clone()),
+        };
+        signals.spawn(reread_on_signal(reread)?);
 
         let mut running = JoinSet::new();
         if let Some(web) = web {
@@ -378,6 +385,43 @@ async fn hear(pool: &PgPool, bells: &Bells, faults: &mut u32) -> sqlx::Result<()
             }
         }
     }
+}
+
+/// What is read again while the program runs.
+#[derive(Clone)]
+struct Reread {
+    config: Config,
+    taxonomy: Arc<Taxonomy>,
+    /// None where this process writes no mails.
+    pen: Option<Pen>,
+}
+
+impl Reread {
+    /// Reads it. What is wrong is refused as a whole, and what was in effect stays so.
+    fn read(&self) {
+        let Self { config, taxonomy, pen } = self;
+        match pen.as_ref().map(|pen| pen.read_again(config, taxonomy)) {
+            None => tracing::info!("SIGHUP: this process writes no mails, so there is nothing to read again"),
+            Some(Ok(())) => tracing::info!("SIGHUP: the templates were read again and are in effect"),
+            Some(Err(error)) => {
+                tracing::error!(%error, "SIGHUP: the templates are wrong; those before stay in effect");
+            }
+        }
+    }
+}
+
+/// SIGHUP: read again what can change while the program runs.
+fn reread_on_signal(reread: Reread) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            let reread = reread.clone();
+            // Every sample is rendered: too long for the threads that send mails.
+            if let Err(error) = tokio::task::spawn_blocking(move || reread.read()).await {
+                tracing::error!(%error, "SIGHUP: reading again failed; what was in effect stays so");
+            }
+        }
+    })
 }
 
 /// First signal: finish what was begun. Second: end at once.

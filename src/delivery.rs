@@ -19,12 +19,15 @@ mod lanes;
 pub mod letters;
 mod mx;
 pub mod outlook;
+pub mod pen;
 mod pile;
+pub mod preview;
 mod recorder;
 mod relays;
 pub mod smtp;
 mod told;
 mod topic;
+mod writing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -36,11 +39,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::compose::{Composer, Sender};
 use crate::config::Config;
 use crate::delivery::claim::Rules;
 use crate::delivery::in_hand::InHand;
 use crate::delivery::lanes::{Counters, Parcel, Retries, Shared};
+use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
 use crate::delivery::relays::Relays;
 use crate::domain::letter::Patience;
@@ -128,19 +131,15 @@ impl Delivery {
         clock: Clock,
         bell: Bell,
     ) -> anyhow::Result<Self> {
-        let sender = Sender::new(config, config.secrets.keys_of_tokens()?.clone());
-        let composer = Composer::new(sender, Arc::clone(&taxonomy)).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("templates: {}", problems.join("; "))
-        })?;
-        let rules = Rules::new(config, taxonomy, composer.domain());
+        let pen = Pen::new(config, &taxonomy)?;
+        let rules = Rules::new(config, taxonomy, pen.composer().domain());
         let relays = Relays::new(config)?;
         let lines = relays.lanes();
         let places = Arc::new(Semaphore::new(lines * usize::try_from(IN_HAND)?));
         let pile = Pile::new(lines, config.smtp.slow_after);
         let shared = Arc::new(Shared {
             pool,
-            composer,
+            pen,
             relays,
             gate: Arc::clone(&rules.gate),
             bell: bell.clone(),
@@ -179,6 +178,12 @@ impl Delivery {
             tasks,
             busy: true,
         })
+    }
+
+    /// What writes the mails.
+    #[must_use]
+    pub fn pen(&self) -> &Pen {
+        &self.shared.pen
     }
 
     /// What became of mails so far.

@@ -8,15 +8,28 @@
 //! Blocks are put in when templates are read, not when a mail is rendered: a block that does not
 //! exist is found at once, and a mail costs half the time.
 //!
+//! What is in English has these names; what is in another language has them in a folder of the
+//! language: `cy-GB/open-now/body.txt`. A kind is there in a language if it has both bodies in it. Such
+//! a body takes blocks of its own language only, and English ones that have no words of their own, such
+//! as one that only lists facts.
+//!
 //! A page is one template in HTML, made of blocks in the same way.
 //!
 //! There are two registries, because escaping belongs to a registry: in the one for texts
-//! nothing is escaped, in the one for HTML everything is, and `{{{...}}}` is refused. Both
+//! nothing is escaped, in the one for HTML everything is. What a template may say is a short list
+//! ([`tags`]); `{{{...}}}`, for one, is not on it. Both registries
 //! are strict, also about `{{#if name}}`: a name that the view lacks is an error, never an empty
 //! place in a mail.
+//!
+//! Files of an operator's own stand in place of those that ship with the program ([`overrides`]).
 
-use std::collections::BTreeMap;
+mod overrides;
+mod shipped;
+mod tags;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, HelperResult, JsonTruthy as _, Output, RenderContext,
@@ -24,114 +37,14 @@ use handlebars::{
 };
 use serde::Serialize;
 
-macro_rules! shipped {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../templates/email/", $name, ".hbs")))
-    };
-}
-/// The templates that ship with the program, by name.
-pub(crate) const SHIPPED: &[(&str, &str)] = &[
-    shipped!("layout/already-applied.html"),
-    shipped!("layout/already-applied.txt"),
-    shipped!("layout/announcement.html"),
-    shipped!("layout/announcement.txt"),
-    shipped!("layout/as-of.html"),
-    shipped!("layout/as-of.txt"),
-    shipped!("layout/before-you-click.html"),
-    shipped!("layout/before-you-click.txt"),
-    shipped!("layout/calendar-file.html"),
-    shipped!("layout/calendar-file.txt"),
-    shipped!("layout/complaint-contact.html"),
-    shipped!("layout/complaint-contact.txt"),
-    shipped!("layout/correction-box.html"),
-    shipped!("layout/correction-box.txt"),
-    shipped!("layout/explanation.html"),
-    shipped!("layout/explanation.txt"),
-    shipped!("layout/facts.html"),
-    shipped!("layout/facts.txt"),
-    shipped!("layout/headline.html"),
-    shipped!("layout/headline.txt"),
-    shipped!("layout/lead.html"),
-    shipped!("layout/lead.txt"),
-    shipped!("layout/look-for.html"),
-    shipped!("layout/look-for.txt"),
-    shipped!("layout/may-close-early.html"),
-    shipped!("layout/may-close-early.txt"),
-    shipped!("layout/not-an-application.html"),
-    shipped!("layout/not-an-application.txt"),
-    shipped!("layout/page.html"),
-    shipped!("layout/page.txt"),
-    shipped!("layout/receipt.html"),
-    shipped!("layout/receipt.txt"),
-    shipped!("layout/sender-identity.html"),
-    shipped!("layout/sender-identity.txt"),
-    shipped!("layout/stop-and-change.html"),
-    shipped!("layout/stop-and-change.txt"),
-    shipped!("layout/summary.html"),
-    shipped!("layout/summary.txt"),
-    shipped!("layout/test-banner.html"),
-    shipped!("layout/test-banner.txt"),
-    shipped!("layout/title.html"),
-    shipped!("layout/title.txt"),
-    shipped!("layout/what-next.html"),
-    shipped!("layout/what-next.txt"),
-    shipped!("layout/what-to-do.html"),
-    shipped!("layout/what-to-do.txt"),
-    shipped!("layout/which-is-for-me.html"),
-    shipped!("layout/which-is-for-me.txt"),
-    shipped!("layout/why-you-each.html"),
-    shipped!("layout/why-you-each.txt"),
-    shipped!("layout/why-you.html"),
-    shipped!("layout/why-you.txt"),
-    shipped!("closed-early/body.html"),
-    shipped!("closed-early/body.txt"),
-    shipped!("closing-soon/body.html"),
-    shipped!("closing-soon/body.txt"),
-    shipped!("correction/body.html"),
-    shipped!("correction/body.txt"),
-    shipped!("digest/body.html"),
-    shipped!("digest/body.txt"),
-    shipped!("event-day-changed/body.html"),
-    shipped!("event-day-changed/body.txt"),
-    shipped!("event-day/body.html"),
-    shipped!("event-day/body.txt"),
-    shipped!("lapsed/body.html"),
-    shipped!("lapsed/body.txt"),
-    shipped!("lapsed/stop-and-change.html"),
-    shipped!("lapsed/stop-and-change.txt"),
-    shipped!("missed/body.html"),
-    shipped!("missed/body.txt"),
-    shipped!("open-now/body.html"),
-    shipped!("open-now/body.txt"),
-    shipped!("opening-date/body.html"),
-    shipped!("opening-date/body.txt"),
-    shipped!("programme-changed/body.html"),
-    shipped!("programme-changed/body.txt"),
-    shipped!("still-interested/body.html"),
-    shipped!("still-interested/body.txt"),
-    shipped!("vacancy-alert/body.html"),
-    shipped!("vacancy-alert/body.txt"),
-    shipped!("withdrawn/body.html"),
-    shipped!("withdrawn/body.txt"),
-];
+use crate::domain::language::Language;
+use overrides::Overrides;
+pub use tags::Mark;
+use tags::has_words;
 
-macro_rules! shipped_page {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../templates/page/", $name, ".hbs")))
-    };
-}
-/// The templates of the pages that ship with the program, by name.
-const SHIPPED_PAGES: &[(&str, &str)] = &[
-    shipped_page!("layout/foot.html"),
-    shipped_page!("layout/head.html"),
-    shipped_page!("ask.html"),
-    shipped_page!("message.html"),
-    shipped_page!("stopped.html"),
-    shipped_page!("undo.html"),
-];
-
-/// The style sheet of the pages.
-pub const STYLE: &str = include_str!("../templates/page/style.css");
+pub(crate) use shipped::SHIPPED;
+use shipped::SHIPPED_PAGES;
+pub use shipped::STYLE;
 
 /// A mistake in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,6 +84,35 @@ pub struct Templates {
     html: Handlebars<'static>,
     /// Where each line of a template comes from, for messages.
     origins: BTreeMap<String, Vec<Origin>>,
+    /// What it was read from, by name.
+    sources: BTreeMap<String, Source>,
+    /// The names of the files that stand in place of others, or beside them.
+    overridden: Vec<String>,
+}
+
+/// A template as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its text.
+    pub text: String,
+    /// What messages call it: its name, or the file of an operator.
+    pub shown: String,
+}
+
+/// The names of both templates of a body or block in a language, without their endings.
+fn named(language: Language, name: &str) -> String {
+    match language {
+        Language::EnGb => name.to_owned(),
+        other => format!("{other}/{name}"),
+    }
+}
+
+/// The language that a name is in, and the rest of the name.
+fn language_of(name: &str) -> (Language, &str) {
+    let other = Language::ALL.into_iter().filter(|language| *language != Language::default());
+    let found =
+        other.filter_map(|language| Some((language, name.strip_prefix(language.tag())?.strip_prefix('/')?)));
+    found.last().unwrap_or((Language::default(), name))
 }
 
 /// A line in a file.
@@ -190,14 +132,18 @@ pub struct Parts {
 }
 
 impl Templates {
-    /// The templates that ship with the program.
+    /// The templates that ship with the program, and those in this folder in place of them.
     ///
     /// # Errors
     ///
     /// Every template that cannot be read. What shows only when a template is rendered (a name that
     /// its view lacks) is found by rendering samples.
-    pub fn load() -> Result<Self, Vec<TemplateProblem>> {
-        Self::parse(SHIPPED.iter().copied())
+    pub fn load(folder: Option<&Path>) -> Result<Self, Vec<TemplateProblem>> {
+        let overrides = folder.map(Overrides::read).transpose()?.unwrap_or_default();
+        let mut sources = shipped_sources();
+        let overridden = overrides.files.keys().cloned().collect();
+        sources.extend(overrides.files);
+        Ok(Self { overridden, ..Self::read(sources)? })
     }
 
     /// The templates of the pages that ship with the program.
@@ -217,76 +163,148 @@ impl Templates {
     pub fn parse<'a>(
         sources: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<TemplateProblem>> {
-        let sources: BTreeMap<&str, &str> = sources.into_iter().collect();
-        let mut templates =
-            Self { text: registry(str::to_owned), html: registry(escape), origins: BTreeMap::new() };
+        let source = |(name, text): (&str, &str)| {
+            (name.to_owned(), Source { text: text.to_owned(), shown: name.to_owned() })
+        };
+        Self::read(sources.into_iter().map(source).collect())
+    }
+
+    fn read(sources: BTreeMap<String, Source>) -> Result<Self, Vec<TemplateProblem>> {
+        let mut templates = Self {
+            text: registry(str::to_owned),
+            html: registry(escape),
+            origins: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            overridden: vec![],
+        };
+        let problems: Vec<_> = sources
+            .iter()
+            .flat_map(|(name, source)| tags::check(name, source))
+            .chain(halves(&sources))
+            .collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         // A mistake in a block would show again in every template that it is put into.
-        let (blocks, kinds): (Vec<&str>, Vec<&str>) =
-            sources.keys().partition(|name| name.starts_with("layout/"));
+        let (blocks, kinds): (Vec<&String>, Vec<&String>) =
+            sources.keys().partition(|name| language_of(name).1.starts_with("layout/"));
         for names in [blocks, kinds] {
-            let add = |name: &str| templates.add(name, &sources).err();
+            let add = |name: &String| templates.add(name, &sources).err();
             let problems: Vec<_> = names.into_iter().filter_map(add).collect();
             if !problems.is_empty() {
                 return Err(problems);
             }
         }
+        templates.sources = sources;
         Ok(templates)
     }
 
-    fn add(&mut self, name: &str, sources: &BTreeMap<&str, &str>) -> Result<(), TemplateProblem> {
+    fn add(&mut self, name: &str, sources: &BTreeMap<String, Source>) -> Result<(), TemplateProblem> {
+        let shown = sources[name].shown.as_str();
         let (stem, registry) = match name.rsplit_once('.') {
             Some((stem, "txt")) => (stem, &mut self.text),
             Some((stem, "html")) => (stem, &mut self.html),
-            _ => return Err(problem(name, None, "the name must end in .txt or .html".to_owned())),
+            _ => return Err(problem(shown, None, "the name must end in .txt or .html".to_owned())),
         };
         let ending = &name[stem.len()..];
-        let page = format!("layout/page{ending}");
-        if name == page {
+        if language_of(stem).1 == "layout/page" {
             return Ok(());
         }
         let mut assembled =
             Assembled { sources, ending, body: name, text: String::new(), origins: Vec::new() };
+        let page = assembled.block("page").map_err(|message| problem(shown, None, message))?;
         let is_body = stem.ends_with("/body") && sources.contains_key(page.as_str());
         assembled.put(if is_body { &page } else { name }, 0)?;
         let Assembled { text, origins, .. } = assembled;
         registry.register_template_string(stem, text).map_err(|error| {
-            located(name, &origins, error.pos().map(|(line, _)| line), error.reason().to_string())
+            located(shown, &origins, error.pos().map(|(line, _)| line), error.reason().to_string())
         })?;
         self.origins.insert(name.to_owned(), origins);
         Ok(())
     }
 
-    /// Renders a template that is text, given its name without the ending.
+    /// The language that a body is rendered in for somebody who reads `wanted`: that, if it is there
+    /// in it, else English.
+    #[must_use]
+    pub fn language(&self, body: &str, wanted: Language) -> Language {
+        let stem = named(wanted, body);
+        let is_there = self.text.has_template(&stem) && self.html.has_template(&stem);
+        if is_there { wanted } else { Language::default() }
+    }
+
+    /// The bodies that are there in this language, without the language and the ending.
+    pub fn bodies(&self, language: Language) -> impl Iterator<Item = &str> {
+        let of_language = self.sources.keys().map(|name| language_of(name));
+        let names = of_language.filter(move |(found, _)| *found == language);
+        let stems = names.filter_map(|(_, name)| name.rsplit_once('.').map(|(stem, _)| stem));
+        stems.filter(|stem| stem.ends_with("/body")).collect::<BTreeSet<&str>>().into_iter()
+    }
+
+    /// The files that stand in place of those that ship with the program, or beside them.
+    #[must_use]
+    pub fn overridden(&self) -> &[String] {
+        &self.overridden
+    }
+
+    /// The files of an operator that a body is made of.
+    #[must_use]
+    pub fn own_files(&self, language: Language, body: &str) -> BTreeSet<&str> {
+        let stem = named(language, body);
+        let names = [format!("{stem}.html"), format!("{stem}.txt")];
+        let lines = names.iter().filter_map(|name| self.origins.get(name)).flatten();
+        let own = |shown: &&str| {
+            self.overridden
+                .iter()
+                .any(|name| self.sources.get(name).is_some_and(|source| source.shown == *shown))
+        };
+        lines.map(|origin| origin.template.as_str()).filter(own).collect()
+    }
+
+    /// The same templates with a mark in each branch of the files of an operator; a mark that no
+    /// rendering shows is a branch that no rendering takes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn marked(&self) -> Result<(Self, Vec<Mark>), Vec<TemplateProblem>> {
+        let mut sources = self.sources.clone();
+        let mut marks = Vec::new();
+        for name in &self.overridden {
+            if let Some(source) = sources.get_mut(name) {
+                source.text = tags::marked(source, &mut marks);
+            }
+        }
+        Ok((Self::read(sources)?, marks))
+    }
+
+    /// Renders both templates of a name, given without the ending, in a language; in English, if
+    /// they are not there in that.
     ///
     /// # Errors
     ///
     /// When there is no such template, or it asks for what the view does not have.
-    pub fn text(&self, name: &str, view: &impl Serialize) -> Result<String, TemplateProblem> {
-        let context = Context::wraps(view).map_err(|error| self.unrenderable(Format::Text, name, &error))?;
-        self.render(Format::Text, name, &context)
+    pub fn parts(
+        &self,
+        language: Language,
+        name: &str,
+        view: &impl Serialize,
+    ) -> Result<Parts, TemplateProblem> {
+        let stem = named(self.language(name, language), name);
+        let context = Context::wraps(view).map_err(|error| self.unrenderable(Format::Text, &stem, &error))?;
+        Ok(Parts {
+            text: self.render(Format::Text, &stem, &context)?,
+            html: self.render(Format::Html, &stem, &context)?,
+        })
     }
 
     /// Renders a template that is HTML, given its name without the ending.
     ///
     /// # Errors
     ///
-    /// As for [`text`](Self::text).
+    /// As for [`parts`](Self::parts).
     pub fn html(&self, name: &str, view: &impl Serialize) -> Result<String, TemplateProblem> {
         let context = Context::wraps(view).map_err(|error| self.unrenderable(Format::Html, name, &error))?;
         self.render(Format::Html, name, &context)
-    }
-
-    /// Renders both templates of a name, given without the ending.
-    ///
-    /// # Errors
-    ///
-    /// As for [`text`](Self::text).
-    pub fn parts(&self, name: &str, view: &impl Serialize) -> Result<Parts, TemplateProblem> {
-        let context = Context::wraps(view).map_err(|error| self.unrenderable(Format::Text, name, &error))?;
-        Ok(Parts {
-            text: self.render(Format::Text, name, &context)?,
-            html: self.render(Format::Html, name, &context)?,
-        })
     }
 
     fn render(&self, format: Format, name: &str, context: &Context) -> Result<String, TemplateProblem> {
@@ -315,7 +333,7 @@ impl Templates {
 
 /// A template whose blocks are being put in.
 struct Assembled<'a> {
-    sources: &'a BTreeMap<&'a str, &'a str>,
+    sources: &'a BTreeMap<String, Source>,
     /// `.txt` or `.html`; blocks have the same.
     ending: &'a str,
     /// What `{{> body}}` stands for.
@@ -328,21 +346,46 @@ impl Assembled<'_> {
     /// How many blocks may lie within each other.
     const DEEPEST: usize = 8;
 
-    /// The template of a block: the kind's own, else that of all.
-    fn block(&self, block: &str) -> String {
-        let kind = self.body.rsplit_once('/').map_or("layout", |(folder, _)| folder);
-        let own = format!("{kind}/{block}{}", self.ending);
-        if self.sources.contains_key(own.as_str()) { own } else { format!("layout/{block}{}", self.ending) }
+    /// The template of a block: the kind's own, else that of all; in the language of the body, else
+    /// an English one without words.
+    fn block(&self, block: &str) -> Result<String, String> {
+        let (language, body) = language_of(self.body);
+        let kind = body.rsplit_once('/').map_or("layout", |(folder, _)| folder);
+        let in_folder = |language, folder| named(language, &format!("{folder}/{block}{}", self.ending));
+        let own_in_english = in_folder(Language::default(), kind);
+        let of_all = in_folder(Language::default(), "layout");
+        let english = if self.sources.contains_key(&own_in_english) { own_in_english } else { of_all };
+        if language == Language::default() {
+            return Ok(english);
+        }
+        let own = in_folder(language, kind);
+        if self.sources.contains_key(&own) {
+            return Ok(own);
+        }
+        // A block that is the kind's own in English is so in every language.
+        let of_all = in_folder(language, "layout");
+        if english.starts_with("layout/") && self.sources.contains_key(&of_all) {
+            return Ok(of_all);
+        }
+        match self.sources.get(&english) {
+            Some(source) if has_words(source, self.ending) => {
+                Err(format!("{} has words in English; write {language}/{english} beside it", source.shown))
+            }
+            _ => Ok(english),
+        }
     }
 
     fn put(&mut self, name: &str, depth: usize) -> Result<(), TemplateProblem> {
-        for (index, line) in self.sources[name].lines().enumerate() {
-            let wrong = |message: String| Err(problem(name, Some(index + 1), message));
-            let block = line.trim().strip_prefix("{{> ").and_then(|rest| rest.strip_suffix("}}"));
-            if let Some(block) = block {
+        let source = &self.sources[name];
+        for (index, line) in source.text.lines().enumerate() {
+            let wrong = |message: String| Err(problem(&source.shown, Some(index + 1), message));
+            if let Some(block) = tags::block(line) {
                 let inner = match block {
                     "body" => self.body.to_owned(),
-                    block => self.block(block),
+                    block => match self.block(block) {
+                        Ok(inner) => inner,
+                        Err(message) => return wrong(message),
+                    },
                 };
                 if !self.sources.contains_key(inner.as_str()) {
                     return wrong(format!("there is no block {inner}"));
@@ -351,18 +394,36 @@ impl Assembled<'_> {
                     return wrong(format!("the block {inner} contains itself"));
                 }
                 self.put(&inner, depth + 1)?;
-            } else if line.contains("{{>") || line.contains("{{#>") {
-                return wrong("a block must stand on a line of its own, as {{> name}}".to_owned());
-            } else if self.ending == ".html" && (line.contains("{{{") || line.contains("{{&")) {
-                return wrong("a value must be escaped in HTML; write it as {{name}}".to_owned());
             } else {
                 self.text.push_str(line);
                 self.text.push('\n');
-                self.origins.push(Origin { template: name.to_owned(), line: index + 1 });
+                self.origins.push(Origin { template: source.shown.clone(), line: index + 1 });
             }
         }
         Ok(())
     }
+}
+
+/// The templates that ship with the program, by name.
+fn shipped_sources() -> BTreeMap<String, Source> {
+    let source = |(name, text): &(&str, &str)| {
+        ((*name).to_owned(), Source { text: (*text).to_owned(), shown: (*name).to_owned() })
+    };
+    SHIPPED.iter().map(source).collect()
+}
+
+/// Bodies in another language than English of which there is only one part: they would never be taken.
+fn halves(sources: &BTreeMap<String, Source>) -> Vec<TemplateProblem> {
+    let bodies = sources.iter().filter(|(name, _)| language_of(name).0 != Language::default());
+    let without_other = bodies.filter_map(|(name, source)| {
+        let other = match name.strip_suffix("/body.txt") {
+            Some(kind) => format!("{kind}/body.html"),
+            None => format!("{}/body.txt", name.strip_suffix("/body.html")?),
+        };
+        let message = format!("a mail needs both parts; write {other}, too");
+        (!sources.contains_key(&other)).then(|| problem(&source.shown, None, message))
+    });
+    without_other.collect()
 }
 
 fn registry(escape: fn(&str) -> String) -> Handlebars<'static> {
@@ -437,12 +498,14 @@ mod tests {
     fn rendered(sources: &[(&str, &str)]) -> Result<String, String> {
         let templates = Templates::parse(sources.iter().copied())
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-        templates.text("k/body", &json!({ "title": "t", "empty": null })).map_err(|error| error.to_string())
+        let view = json!({ "title": "t", "empty": null });
+        let context = Context::wraps(&view).unwrap();
+        templates.render(Format::Text, "k/body", &context).map_err(|error| error.to_string())
     }
 
     #[test]
     fn shipped_templates_can_be_read_and_have_short_lines() {
-        Templates::load().unwrap();
+        Templates::load(None).unwrap();
         Templates::pages().unwrap();
         for (name, text) in SHIPPED.iter().chain(SHIPPED_PAGES) {
             assert!(text.lines().all(|line| line.len() <= 120), "{name}");
@@ -455,7 +518,7 @@ mod tests {
             Templates::parse([("k/body.txt", "{{title}}"), ("k/body.html", "{{title}}")]).unwrap();
         let view = json!({ "title": r#"R&D <script> "it's""# });
         assert_eq!(
-            templates.parts("k/body", &view).unwrap(),
+            templates.parts(Language::EnGb, "k/body", &view).unwrap(),
             Parts {
                 text: "R&D <script> \"it's\"\n".to_owned(),
                 html: "R&amp;D &lt;script&gt; &quot;it&#39;s&quot;\n".to_owned(),

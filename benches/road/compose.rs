@@ -15,6 +15,7 @@ use jobalerts::domain::alert::{Notice, Told};
 use jobalerts::domain::difference::Field;
 use jobalerts::domain::dkim::SigningKey;
 use jobalerts::domain::history::{Event, Position, openings};
+use jobalerts::domain::language::Language;
 use jobalerts::domain::subject::{Kind, Subject};
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::domain::terms::Terms;
@@ -164,7 +165,7 @@ pub(crate) fn sample(config: &Config) -> anyhow::Result<Vec<u8>> {
 
 fn composer(config: &Config, taxonomy: &Arc<Taxonomy>) -> anyhow::Result<Composer> {
     let keys = TokenKeys::passing(&mut rand::rng());
-    Composer::new(Sender::new(config, keys), Arc::clone(taxonomy))
+    Composer::new(Sender::new(config, keys), Arc::clone(taxonomy), None)
         .map_err(|problems| anyhow::anyhow!("the templates have {} problems", problems.len()))
 }
 
@@ -178,7 +179,7 @@ fn signing(config: &Config, taxonomy: &Arc<Taxonomy>, signatures: usize) -> anyh
     });
     let sender =
         Sender { signers: signers.collect(), ..Sender::new(config, TokenKeys::passing(&mut rand::rng())) };
-    Composer::new(sender, Arc::clone(taxonomy)).map_err(|problems| anyhow::anyhow!("{problems:?}"))
+    Composer::new(sender, Arc::clone(taxonomy), None).map_err(|problems| anyhow::anyhow!("{problems:?}"))
 }
 
 /// What is so by the event that opens the vacancy.
@@ -210,7 +211,7 @@ fn so(config: &Config, events: &[(i64, &str, DateTime<Utc>, Value)]) -> anyhow::
 fn recipient() -> anyhow::Result<Recipient> {
     let address = "person.123456@mail7.example".parse();
     let address = address.ok().context("the address cannot be read")?;
-    Ok(Recipient { person: Uuid::from_u128(1829), address, discreet: false })
+    Ok(Recipient { person: Uuid::from_u128(1829), address, discreet: false, language: Language::EnGb })
 }
 
 fn identity(message_id: &MessageId) -> Identity<'_> {

@@ -32,6 +32,7 @@ pub(super) async fn check(
     dns: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut mistakes = Vec::new();
+    let mut own_templates = Vec::new();
     let config = match examined {
         Ok((config, problems)) => {
             mistakes.extend(problems.iter().flat_map(Problems::iter).map(ToString::to_string));
@@ -51,8 +52,10 @@ pub(super) async fn check(
                     mistakes.push(missing.to_string());
                     TokenKeys::passing(&mut rand::rng())
                 });
-                if let Err(problems) = Composer::new(Sender::new(config, keys), Arc::new(taxonomy)) {
-                    mistakes.extend(problems.iter().map(ToString::to_string));
+                let folder = config.templates.folder.as_deref();
+                match Composer::new(Sender::new(config, keys), Arc::new(taxonomy), folder) {
+                    Ok(composer) => own_templates = composer.own_templates().to_vec(),
+                    Err(problems) => mistakes.extend(problems.iter().map(ToString::to_string)),
                 }
             }
         }
@@ -74,6 +77,9 @@ pub(super) async fn check(
         return Ok(ExitCode::from(EXIT_CONFIG));
     }
     say(format_args!("Configuration, taxonomy and templates are good."));
+    for line in of_templates(&own_templates) {
+        say(line);
+    }
     if let Some(config) = &config {
         if dns {
             dns::records(config).iter().for_each(say);
@@ -92,6 +98,16 @@ pub(super) async fn check(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which templates are an operator's own.
+fn of_templates(own: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !own.is_empty() {
+        lines.push(format!("templates.folder: {} in effect:", counted(own.len(), "file")));
+        lines.extend(own.iter().map(|name| format!("  {name}.hbs")));
+    }
+    lines
 }
 
 /// When the next mails of each schedule leave and when chores run, so that a

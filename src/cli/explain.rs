@@ -122,7 +122,7 @@ pub(super) async fn explain(
 ) -> anyhow::Result<()> {
     let taxonomy = Arc::new(daemon::taxonomy(config)?);
     let rules = Rules::new(config, Arc::clone(&taxonomy), config.smtp.from.address().domain());
-    let typed = if person == "-" { first_line()? } else { person.to_owned() };
+    let typed = named(person)?;
     let mut connection = store::connect(config.database.url.expose()).await?;
     store::check_schema(&mut connection).await?;
     explain::stand_still(&mut connection).await?;
@@ -140,6 +140,11 @@ pub(super) async fn explain(
     Ok(())
 }
 
+/// Who is named on the command line, or by the first line of standard input.
+pub(super) fn named(person: &str) -> anyhow::Result<String> {
+    if person == "-" { first_line() } else { Ok(person.to_owned()) }
+}
+
 fn first_line() -> anyhow::Result<String> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("standard input cannot be read")?;
@@ -147,7 +152,7 @@ fn first_line() -> anyhow::Result<String> {
 }
 
 /// The person that the operator means. What was typed is not repeated.
-async fn find(connection: &mut PgConnection, typed: &str) -> anyhow::Result<explain::Person> {
+pub(super) async fn find(connection: &mut PgConnection, typed: &str) -> anyhow::Result<explain::Person> {
     let lookup;
     let who = if let Ok(id) = typed.parse::<Uuid>() {
         Who::PublicId(id)

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use crate::compose::english::English;
 use crate::compose::lint::Writer;
 use crate::compose::names::{explanation, given, place, place_of_day, said, short_name, text, thing, things};
 use crate::compose::particulars::rows;
@@ -128,7 +129,7 @@ fn said_of(taxonomy: &Taxonomy, kind: Kind, field: Field, truth: &Truth) -> Sayi
         Some(value) => Saying::Has(name(field), value.trim_end_matches('.').to_owned()),
         None => Saying::Nothing(name(field)),
     };
-    let labels = |dimension| has(said(taxonomy, dimension, facts));
+    let labels = |dimension| has(said(&English, taxonomy, dimension, facts));
     match field {
         Field::NotOpen => {
             let ahead = matches!(truth.state, State::Announced | State::Scheduled);
@@ -164,7 +165,7 @@ fn said_of(taxonomy: &Taxonomy, kind: Kind, field: Field, truth: &Truth) -> Sayi
         },
         Field::Place => has(match kind {
             Kind::EventDay => place_of_day(taxonomy, facts),
-            Kind::Vacancy | Kind::Programme => place(taxonomy, facts),
+            Kind::Vacancy | Kind::Programme => place(&English, taxonomy, facts),
         }),
         Field::Attendance => match facts.day.as_ref().map(|day| day.attendance) {
             Some(Attendance::Online) => Saying::Does("is online".to_owned()),

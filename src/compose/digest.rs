@@ -4,11 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::compose::correction::{self, corrections};
+use crate::compose::english::English;
 use crate::compose::lint::Writer;
 use crate::compose::names::{thing, things, title};
 use crate::compose::particulars::{identity, rows};
 use crate::compose::shut::opened_and_closed;
 use crate::compose::subject_line::SubjectLine;
+use crate::compose::tongue::{Fact, Tongue as _};
 use crate::compose::view::{Head, ItemView, Row, Setting};
 use crate::compose::{Item, days, words};
 use crate::domain::alert::Notice;
@@ -258,28 +260,28 @@ pub(super) fn told(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
 
 /// What decides whether people look closer. What is missing is said in one place.
 fn deciding(rows: Vec<Row>) -> Vec<Row> {
-    let rows = rows.into_iter().filter(|row| DECIDING.contains(&row.name));
+    let rows = rows.into_iter().filter(|row| DECIDING.contains(&row.fact));
     let (mut given, missing): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.value.is_some());
     if !missing.is_empty() {
-        let names: Vec<String> = missing.iter().map(|row| row.name.to_lowercase()).collect();
-        given.push(Row { name: "Not given", value: Some(words::list(&names)), writer: Writer::Us });
+        let names: Vec<String> = missing.iter().map(|row| English.fact(row.fact).to_lowercase()).collect();
+        given.push(Row::of(Fact::NotGiven, Some(words::list(&names)), Writer::Us));
     }
     given
 }
 
 /// The facts by which people decide whether to look closer.
-const DECIDING: [&str; 11] = [
-    "When",
-    "Where",
-    "Length",
-    "Place",
-    "Contract",
-    "Hours",
-    "Pay",
-    "Who may apply",
-    "Who may come",
-    "Route",
-    "Reference",
+const DECIDING: [Fact; 11] = [
+    Fact::When,
+    Fact::Where,
+    Fact::Length,
+    Fact::Place,
+    Fact::Contract,
+    Fact::Hours,
+    Fact::Pay,
+    Fact::WhoMayApply,
+    Fact::WhoMayCome,
+    Fact::Route,
+    Fact::Reference,
 ];
 
 /// Until when something can be done, as a sentence on its own. Where nothing can be done yet, an

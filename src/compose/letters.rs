@@ -6,11 +6,12 @@ use serde::Serialize;
 use crate::compose::email::Email;
 use crate::compose::lint::{self, Slot, Writer};
 use crate::compose::names::{label_of_programme, names};
+use crate::compose::tongue::tongue;
 use crate::compose::view::{Rendered, without_gaps};
 use crate::compose::{
-    ComposeError, Composer, Headers, Identity, Judge, Recipient, Rule, STOP_BLOCK, STOPPED_BLOCK, Sender,
-    Stop, in_kind, words,
+    ComposeError, Composer, Headers, Identity, Judge, Recipient, STOP_BLOCK, STOPPED_BLOCK, Sender, Stop,
 };
+use crate::domain::language::Language;
 use crate::domain::letter::Letter;
 use crate::domain::taxonomy::Taxonomy;
 use crate::templates::{Parts, TemplateProblem, Templates};
@@ -40,6 +41,8 @@ pub struct Told<'a> {
 /// What the templates of letters need.
 #[derive(Serialize)]
 pub(super) struct View<'a> {
+    /// The language of the letter, as `lang` has it.
+    lang: &'static str,
     page_title: String,
     test: bool,
     discreet: bool,
@@ -56,51 +59,35 @@ pub(super) struct View<'a> {
     stop_url: &'a str,
     #[serde(skip)]
     letter: Letter,
+    #[serde(skip)]
+    language: Language,
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(
         sender: &'a Sender,
         taxonomy: &Taxonomy,
+        language: Language,
         stop: &'a Stop,
         letter: Letter,
         told: Told<'_>,
         discreet: bool,
     ) -> Self {
         let Told { holding, day } = told;
-        let this = match &holding.registrations[..] {
-            [] => "want these job alerts",
-            [_] => "want to hear when this opens",
-            _ => "want to hear when these open",
-        };
-        let question = format!("Do you still {this}?");
-        let again = format!("do you still {this}?");
-        let (subject, headline) = match letter {
-            Letter::StillInterested => (question.clone(), question),
-            Letter::Reminder => (format!("Reminder: {again}"), question),
-            Letter::Lapsed => {
-                ("We have stopped your alerts".to_owned(), "We have stopped your alerts".to_owned())
-            }
-        };
-        let hidden = match letter {
-            Letter::StillInterested => "A question about the updates you asked for",
-            Letter::Reminder => "Reminder: a question about the updates you asked for",
-            Letter::Lapsed => "An update you asked for",
-        };
-        let day = words::day(day);
+        let (tongue, registrations) = (tongue(language), holding.registrations.len());
         Self {
-            page_title: if discreet { hidden.to_owned() } else { subject },
+            lang: language.tag(),
+            page_title: if discreet {
+                tongue.discreet_letter_subject(letter).to_owned()
+            } else {
+                tongue.letter_subject(letter, registrations)
+            },
             test: false,
             discreet,
-            headline,
+            headline: tongue.letter_headline(letter, registrations),
             reminder: letter == Letter::Reminder,
-            holding: lines(sender, taxonomy, letter, holding),
-            silence: match letter {
-                Letter::StillInterested | Letter::Reminder => {
-                    format!("If we hear nothing by {day}, we will stop and delete it.")
-                }
-                Letter::Lapsed => format!("We asked you on {day}, and have heard nothing since."),
-            },
+            holding: lines(sender, taxonomy, language, letter, holding),
+            silence: tongue.silence(letter, day),
             force: &sender.name,
             team: &sender.team,
             postal_address: &sender.postal_address,
@@ -108,18 +95,12 @@ impl<'a> View<'a> {
             privacy_url: sender.privacy_url.as_str(),
             stop_url: stop.page.as_str(),
             letter,
-        }
-    }
-
-    fn template(&self) -> &'static str {
-        match self.letter {
-            Letter::StillInterested | Letter::Reminder => "still-interested/body",
-            Letter::Lapsed => "lapsed/body",
+            language,
         }
     }
 
     pub(super) fn render(&self, templates: &Templates) -> Result<Rendered, TemplateProblem> {
-        let Parts { text, html } = templates.parts(self.template(), self)?;
+        let Parts { text, html } = templates.parts(self.language, body(self.letter), self)?;
         Ok(Rendered { subject: self.page_title.clone(), text: without_gaps(&text), html })
     }
 
@@ -138,33 +119,39 @@ impl<'a> View<'a> {
     }
 }
 
+/// The template of a letter.
+pub(super) const fn body(letter: Letter) -> &'static str {
+    match letter {
+        Letter::StillInterested | Letter::Reminder => "still-interested/body",
+        Letter::Lapsed => "lapsed/body",
+    }
+}
+
 /// What somebody asked for, line by line.
-fn lines(sender: &Sender, taxonomy: &Taxonomy, letter: Letter, holding: &Holding) -> Vec<String> {
-    let registrations = &holding.registrations;
+fn lines(
+    sender: &Sender,
+    taxonomy: &Taxonomy,
+    language: Language,
+    letter: Letter,
+    holding: &Holding,
+) -> Vec<String> {
+    let (tongue, registrations) = (tongue(language), &holding.registrations);
     let mut lines: Vec<String> = registrations
         .iter()
         .take(MOST_REGISTRATIONS)
         .map(|(programme, on)| {
-            let month = on.with_timezone(&sender.zone).format("%B %Y");
-            let label = label_of_programme(taxonomy, programme);
-            match letter {
-                Letter::Lapsed => format!("Your registration of {month} for: {label}."),
-                Letter::StillInterested | Letter::Reminder => {
-                    format!("You registered in {month} for: {label}.")
-                }
-            }
+            let on = on.with_timezone(&sender.zone).date_naive();
+            tongue.held_registration(on, &label_of_programme(taxonomy, programme), letter)
         })
         .collect();
     if registrations.len() > MOST_REGISTRATIONS {
-        lines.push(format!("{} more registrations.", registrations.len() - MOST_REGISTRATIONS));
+        lines.push(tongue.more_registrations(registrations.len() - MOST_REGISTRATIONS));
     }
     let searches: Vec<&str> = holding.searches.iter().map(String::as_str).collect();
-    match (&searches[..], &names(&searches, searches.len())[..]) {
-        ([], _) => {}
-        ([_], []) => lines.push("A saved search.".to_owned()),
-        (_, []) => lines.push("Saved searches.".to_owned()),
-        (_, [only]) => lines.push(format!("Your saved search {only}.")),
-        (_, several) => lines.push(format!("Your saved searches {}.", words::list(several))),
+    if !searches.is_empty() {
+        let names = names(tongue, &searches, searches.len());
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        lines.push(tongue.saved_searches(searches.len(), &names));
     }
     lines
 }
@@ -183,9 +170,10 @@ impl Composer {
         told: Told<'_>,
         now: DateTime<Utc>,
     ) -> Result<Email, ComposeError> {
+        let language = self.templates.language(body(letter), to.language);
         // It is about all that they asked for, so there is nothing in it to be stopped alone.
         let stop = Stop::new(&self.sender, to.person, None);
-        let view = View::new(&self.sender, &self.taxonomy, &stop, letter, told, to.discreet);
+        let view = View::new(&self.sender, &self.taxonomy, language, &stop, letter, told, to.discreet);
         let rendered = view.render(&self.templates)?;
         let findings = self.judged_letter(&view, &rendered, lint::mail)?;
         if !findings.is_empty() {
@@ -199,38 +187,21 @@ impl Composer {
             .signed(&self.sender.signers)
     }
 
-    fn judged_letter(
+    pub(super) fn judged_letter(
         &self,
         view: &View<'_>,
         rendered: &Rendered,
         judge: Judge,
     ) -> Result<Vec<lint::Finding>, TemplateProblem> {
         let block = if view.letter.offers_stop() { STOP_BLOCK } else { STOPPED_BLOCK };
-        let stop = self.block(block, view.stop_url)?;
-        Ok(self.judge(rendered, &view.slots(), &stop, view.discreet, judge))
+        let stop = self.block(view.language, block, view.stop_url)?;
+        Ok(self.judge(rendered, view.language, &view.slots(), &stop, view.discreet, judge))
     }
+}
 
-    /// What is wrong with the templates of letters, in every branch. The frame
-    /// is judged in the name of `harmless`.
-    pub(super) fn check_letters(&self, harmless: &Sender, stop: &Stop) -> Vec<TemplateProblem> {
-        let mut problems = Vec::new();
-        for sample in samples() {
-            for (sender, judge) in [(&self.sender, lint::mail as Judge), (harmless, lint::frame)] {
-                let Sample { letter, discreet, .. } = sample;
-                let view = View::new(sender, &self.taxonomy, stop, letter, sample.told(), discreet);
-                let rendered = view.render(&self.templates);
-                match rendered.and_then(|rendered| self.judged_letter(&view, &rendered, judge)) {
-                    Ok(findings) => {
-                        let findings =
-                            findings.into_iter().filter(|finding| finding.rule != Rule::UnknownHost);
-                        problems.extend(findings.map(|finding| in_kind(sample.letter.name(), &finding)));
-                    }
-                    Err(problem) => problems.push(problem),
-                }
-            }
-        }
-        problems
-    }
+/// The day that the samples name.
+pub(super) fn sample_day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2024, 1, 30).unwrap_or_default()
 }
 
 /// A letter that takes some branches of the templates.
@@ -242,7 +213,7 @@ pub(super) struct Sample {
 
 impl Sample {
     pub(super) fn told(&self) -> Told<'_> {
-        Told { holding: &self.holding, day: NaiveDate::from_ymd_opt(2024, 1, 30).unwrap_or_default() }
+        Told { holding: &self.holding, day: sample_day() }
     }
 }
 

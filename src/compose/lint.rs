@@ -8,8 +8,11 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Duration, Month, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, Duration, NaiveDate, Utc};
 
+use crate::compose::english::English;
+use crate::compose::tongue::{Fact, Lexicon, Tongue as _, tongue};
+use crate::domain::language::Language;
 use crate::domain::text::{has_placeholder, is_no_value};
 use crate::templates::escape;
 
@@ -20,9 +23,9 @@ const LARGEST_PART: usize = 60_000;
 
 /// How long a mail may be on its way from the decision to send it.
 const ON_ITS_WAY: Duration = Duration::hours(1);
-/// Words that no mail of ours says, in lower case.
-const BANNED: [&str; 7] =
-    ["last chance", "guaranteed", "act now", "hurry", "don't miss", "do not miss", "close of play"];
+/// What no mail of ours has in its HTML: pictures and what is fetched, and what does something.
+const FORBIDDEN: [&str; 9] =
+    ["<img", "<script", "<form", "<iframe", "<link", "<object", "url(", " background=", "@import"];
 
 /// Who wrote what stands in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub(super) struct Slot<'a> {
 /// A mail as it is before anything is done with it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Draft<'a> {
+    /// Of our own words in it.
+    pub(super) language: Language,
     pub(super) subject: &'a str,
     pub(super) from_name: Option<&'a str>,
     pub(super) text: &'a str,
@@ -120,7 +125,7 @@ pub enum Rule {
     /// A link that only readers of the HTML get.
     #[error("a link of the HTML part is missing from the text part")]
     LinkOnlyInHtml,
-    /// "midnight", "12am" or "12pm", which people read both ways.
+    /// "midnight", "12am", "12pm" or the like, which people read both ways.
     #[error("a time is written in a way that people read differently")]
     AmbiguousTime,
     /// More octets than a phone should load and a mail program shows.
@@ -130,11 +135,16 @@ pub enum Rule {
     #[error("it shows at first sight what a discreet mail must not")]
     Revealing,
     /// Something that our own style rules out.
-    #[error("it breaks the rules of style: no exclamation mark, \"please note\" or \"click here\"")]
+    #[error(
+        "it breaks the rules of style: no exclamation mark, \"please note\" or \"click here\", in any language"
+    )]
     Style,
-    /// Not exactly one heading of the first level, or no language.
-    #[error("it needs lang=\"en-GB\" and exactly one h1, and no image")]
+    /// Not exactly one heading of the first level, or not the language of the words.
+    #[error("it needs lang=\"{{{{lang}}}}\" and exactly one h1")]
     Structure,
+    /// What people's programs block, or what does more than to be read.
+    #[error("it must have no image, script, form or frame, and fetch nothing")]
+    Forbidden,
 }
 
 impl fmt::Display for Finding {
@@ -152,6 +162,7 @@ pub(super) fn mail(draft: &Draft<'_>) -> Vec<Finding> {
         }
     };
     let Draft { subject, text, html, .. } = *draft;
+    let lexicon = tongue(draft.language).lexicon();
     check("subject", Rule::Missing, subject.is_empty());
     check("subject", Rule::LongSubject, subject.len() > LONGEST_SUBJECT);
     check("subject", Rule::Control, subject.contains(char::is_control));
@@ -165,13 +176,13 @@ pub(super) fn mail(draft: &Draft<'_>) -> Vec<Finding> {
             check(slot.name, Rule::NoValue, is_no_value(slot.text));
         }
         if slot.writer == Writer::Us {
-            check(slot.name, Rule::AmbiguousTime, has_ambiguous_time(slot.text));
-            check(slot.name, Rule::BannedWords, has_banned_words(slot.text));
+            check(slot.name, Rule::AmbiguousTime, has_ambiguous_time(lexicon, slot.text));
+            check(slot.name, Rule::BannedWords, has_banned_words(lexicon, slot.text));
             check(slot.name, Rule::DoubledWords, has_doubled_words(slot.text));
-            check(slot.name, Rule::Weekday, dates(slot.text).any(|date| !date.has_its_weekday));
+            check(slot.name, Rule::Weekday, dates(lexicon, slot.text).any(|date| !date.has_its_weekday));
         }
     }
-    check("closing", Rule::TwoClosings, has_two_closings(draft.slots));
+    check("closing", Rule::TwoClosings, has_two_closings(lexicon, draft.slots));
     for (stop, part) in draft.stop.into_iter().zip([text, html]) {
         check("stop-and-change", Rule::Missing, stop.is_empty() || !part.contains(stop));
     }
@@ -179,19 +190,17 @@ pub(super) fn mail(draft: &Draft<'_>) -> Vec<Finding> {
         let host = host_of_page(&link.target);
         check("html", Rule::NotHttps, host.is_none());
         check("html", Rule::UnknownHost, host.is_some_and(|host| !draft.hosts.contains(&host)));
-        check(
-            "html",
-            Rule::LinkText,
-            matches!(link.text.to_lowercase().as_str(), "" | "here" | "click here"),
-        );
+        let words = link.text.to_lowercase();
+        let says_nothing = words.is_empty() || lexicon.empty_links.contains(&words.as_str());
+        check("html", Rule::LinkText, says_nothing);
         check("text", Rule::LinkOnlyInHtml, !text.contains(&link.target));
     }
     if let Some(force) = draft.hidden {
         let first_line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        check("subject", Rule::Revealing, reveals(subject, force));
-        check("from", Rule::Revealing, draft.from_name.is_none_or(|name| reveals(name, force)));
-        check("text", Rule::Revealing, reveals(first_line, force));
-        check("html", Rule::Revealing, reveals(first_words(html), force));
+        check("subject", Rule::Revealing, reveals(lexicon, subject, force));
+        check("from", Rule::Revealing, draft.from_name.is_none_or(|name| reveals(lexicon, name, force)));
+        check("text", Rule::Revealing, reveals(lexicon, first_line, force));
+        check("html", Rule::Revealing, reveals(lexicon, first_words(html), force));
     }
     findings
 }
@@ -199,7 +208,8 @@ pub(super) fn mail(draft: &Draft<'_>) -> Vec<Finding> {
 /// What is wrong with the words and the structure that the templates make, given a mail whose slots
 /// are filled with harmless values. Every value must stand in both parts.
 pub(super) fn frame(draft: &Draft<'_>) -> Vec<Finding> {
-    let Draft { subject, text, html, slots, .. } = *draft;
+    let Draft { subject, text, html, slots, language, .. } = *draft;
+    let lexicon = tongue(language).lexicon();
     let absent = slots.iter().filter(|slot| !stands_in(slot.text, text, html));
     let mut findings: Vec<Finding> =
         absent.map(|slot| Finding { place: slot.name, rule: Rule::Missing }).collect();
@@ -210,10 +220,10 @@ pub(super) fn frame(draft: &Draft<'_>) -> Vec<Finding> {
         for (rule, wrong) in [
             (Rule::Placeholder, has_placeholder(words)),
             (Rule::NoValue, nothing),
-            (Rule::AmbiguousTime, has_ambiguous_time(words)),
-            (Rule::BannedWords, has_banned_words(words)),
+            (Rule::AmbiguousTime, has_ambiguous_time(lexicon, words)),
+            (Rule::BannedWords, has_banned_words(lexicon, words)),
             (Rule::DoubledWords, place != "html" && words.lines().any(has_doubled_words)),
-            (Rule::Style, ["!", "please note", "click here"].iter().any(|banned| lower.contains(banned))),
+            (Rule::Style, lexicon.unstylish.iter().any(|word| lower.contains(word))),
         ] {
             if wrong {
                 findings.push(Finding { place, rule });
@@ -221,8 +231,12 @@ pub(super) fn frame(draft: &Draft<'_>) -> Vec<Finding> {
         }
     }
     let headings = html.matches("<h1").count();
-    if headings != 1 || !html.contains("lang=\"en-GB\"") || html.contains("<img") {
+    if headings != 1 || !html.contains(&format!("<html lang=\"{language}\"")) {
         findings.push(Finding { place: "html", rule: Rule::Structure });
+    }
+    let lower = html.to_lowercase();
+    if FORBIDDEN.iter().any(|thing| lower.contains(thing)) {
+        findings.push(Finding { place: "html", rule: Rule::Forbidden });
     }
     findings
 }
@@ -233,9 +247,12 @@ fn stands_in(value: &str, text: &str, html: &str) -> bool {
 }
 
 /// "10:12am" and "12:30pm" are fine; "12am" and "12pm" are not.
-fn has_ambiguous_time(text: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && c != ':' && c != '.').any(|word| {
-        matches!(word.trim_end_matches(['.', ':']).to_lowercase().as_str(), "midnight" | "12am" | "12pm")
+fn has_ambiguous_time(lexicon: &Lexicon, text: &str) -> bool {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != ':' && c != '.');
+    let words: Vec<String> = words.map(|word| word.trim_end_matches(['.', ':']).to_lowercase()).collect();
+    lexicon.ambiguous_times.iter().any(|time| {
+        let time: Vec<&str> = time.split(' ').collect();
+        words.windows(time.len()).any(|words| words == time)
     })
 }
 
@@ -269,9 +286,9 @@ pub(super) fn times(
 }
 
 /// Words that press people, or promise what nobody can.
-fn has_banned_words(text: &str) -> bool {
+fn has_banned_words(lexicon: &Lexicon, text: &str) -> bool {
     let lower = text.to_lowercase();
-    BANNED.iter().any(|banned| lower.contains(banned))
+    lexicon.banned.iter().any(|banned| lower.contains(banned))
 }
 
 /// Whether a group of two words comes twice within six words. Figures may: two dates have a month
@@ -297,38 +314,42 @@ struct DateFound {
 }
 
 /// The dates with a year in a text of ours. What cannot be one is none.
-fn dates(text: &str) -> impl Iterator<Item = DateFound> {
+fn dates(lexicon: &Lexicon, text: &str) -> impl Iterator<Item = DateFound> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let start = text.as_ptr().addr();
     (0..words.len().saturating_sub(2)).filter_map(move |index| {
         let trimmed = |word: &'_ str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
         let day: u32 = trimmed(words[index]).parse().ok()?;
-        let month: Month = trimmed(words[index + 1]).parse().ok()?;
+        let month = trimmed(words[index + 1]);
+        let month = (1..).zip(lexicon.months).find(|(_, name)| name.eq_ignore_ascii_case(&month))?.0;
         let year: i32 = trimmed(words[index + 2]).parse().ok()?;
-        let found = NaiveDate::from_ymd_opt(year, month.number_from_month(), day)?;
+        let found = NaiveDate::from_ymd_opt(year, month, day)?;
+        let weekday = lexicon.weekdays[found.weekday().num_days_from_monday() as usize];
         let before = index.checked_sub(1).map(|index| trimmed(words[index]));
         Some(DateFound {
             day: found,
             at: words[index].as_ptr().addr() - start,
-            has_its_weekday: before == Some(found.format("%A").to_string()),
+            has_its_weekday: before.as_deref() == Some(weekday),
         })
     })
 }
 
 /// Whether two of the closings that are told of one thing are not the same day. With its title
 /// begins what is told of a thing.
-fn has_two_closings(slots: &[Slot<'_>]) -> bool {
+fn has_two_closings(lexicon: &Lexicon, slots: &[Slot<'_>]) -> bool {
+    let closes = [Fact::Closes, Fact::BookingCloses].map(|fact| English.fact(fact));
     let mut closing: Option<NaiveDate> = None;
     slots.iter().any(|slot| {
         if slot.name == "title" {
             closing = None;
         }
         let from = match slot.name {
-            "closing" | "Closes" | "Booking closes" => Some(0),
-            "lead" => ["until ", " close ", "book by "].iter().find_map(|word| slot.text.find(word)),
+            "closing" => Some(0),
+            name if closes.contains(&name) => Some(0),
+            "lead" => lexicon.until.iter().find_map(|word| slot.text.find(word)),
             _ => None,
         };
-        let found = from.and_then(|from| dates(slot.text).find(|date| date.at >= from));
+        let found = from.and_then(|from| dates(lexicon, slot.text).find(|date| date.at >= from));
         match (closing, found) {
             (_, None) => false,
             (None, Some(found)) => {
@@ -340,11 +361,10 @@ fn has_two_closings(slots: &[Slot<'_>]) -> bool {
     })
 }
 
-fn reveals(text: &str, force: &str) -> bool {
+fn reveals(lexicon: &Lexicon, text: &str, force: &str) -> bool {
     let lower = text.to_lowercase();
     let force = force.to_lowercase();
-    (!force.is_empty() && lower.contains(&force))
-        || ["police", "constable", "officer", "recruit", "vacanc"].iter().any(|word| lower.contains(word))
+    (!force.is_empty() && lower.contains(&force)) || lexicon.telling.iter().any(|word| lower.contains(word))
 }
 
 struct Link<'a> {
@@ -406,6 +426,7 @@ mod tests {
         let stop = ["How to stop"; 2];
         let hosts = &*HOSTS;
         Draft {
+            language: Language::EnGb,
             subject: "New: archives",
             from_name: Some("Alerts"),
             text,
@@ -525,7 +546,7 @@ mod tests {
             (vec![slot("title", "A"), slot("lead", early), slot("Closes", "Friday 8 December 2023")], true),
             (vec![slot("title", "A"), slot("lead", early), slot("title", "B"), slot("lead", late)], false),
         ] {
-            assert_eq!(has_two_closings(&slots), two);
+            assert_eq!(has_two_closings(English.lexicon(), &slots), two);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What things are called in a mail: texts from outside, cut to size, and labels of the taxonomy.
 
-use crate::compose::{Item, words};
+use crate::compose::Item;
+use crate::compose::english::English;
+use crate::compose::tongue::Tongue;
 use crate::domain::facts::{Attendance, Facts};
 use crate::domain::subject::Kind;
 use crate::domain::taxonomy::{Dimension, Taxonomy};
@@ -95,7 +97,7 @@ pub(super) fn things(items: &[&Item<'_>]) -> &'static str {
 }
 
 /// The names of searches, in quotes; if there are more than `most`, how many more there are.
-pub(super) fn names(searches: &[&str], most: usize) -> Vec<String> {
+pub(super) fn names(tongue: &dyn Tongue, searches: &[&str], most: usize) -> Vec<String> {
     let mut names: Vec<String> = searches
         .iter()
         .map(|name| shorten(&one_line(name), LONGEST_NAME))
@@ -105,7 +107,7 @@ pub(super) fn names(searches: &[&str], most: usize) -> Vec<String> {
     let unnamed = names.len().saturating_sub(most);
     if unnamed > 0 {
         names.truncate(most);
-        names.push(format!("{unnamed} more"));
+        names.push(tongue.more_searches(unnamed));
     }
     names
 }
@@ -129,18 +131,23 @@ fn labels<'t>(taxonomy: &'t Taxonomy, dimension: Dimension, facts: &Facts) -> (V
 
 /// The labels of a dimension for people; a list that is not complete says so. Nothing if the advert
 /// says nothing.
-pub(super) fn said(taxonomy: &Taxonomy, dimension: Dimension, facts: &Facts) -> Option<String> {
+pub(super) fn said(
+    tongue: &dyn Tongue,
+    taxonomy: &Taxonomy,
+    dimension: Dimension,
+    facts: &Facts,
+) -> Option<String> {
     let (mut labels, complete) = labels(taxonomy, dimension, facts);
     if !complete {
-        labels.push("see the advert");
+        labels.push(tongue.see_the_advert());
     }
     (!labels.is_empty()).then(|| labels.join(", "))
 }
 
 /// Where it is: the site, and the places around it.
-pub(super) fn place(taxonomy: &Taxonomy, facts: &Facts) -> Option<String> {
+pub(super) fn place(tongue: &dyn Tongue, taxonomy: &Taxonomy, facts: &Facts) -> Option<String> {
     let site = given(facts.site.as_deref());
-    let places = said(taxonomy, Dimension::Place, facts);
+    let places = said(tongue, taxonomy, Dimension::Place, facts);
     match (site, places) {
         (Some(site), Some(places)) if site != places => Some(format!("{site}, {places}")),
         (site, places) => site.or(places),
@@ -150,7 +157,7 @@ pub(super) fn place(taxonomy: &Taxonomy, facts: &Facts) -> Option<String> {
 /// Where an event day is.
 pub(super) fn place_of_day(taxonomy: &Taxonomy, facts: &Facts) -> Option<String> {
     let day = facts.day.as_ref()?;
-    let place = || given(day.place.as_deref()).or_else(|| place(taxonomy, facts));
+    let place = || given(day.place.as_deref()).or_else(|| place(&English, taxonomy, facts));
     match day.attendance {
         Attendance::Online => Some("Online".to_owned()),
         Attendance::Offline => place(),
@@ -161,7 +168,7 @@ pub(super) fn place_of_day(taxonomy: &Taxonomy, facts: &Facts) -> Option<String>
 }
 
 /// The places, where all of them are known and can stand in a subject.
-pub(super) fn place_in_subject(taxonomy: &Taxonomy, facts: &Facts) -> Option<String> {
+pub(super) fn place_in_subject(tongue: &dyn Tongue, taxonomy: &Taxonomy, facts: &Facts) -> Option<String> {
     let (labels, complete) = labels(taxonomy, Dimension::Place, facts);
-    (complete && !labels.is_empty()).then(|| words::list(&labels))
+    (complete && !labels.is_empty()).then(|| tongue.list(&labels))
 }

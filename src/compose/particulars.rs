@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::compose::english::English;
 use crate::compose::lint::Writer;
 use crate::compose::names::{given, label_of_programme, place, place_of_day, said, text};
 use crate::compose::routes::opening;
+use crate::compose::tongue::{Fact, Tongue};
 use crate::compose::view::{Row, Setting};
 use crate::compose::{Item, words};
 use crate::domain::difference;
@@ -16,8 +18,8 @@ use crate::domain::taxonomy::{Dimension, Taxonomy};
 pub(super) fn rows(setting: Setting<'_>, item: &Item<'_>) -> Vec<Row> {
     let Setting { taxonomy, now, .. } = setting;
     match item.subject.kind {
-        Kind::Vacancy => vacancy(taxonomy, item),
-        Kind::Programme => route(taxonomy, item, now),
+        Kind::Vacancy => vacancy(setting.tongue(), taxonomy, item),
+        Kind::Programme => route(setting.tongue(), taxonomy, item, now),
         Kind::EventDay => day(taxonomy, item),
     }
 }
@@ -26,8 +28,8 @@ pub(super) fn rows(setting: Setting<'_>, item: &Item<'_>) -> Vec<Row> {
 pub(super) fn identity(taxonomy: &Taxonomy, item: &Item<'_>) -> Vec<Row> {
     let reference = &item.subject.reference;
     let row = match item.subject.kind {
-        Kind::Vacancy => from_source("Reference", Some(text(reference))),
-        Kind::Programme => from_source("Route", Some(named_route(taxonomy, reference))),
+        Kind::Vacancy => from_source(Fact::Reference, Some(text(reference))),
+        Kind::Programme => from_source(Fact::Route, Some(named_route(taxonomy, reference))),
         Kind::EventDay => None,
     };
     row.into_iter().collect()
@@ -40,30 +42,30 @@ pub(super) fn named_route(taxonomy: &Taxonomy, slug: &str) -> String {
 }
 
 /// From a source, if it is given.
-fn from_source(name: &'static str, value: Option<String>) -> Option<Row> {
-    value.is_some().then_some(Row { name, value, writer: Writer::Source })
+fn from_source(fact: Fact, value: Option<String>) -> Option<Row> {
+    value.is_some().then_some(Row::of(fact, value, Writer::Source))
 }
 
 /// In our words, if there is anything to say.
-fn ours(name: &'static str, value: Option<String>) -> Option<Row> {
-    value.is_some().then_some(Row { name, value, writer: Writer::Us })
+fn ours(fact: Fact, value: Option<String>) -> Option<Row> {
+    value.is_some().then_some(Row::of(fact, value, Writer::Us))
 }
 
-fn vacancy(taxonomy: &Taxonomy, item: &Item<'_>) -> Vec<Row> {
+fn vacancy(tongue: &dyn Tongue, taxonomy: &Taxonomy, item: &Item<'_>) -> Vec<Row> {
     let facts = &item.truth.facts;
-    let always = |name, value| Some(Row { name, value, writer: Writer::Source });
-    let said = |dimension| said(taxonomy, dimension, facts);
+    let always = |fact, value| Some(Row::of(fact, value, Writer::Source));
+    let said = |dimension| said(tongue, taxonomy, dimension, facts);
     let pay = given(facts.pay_text.as_deref());
     let grade = given(facts.grade_text.as_deref()).filter(|grade| pay.as_ref() != Some(grade));
     let rows = [
-        from_source("Employer", given(facts.employer.as_deref())),
-        always("Place", place(taxonomy, facts)),
-        from_source("Contract", said(Dimension::ContractKind)),
-        from_source("Hours", said(Dimension::Hours)),
-        always("Pay", pay.or_else(|| facts.pay.as_ref().and_then(words::pay))),
-        from_source("Grade", grade),
-        from_source("Who may apply", said(Dimension::Audience).filter(|_| !is_for_everybody(item))),
-        from_source("Reference", Some(text(&item.subject.reference))),
+        from_source(Fact::Employer, given(facts.employer.as_deref())),
+        always(Fact::Place, place(tongue, taxonomy, facts)),
+        from_source(Fact::Contract, said(Dimension::ContractKind)),
+        from_source(Fact::Hours, said(Dimension::Hours)),
+        always(Fact::Pay, pay.or_else(|| facts.pay.as_ref().and_then(|pay| tongue.pay(pay)))),
+        from_source(Fact::Grade, grade),
+        from_source(Fact::WhoMayApply, said(Dimension::Audience).filter(|_| !is_for_everybody(item))),
+        from_source(Fact::Reference, Some(text(&item.subject.reference))),
     ];
     rows.into_iter().flatten().collect()
 }
@@ -73,28 +75,29 @@ pub(super) fn is_for_everybody(item: &Item<'_>) -> bool {
     item.truth.facts.audience.iter().all(|slug| slug == "public")
 }
 
-fn route(taxonomy: &Taxonomy, item: &Item<'_>, now: DateTime<Utc>) -> Vec<Row> {
+fn route(tongue: &dyn Tongue, taxonomy: &Taxonomy, item: &Item<'_>, now: DateTime<Utc>) -> Vec<Row> {
     let facts = &item.truth.facts;
     let programme = facts.programme.clone().unwrap_or_default();
-    let opens = opening(item.truth).map(|when| words::begins_fact(when, facts.zone));
+    let opens = opening(item.truth).map(|when| tongue.begins_fact(when, facts.zone));
     let is_open = item.truth.opened_at.is_some_and(|at| at <= now);
     let closing = difference::closing(item.truth);
     let no_end_known = closing == Closing::OpenUntilFilled && item.truth.opened_at.is_none();
-    let closes = (!no_end_known).then(|| words::closing_fact(closing, facts.zone));
-    let pay = given(facts.pay_text.as_deref()).or_else(|| facts.pay.as_ref().and_then(words::pay));
+    let closes = (!no_end_known).then(|| tongue.closing_fact(closing, facts.zone));
+    let pay = given(facts.pay_text.as_deref()).or_else(|| facts.pay.as_ref().and_then(|pay| tongue.pay(pay)));
     let members: Vec<String> =
         programme.members.iter().map(|slug| label_of_programme(taxonomy, slug)).collect();
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let rows = [
-        ours(if is_open { "Opened" } else { "Opens" }, opens),
-        ours("Closes", closes),
-        from_source("Length", given(programme.length.as_deref()).map(|length| words::length(&length))),
-        from_source("Ends in", given(programme.award.as_deref())),
-        from_source("Taught by", given(programme.provider.as_deref())),
-        from_source("Place", place(taxonomy, facts)),
-        from_source("Pay", pay),
-        from_source("Who may apply", given(facts.eligibility.as_deref())),
-        from_source("Routes", (!members.is_empty()).then(|| words::list(&members))),
-        from_source("Route", Some(named_route(taxonomy, &item.subject.reference))),
+        ours(if is_open { Fact::Opened } else { Fact::Opens }, opens),
+        ours(Fact::Closes, closes),
+        from_source(Fact::Length, given(programme.length.as_deref()).map(|length| tongue.length(&length))),
+        from_source(Fact::EndsIn, given(programme.award.as_deref())),
+        from_source(Fact::TaughtBy, given(programme.provider.as_deref())),
+        from_source(Fact::Place, place(tongue, taxonomy, facts)),
+        from_source(Fact::Pay, pay),
+        from_source(Fact::WhoMayApply, given(facts.eligibility.as_deref())),
+        from_source(Fact::Routes, (!members.is_empty()).then(|| tongue.list(&members))),
+        from_source(Fact::Route, Some(named_route(taxonomy, &item.subject.reference))),
     ];
     rows.into_iter().flatten().collect()
 }
@@ -106,15 +109,15 @@ fn day(taxonomy: &Taxonomy, item: &Item<'_>) -> Vec<Row> {
         .then(|| words::closing_fact(difference::closing(item.truth), facts.zone));
     let cost = day.free.filter(|free| *free).map(|_| "Free".to_owned());
     let rows = [
-        ours("When", Some(words::span(day.starts_at, day.ends_at, facts.zone))),
-        from_source("Where", place_of_day(taxonomy, facts)),
-        from_source("Access", given(day.access.as_deref())),
-        ours("Cost", cost),
-        ours("Places", day.capacity.map(|capacity| capacity.to_string())),
-        ours("Booking closes", bookings),
+        ours(Fact::When, Some(words::span(day.starts_at, day.ends_at, facts.zone))),
+        from_source(Fact::Where, place_of_day(taxonomy, facts)),
+        from_source(Fact::Access, given(day.access.as_deref())),
+        ours(Fact::Cost, cost),
+        ours(Fact::Places, day.capacity.map(|capacity| capacity.to_string())),
+        ours(Fact::BookingCloses, bookings),
         from_source(
-            "Who may come",
-            said(taxonomy, Dimension::Audience, facts).filter(|_| !is_for_everybody(item)),
+            Fact::WhoMayCome,
+            said(&English, taxonomy, Dimension::Audience, facts).filter(|_| !is_for_everybody(item)),
         ),
     ];
     rows.into_iter().flatten().collect()

@@ -75,47 +75,36 @@ pub(super) fn date(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_
 }
 
 pub(super) fn open_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
+    let tongue = setting.tongue();
     let closing = |item: &Item<'_>| difference::closing(item.truth);
     if let [only] = items {
         let until = words::shuts_on(closing(only), only.truth.facts.zone);
         return Head {
             subject: SubjectLine {
-                after: until.map(|day| format!(", until {}", words::date(day))).unwrap_or_default(),
-                ..SubjectLine::of("Now open: ", short_name(setting.taxonomy, only))
+                after: until.map(|day| tongue.now_open_until(day)).unwrap_or_default(),
+                ..SubjectLine::of(tongue.now_open(), short_name(setting.taxonomy, only))
             },
-            headline: "This route is now open".to_owned(),
+            headline: tongue.route_is_open().to_owned(),
             summary: vec![],
         };
     }
     let day = |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&setting.sender.zone).date_naive();
     let today = |item: &&Item<'_>| item.truth.opened_at.is_some_and(|at| day(at) == day(setting.now));
-    let count = words::number(items.len());
-    let headline = if items.iter().all(today) {
-        format!("{count} routes opened today")
-    } else {
-        format!("{count} routes are open")
-    };
     let summary = items.iter().map(|item| {
-        let name = short_name(setting.taxonomy, item);
-        match words::until(closing(item), item.truth.facts.zone) {
-            Some(until) => format!("{name}: until {until}."),
-            None => format!("{name}: no closing date is given."),
-        }
+        let until = tongue.until(closing(item), item.truth.facts.zone);
+        tongue.open_until(&short_name(setting.taxonomy, item), until.as_deref())
     });
     Head {
-        subject: SubjectLine::fact(format!("Now open: {} routes you asked about", items.len())),
-        headline,
+        subject: SubjectLine::fact(tongue.routes_now_open(items.len())),
+        headline: tongue.routes_are_open(items.len(), items.iter().all(today)),
         summary: summary.collect(),
     }
 }
 
 pub(super) fn open(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
-    let facts = &item.truth.facts;
-    let line = match words::until(difference::closing(item.truth), facts.zone) {
-        Some(until) => format!("You can apply from now until {until}."),
-        None => "You can apply from now.".to_owned(),
-    };
-    view.lead.push(line);
+    let (tongue, facts) = (setting.tongue(), &item.truth.facts);
+    let until = tongue.until(difference::closing(item.truth), facts.zone);
+    view.lead.push(tongue.you_can_apply(until.as_deref()));
     view.may_close_early = facts.programme.as_ref().is_some_and(|intake| intake.may_close_early);
     view.rows = rows(setting, item);
 }

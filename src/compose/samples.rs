@@ -9,14 +9,17 @@ use crate::compose::{Item, MailKind, Registration, Sender, Stop};
 use crate::domain::alert::{Notice, Told};
 use crate::domain::difference::Field;
 use crate::domain::facts::{Attendance, Closing, Day, Facts, Pay, PayUnit, Programme, When};
+use crate::domain::language::Language;
 use crate::domain::subject::{Kind, Subject};
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::truth::{CloseReason, State, Truth};
 
+/// Where what they tell of is published.
+pub(super) const HOST: &str = "careers.force.example";
+
 /// One mail; those with a name are worth looking at as a whole.
 #[derive(Clone)]
 pub(super) struct Sample {
-    #[cfg_attr(not(test), expect(dead_code, reason = "only tests keep whole mails"))]
     pub(super) name: &'static str,
     pub(super) kind: MailKind,
     pub(super) discreet: bool,
@@ -47,15 +50,16 @@ impl Sample {
         self.topics.iter().map(Topic::item).collect()
     }
 
-    /// What it is made by, in the name of this sender.
+    /// What it is made by, in the name of this sender and in this language.
     pub(super) fn setting<'a>(
         &self,
         sender: &'a Sender,
         taxonomy: &'a Taxonomy,
+        language: Language,
         stop: &'a Stop,
     ) -> Setting<'a> {
         let Self { discreet, now, soon, rest, .. } = *self;
-        Setting { sender, taxonomy, stop, discreet, now, soon, rest }
+        Setting { sender, taxonomy, language, stop, discreet, now, soon, rest }
     }
 }
 

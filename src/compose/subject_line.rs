@@ -1,14 +1,13 @@
 //! A subject that fits: the fact is kept, the title gives way.
 
 use crate::compose::kind::MailKind;
+use crate::compose::tongue::Tongue;
 use crate::domain::text::{one_line, shorten};
 
 /// A subject has fewer characters than this, so that a phone shows all of it.
 const BELOW: usize = 60;
 /// And at most so many octets.
 const OCTETS: usize = 78;
-/// What a discreet mail is called.
-const DISCREET: &str = "An update you asked for";
 
 /// A subject in its parts, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,13 +34,10 @@ impl SubjectLine {
     }
 
     /// As much of the line as there is room for; nothing of it, if the mail is to be discreet.
-    pub(super) fn fitted(&self, test: bool, discreet: bool, kind: MailKind) -> String {
-        let test = if test { "[TEST] " } else { "" };
+    pub(super) fn fitted(&self, tongue: &dyn Tongue, test: bool, discreet: bool, kind: MailKind) -> String {
+        let test = if test { tongue.test_mark() } else { "" };
         if discreet {
-            return match kind {
-                MailKind::Correction => format!("{test}Correction: an update you asked for"),
-                _ => format!("{test}{DISCREET}"),
-            };
+            return format!("{test}{}", tongue.discreet_subject(kind == MailKind::Correction));
         }
         let Self { before, what, detail, after } = self;
         let with = |what: &str, detail: &str| one_line(&format!("{test}{before}{what}{detail}{after}"));
@@ -58,6 +54,7 @@ impl SubjectLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compose::english::English;
 
     #[test]
     fn the_fact_is_kept_and_the_title_gives_way() {
@@ -68,7 +65,7 @@ mod tests {
                 detail: detail.to_owned(),
                 after: after.to_owned(),
             };
-            line.fitted(false, false, MailKind::OpenNow)
+            line.fitted(&English, false, false, MailKind::OpenNow)
         };
         let long = "Degree-holder entry to the force for people of every age and place";
         for (before, what, detail, after, subject) in [

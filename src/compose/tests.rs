@@ -1,9 +1,11 @@
 //! Whole mails, as people read them.
 
+mod accessible;
 mod digests;
 mod headers;
 mod international;
 mod kinds;
+mod languages;
 mod letters_to_people;
 mod octets;
 mod templates;
@@ -38,12 +40,13 @@ fn sender() -> Sender {
 
 fn composer() -> &'static Composer {
     static COMPOSER: LazyLock<Composer> =
-        LazyLock::new(|| Composer::new(sender(), Arc::new(Taxonomy::shipped())).unwrap());
+        LazyLock::new(|| Composer::new(sender(), Arc::new(Taxonomy::shipped()), None).unwrap());
     &COMPOSER
 }
 
 fn reader(discreet: bool) -> Recipient {
-    Recipient { person: Uuid::from_u128(1), address: "zoe@example.org".parse().unwrap(), discreet }
+    let address = "zoe@example.org".parse().unwrap();
+    Recipient { person: Uuid::from_u128(1), address, discreet, language: Language::EnGb }
 }
 
 fn now() -> DateTime<Utc> {

@@ -12,26 +12,23 @@ use crate::domain::truth::CloseReason;
 pub(super) fn alert_head(setting: Setting<'_>, items: &[&Item<'_>]) -> Head {
     let mut searches = items.iter().flat_map(|item| &item.searches);
     let first = searches.next();
-    let matches = match (items.len(), searches.any(|name| Some(name) != first)) {
-        (1, false) => "A new role matches your search".to_owned(),
-        (1, true) => "A new role matches your searches".to_owned(),
-        (several, false) => format!("{several} new roles match your search"),
-        (several, true) => format!("{several} new roles match your searches"),
-    };
+    let one_search = searches.all(|name| Some(name) == first);
+    let tongue = setting.tongue();
     let subject = match items {
         [only] => SubjectLine {
-            detail: place_in_subject(setting.taxonomy, &only.truth.facts)
+            detail: place_in_subject(tongue, setting.taxonomy, &only.truth.facts)
                 .map(|place| format!(", {place}"))
                 .unwrap_or_default(),
-            ..SubjectLine::of("New: ", title(setting.taxonomy, only))
+            ..SubjectLine::of(tongue.new_role(), title(setting.taxonomy, only))
         },
-        several => SubjectLine::fact(format!("New: {} roles that match your searches", several.len())),
+        several => SubjectLine::fact(tongue.new_roles(several.len())),
     };
-    Head { subject, headline: matches, summary: vec![] }
+    Head { subject, headline: tongue.roles_match(items.len(), one_search), summary: vec![] }
 }
 
 pub(super) fn alert(setting: Setting<'_>, item: &Item<'_>, view: &mut ItemView<'_>) {
-    view.closing = Some(words::closing(difference::closing(item.truth), item.truth.facts.zone));
+    let (closing, zone) = (difference::closing(item.truth), item.truth.facts.zone);
+    view.closing = Some(setting.tongue().closing(closing, zone));
     view.rows = rows(setting, item);
 }
 

@@ -7,20 +7,20 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::compose::digest::{Gone, Section};
+use crate::compose::english::English;
 use crate::compose::kind::MailKind;
 use crate::compose::lint::{Slot, Writer};
 use crate::compose::names::{label_of_programme, names, text, title};
 use crate::compose::subject_line::SubjectLine;
-use crate::compose::{Item, Sender, Stop, correction, days, digest, routes, shut, vacancies, words};
+use crate::compose::tongue::{Deed, Fact, Tongue, tongue};
+use crate::compose::{Item, Sender, Stop, correction, days, digest, routes, shut, vacancies};
 use crate::domain::alert::Notice;
 use crate::domain::difference;
+use crate::domain::language::Language;
 use crate::domain::subject::Kind;
 use crate::domain::taxonomy::Taxonomy;
 use crate::domain::text::one_line;
 use crate::templates::{Parts, TemplateProblem, Templates};
-
-/// What the link to an advert does: beside its title, and alone.
-const READ_AND_APPLY: (&str, &str) = ("Read the advert", "Read the advert and apply");
 
 /// The most searches that are named for one opening.
 const MOST_NAMES: usize = 10;
@@ -32,6 +32,8 @@ const MOST_NAMES_IN_A_DIGEST: usize = 5;
 pub(super) struct Setting<'a> {
     pub(super) sender: &'a Sender,
     pub(super) taxonomy: &'a Taxonomy,
+    /// Of every word that is ours.
+    pub(super) language: Language,
     /// How the reader stops.
     pub(super) stop: &'a Stop,
     pub(super) discreet: bool,
@@ -40,6 +42,13 @@ pub(super) struct Setting<'a> {
     pub(super) soon: DateTime<Utc>,
     /// How many more there are than a digest tells of.
     pub(super) rest: usize,
+}
+
+impl Setting<'_> {
+    /// What is said in its language.
+    pub(super) fn tongue(&self) -> &'static dyn Tongue {
+        tongue(self.language)
+    }
 }
 
 /// What a kind of mail says of all that it tells of.
@@ -55,6 +64,8 @@ pub(super) struct Head {
 #[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "templates ask questions that are answered yes or no")]
 pub(super) struct View<'a> {
+    /// The language of the mail, as `lang` has it.
+    lang: &'static str,
     page_title: String,
     test: bool,
     discreet: bool,
@@ -72,7 +83,7 @@ pub(super) struct View<'a> {
     /// How many more there are than are told of.
     rest: Option<String>,
     as_of: String,
-    /// What to look at for later changes: "advert", or "page".
+    /// What to look at for later changes: the advert, or the page.
     source: &'static str,
     force: &'a str,
     team: &'a str,
@@ -83,6 +94,8 @@ pub(super) struct View<'a> {
     stop_url: &'a str,
     #[serde(skip)]
     kind: MailKind,
+    #[serde(skip)]
+    language: Language,
 }
 
 /// What they need of one opening. Each kind fills in what it says of it.
@@ -123,10 +136,19 @@ pub(super) struct Wrong {
 /// One fact, with its name. A value that is missing is said to be missing.
 #[derive(Serialize)]
 pub(super) struct Row {
-    pub(super) name: &'static str,
+    #[serde(skip)]
+    pub(super) fact: Fact,
+    /// What it is called in the language of the mail; the view sees to that.
+    name: &'static str,
     pub(super) value: Option<String>,
     #[serde(skip)]
     pub(super) writer: Writer,
+}
+
+impl Row {
+    pub(super) const fn of(fact: Fact, value: Option<String>, writer: Writer) -> Self {
+        Self { fact, name: "", value, writer }
+    }
 }
 
 /// The one thing to press, or where to look if there is none.
@@ -134,7 +156,7 @@ pub(super) struct Row {
 pub(super) struct Link<'a> {
     /// What pressing does.
     #[serde(skip)]
-    does: &'static str,
+    does: Deed,
     text: String,
     url: Option<String>,
     /// The host of `url`, for people to know where they are led.
@@ -155,7 +177,8 @@ impl<'a> View<'a> {
     /// What the mail of this kind says of `items`: in the order in which they close, those that say
     /// no closing last.
     pub(super) fn new(setting: Setting<'a>, kind: MailKind, items: &[Item<'_>]) -> Self {
-        let Setting { sender, discreet, now, .. } = setting;
+        let Setting { sender, language, discreet, now, .. } = setting;
+        let tongue = setting.tongue();
         let mut order: Vec<&Item<'_>> = items.iter().collect();
         let section = |item: &Item<'_>| (kind == MailKind::Digest).then(|| Section::of(setting, item));
         order.sort_by_cached_key(|item| {
@@ -181,7 +204,8 @@ impl<'a> View<'a> {
         let test = items.iter().any(|item| item.test);
         let vacancies_only = items.iter().all(|item| item.subject.kind == Kind::Vacancy);
         let mut view = Self {
-            page_title: subject.fitted(test, discreet, kind),
+            lang: language.tag(),
+            page_title: subject.fitted(tongue, test, discreet, kind),
             test,
             discreet,
             headline,
@@ -196,16 +220,19 @@ impl<'a> View<'a> {
                     let begins = index == 0 || sections[index] != sections[index - 1];
                     view.section = sections[index].filter(|_| begins).map(Section::heading);
                     tell(setting, item, &mut view);
+                    for row in &mut view.rows {
+                        row.name = tongue.fact(row.fact);
+                    }
                     view
                 })
                 .collect(),
-            receipt: receipt(setting.taxonomy, &order),
+            receipt: receipt(setting, &order),
             gone: Gone::of(&order, &sections),
             rest: digest::rest(setting, &order),
             calendar: kind == MailKind::OpeningDate
                 && items.iter().any(|item| routes::opening(item.truth).is_some()),
-            as_of: words::moment(now, sender.zone),
-            source: if vacancies_only { "advert" } else { "page" },
+            as_of: tongue.moment(now, sender.zone),
+            source: tongue.source(vacancies_only),
             force: &sender.name,
             team: &sender.team,
             postal_address: &sender.postal_address,
@@ -214,6 +241,7 @@ impl<'a> View<'a> {
             privacy_url: sender.privacy_url.as_str(),
             stop_url: setting.stop.page.as_str(),
             kind,
+            language,
         };
         view.word_links(&order);
         view
@@ -235,9 +263,8 @@ impl<'a> View<'a> {
             }
             if let Some(link) = &mut view.link {
                 link.text = match label {
-                    Some(label) => format!("{}: {label}", link.does),
-                    None if link.does == READ_AND_APPLY.0 => READ_AND_APPLY.1.to_owned(),
-                    None => link.does.to_owned(),
+                    Some(label) => format!("{}: {label}", link.does.beside_title),
+                    None => link.does.alone.to_owned(),
                 };
             }
         }
@@ -247,12 +274,16 @@ impl<'a> View<'a> {
         self.discreet
     }
 
+    pub(super) fn language(&self) -> Language {
+        self.language
+    }
+
     pub(super) fn stop_url(&self) -> &str {
         self.stop_url
     }
 
     pub(super) fn render(&self, templates: &Templates) -> Result<Rendered, TemplateProblem> {
-        let Parts { text, html } = templates.parts(body(self.kind), self)?;
+        let Parts { text, html } = templates.parts(self.language, body(self.kind), self)?;
         Ok(Rendered { subject: self.page_title.clone(), text: without_gaps(&text), html })
     }
 
@@ -284,7 +315,7 @@ impl<'a> View<'a> {
             slots.extend(
                 item.rows
                     .iter()
-                    .filter_map(|row| row.value.as_deref().map(|value| slot(row.name, value, row.writer))),
+                    .filter_map(|row| Some(slot(English.fact(row.fact), row.value.as_deref()?, row.writer))),
             );
             slots.extend(item.next.iter().map(|text| slot("what next", text, Writer::Us)));
             slots.push(slot("why you", &item.why, Writer::Reader));
@@ -303,7 +334,7 @@ impl<'a> View<'a> {
 type Teller = fn(Setting<'_>, &Item<'_>, &mut ItemView<'_>);
 
 /// The template of a kind.
-const fn body(kind: MailKind) -> &'static str {
+pub(super) const fn body(kind: MailKind) -> &'static str {
     match kind {
         MailKind::VacancyAlert => "vacancy-alert/body",
         MailKind::Withdrawn => "withdrawn/body",
@@ -356,87 +387,80 @@ impl<'a> ItemView<'a> {
 
 /// The one link of an opening, in kinds that have one.
 fn link<'a>(setting: Setting<'a>, kind: MailKind, item: &Item<'_>) -> Option<Link<'a>> {
+    let tongue = setting.tongue();
     let does = match (kind, item.subject.kind) {
         (MailKind::Digest, _) if *item.notice == Notice::Missed => return None,
         (MailKind::VacancyAlert, _) | (MailKind::Correction | MailKind::Digest, Kind::Vacancy) => {
-            READ_AND_APPLY.0
+            tongue.read_the_advert()
         }
-        (MailKind::OpeningDate, _) => "Read what you will need",
-        (MailKind::OpenNow | MailKind::ClosingSoon, _) => "Read about the route and apply",
-        (MailKind::Digest, Kind::Programme) if *item.notice == Notice::Open => {
-            "Read about the route and apply"
+        (MailKind::OpeningDate, _) => Deed::of("Read what you will need"),
+        (MailKind::OpenNow | MailKind::ClosingSoon, _) => tongue.read_about_the_route(),
+        (MailKind::Digest, Kind::Programme) if *item.notice == Notice::Open => tongue.read_about_the_route(),
+        (MailKind::Correction, _) | (MailKind::Digest, Kind::Programme) => Deed::of("Read about the route"),
+        (MailKind::EventDay | MailKind::Digest, _) if days::has_places(setting, item) => {
+            Deed::of("Book a place")
         }
-        (MailKind::Correction, _) | (MailKind::Digest, Kind::Programme) => "Read about the route",
-        (MailKind::EventDay | MailKind::Digest, _) if days::has_places(setting, item) => "Book a place",
-        (MailKind::EventDay | MailKind::EventDayChanged | MailKind::Digest, _) => "Read about the day",
+        (MailKind::EventDay | MailKind::EventDayChanged | MailKind::Digest, _) => {
+            Deed::of("Read about the day")
+        }
         _ => return None,
     };
     let url = item.truth.facts.url.as_deref().map(one_line).filter(|url| !url.is_empty());
-    let name = match item.subject.kind {
-        Kind::Vacancy => format!("reference {}", text(&item.subject.reference)),
-        Kind::Programme => "this route".to_owned(),
-        Kind::EventDay => "this day".to_owned(),
-    };
     let host = |url: &String| url::Url::parse(url).ok()?.host_str().map(ToOwned::to_owned);
     Some(Link {
         does,
         text: String::new(),
         host: url.as_ref().and_then(host),
         url,
-        look_for: name,
+        look_for: tongue.look_for(item.subject.kind, &text(&item.subject.reference)),
         public_url: setting.sender.public_url.as_str(),
     })
 }
 
 /// Why a person is told, after the words "Why you got this".
 fn why(setting: Setting<'_>, kind: MailKind, item: &Item<'_>) -> String {
+    let tongue = setting.tongue();
     let mut why = String::new();
     if let Some(registration) = &item.registration {
-        let zone = setting.sender.zone;
-        let on = words::day(registration.on.with_timezone(&zone).date_naive());
+        let on = registration.on.with_timezone(&setting.sender.zone).date_naive();
         let label = label_of_programme(setting.taxonomy, registration.programme);
-        why = format!("you registered on {on} for: {label}");
         let owed = kind == MailKind::OpenNow || *item.notice == Notice::Dated;
-        if owed && !registration.receipt {
-            why.push_str("; this is the mail we owed you");
-        }
-        why.push('.');
+        why = tongue.registered(on, &label, owed && !registration.receipt) + ".";
     }
     if !item.searches.is_empty() {
         let most = if kind == MailKind::Digest { MOST_NAMES_IN_A_DIGEST } else { MOST_NAMES };
-        let names = names(&item.searches, most);
-        let is_gone = item.no_longer_matches || *item.notice == Notice::Missed;
-        let matches = if is_gone { "matched" } else { "matches" };
-        let (it, also) = if why.is_empty() { ("it", "") } else { (" It", " also") };
-        let searches = match &names[..] {
-            [] => "one of your searches".to_owned(),
-            [only] => format!("your search {only}"),
-            several => format!("your searches {}", words::list(several)),
-        };
-        for piece in [it, also, " ", matches, " ", &searches, "."] {
-            why.push_str(piece);
+        let names = names(tongue, &item.searches, most);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let matched = item.no_longer_matches || *item.notice == Notice::Missed;
+        let too = !why.is_empty();
+        if too {
+            why.push(' ');
         }
+        why.push_str(&tongue.searched(&names, too, matched));
     }
     if *item.notice == Notice::ClosingSoon {
-        why.push_str(" You asked to be reminded before it closes.");
+        why.push(' ');
+        why.push_str(tongue.asked_to_be_reminded());
     }
     if item.no_longer_matches {
-        why.push_str(" As it is now, it no longer matches what you asked for.");
+        why.push(' ');
+        why.push_str(tongue.no_longer_matches());
     }
     why
 }
 
 /// What people registered for who get no other receipt.
-fn receipt(taxonomy: &Taxonomy, items: &[&Item<'_>]) -> Option<String> {
+fn receipt(setting: Setting<'_>, items: &[&Item<'_>]) -> Option<String> {
     let registrations = items.iter().filter_map(|item| item.registration);
     let mut labels: Vec<String> = Vec::new();
     for registration in registrations.filter(|registration| registration.receipt) {
-        let label = label_of_programme(taxonomy, registration.programme);
+        let label = label_of_programme(setting.taxonomy, registration.programme);
         if !labels.contains(&label) {
             labels.push(label);
         }
     }
-    (!labels.is_empty()).then(|| words::list(&labels))
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    (!labels.is_empty()).then(|| setting.tongue().list(&labels))
 }
 
 /// The lines without spaces at their ends and without more than one empty line in a row.

@@ -1,4 +1,5 @@
-//! Times, dates, money and lists, as a mail says them.
+//! Times, dates, money and lists, as a mail says them in English; and what of it is the same in every
+//! language.
 //!
 //! Nothing is said more precisely than it was given: a closing without a time gets none, and a
 //! moment is rounded towards the past. People read "midnight" and "12am" both ways, so where
@@ -200,25 +201,45 @@ pub(super) fn shuts_at(closing: Closing, zone: Tz) -> Option<String> {
 /// A duration by ISO 8601, of years, months, weeks and days: `P1Y6M` is `1 year and 6 months`. What
 /// is none stays as it was given.
 pub(super) fn length(given: &str) -> String {
-    parts_of_duration(given).map_or_else(|| given.to_owned(), |parts| list(&parts))
+    let in_words = |(count, unit): (u32, Unit)| {
+        let unit = match unit {
+            Unit::Year => "year",
+            Unit::Month => "month",
+            Unit::Week => "week",
+            Unit::Day => "day",
+        };
+        format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    };
+    let parts = parts_of_duration(given).map(|parts| parts.into_iter().map(in_words).collect::<Vec<_>>());
+    parts.map_or_else(|| given.to_owned(), |parts| list(&parts))
 }
 
-fn parts_of_duration(given: &str) -> Option<Vec<String>> {
+/// What a length is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Year,
+    Month,
+    Week,
+    Day,
+}
+
+/// What a duration by ISO 8601 consists of, if it is one.
+pub(super) fn parts_of_duration(given: &str) -> Option<Vec<(u32, Unit)>> {
     let mut rest = given.strip_prefix('P')?;
     let mut parts = Vec::new();
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let (number, after) = rest.split_at(digits);
         let unit = match after.as_bytes().first()? {
-            b'Y' => "year",
-            b'M' => "month",
-            b'W' => "week",
-            b'D' => "day",
+            b'Y' => Unit::Year,
+            b'M' => Unit::Month,
+            b'W' => Unit::Week,
+            b'D' => Unit::Day,
             _ => return None,
         };
         let number: u32 = number.parse().ok()?;
         if number > 0 {
-            parts.push(format!("{number} {unit}{}", if number == 1 { "" } else { "s" }));
+            parts.push((number, unit));
         }
         rest = &after[1..];
     }
@@ -233,13 +254,27 @@ pub(super) fn number(number: usize) -> String {
 
 /// Whose clocks a time is by.
 fn clocks(zone: Tz) -> String {
+    match clock_of(zone) {
+        ClockOf::Uk => "UK time".to_owned(),
+        ClockOf::Utc => "UTC".to_owned(),
+        ClockOf::City(city) => format!("{city} time"),
+    }
+}
+
+/// What people call the clocks of a zone by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ClockOf {
+    Uk,
+    Utc,
+    City(String),
+}
+
+/// By what name the clocks of a zone are known.
+pub(super) fn clock_of(zone: Tz) -> ClockOf {
     match zone {
-        Tz::Europe__London | Tz::Europe__Belfast | Tz::GB => "UK time".to_owned(),
-        Tz::UTC | Tz::Etc__UTC => "UTC".to_owned(),
-        zone => {
-            let city = zone.name().rsplit('/').next().unwrap_or_default().replace('_', " ");
-            format!("{city} time")
-        }
+        Tz::Europe__London | Tz::Europe__Belfast | Tz::GB => ClockOf::Uk,
+        Tz::UTC | Tz::Etc__UTC => ClockOf::Utc,
+        zone => ClockOf::City(zone.name().rsplit('/').next().unwrap_or_default().replace('_', " ")),
     }
 }
 
@@ -252,12 +287,20 @@ pub(super) fn pay(pay: &Pay) -> Option<String> {
         PayUnit::Day => "a day",
         PayUnit::Hour => "an hour",
     };
-    let currency = pay.currency.as_str();
+    Some(match amounts(pay)? {
+        (None, most) => format!("Up to {most} {unit}"),
+        (Some(least), most) if least == most => format!("{most} {unit}"),
+        (Some(least), most) => format!("{least} to {most} {unit}"),
+    })
+}
+
+/// The least and the most of a pay; nothing where the figures say nothing.
+pub(super) fn amounts(pay: &Pay) -> Option<(Option<String>, String)> {
+    let amount = |hundredths| money(&pay.currency, hundredths);
     match (pay.min, pay.max) {
         (min, max) if min < 0 || max <= 0 || min > max => None,
-        (0, max) => Some(format!("Up to {} {unit}", money(currency, max))),
-        (min, max) if min == max => Some(format!("{} {unit}", money(currency, max))),
-        (min, max) => Some(format!("{} to {} {unit}", money(currency, min), money(currency, max))),
+        (0, max) => Some((None, amount(max))),
+        (min, max) => Some((Some(amount(min)), amount(max))),
     }
 }
 

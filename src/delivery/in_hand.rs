@@ -54,6 +54,7 @@ impl Errand {
                 person: addressee.public_id,
                 address: addressee.address.clone(),
                 discreet: addressee.discreet,
+                language: addressee.language,
             },
             message_id,
             thread,

@@ -17,18 +17,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::compose::{Composer, Digest, Email, Item, Registration, letters};
+use crate::compose::Email;
 use crate::config::{Delays, Reach};
 use crate::delivery::Tally;
-use crate::delivery::asking::Before;
-use crate::delivery::claim::{Claimed, Digested};
 use crate::delivery::gate::Gate;
 use crate::delivery::in_hand::{Errand, InHand};
+use crate::delivery::pen::Pen;
 use crate::delivery::pile::{Pile, Turn};
 use crate::delivery::recorder::{Gone, Recorder};
 use crate::delivery::relays::{NoWay, Relays, Way};
 use crate::delivery::smtp::{After, Refusal, Verdict};
 use crate::delivery::told::told;
+use crate::delivery::writing::written;
 use crate::domain::alert::Policy;
 use crate::domain::provider::Scope;
 use crate::domain::reply::{Judgement, Point, Sequel, Signal};
@@ -60,7 +60,7 @@ pub(super) struct Shared {
     /// The database.
     pub pool: PgPool,
     /// Writes the mails.
-    pub composer: Composer,
+    pub pen: Pen,
     /// The mail servers.
     pub relays: Relays,
     /// What holds mails back.
@@ -388,46 +388,7 @@ impl Shared {
     }
 
     fn write(&self, mail: &InHand) -> Result<Email, String> {
-        let now = self.clock.now();
-        match mail {
-            InHand::Alert(mail) => self.alert(mail, now),
-            InHand::Letter(mail) => {
-                let told = letters::Told { holding: &mail.holding, day: mail.day };
-                self.composer
-                    .letter(mail.letter, &mail.errand.recipient, mail.errand.identity(), told, now)
-                    .map_err(|error| error.to_string())
-            }
-        }
-    }
-
-    fn alert(&self, mail: &Claimed, now: DateTime<Utc>) -> Result<Email, String> {
-        let items: Vec<Item<'_>> = mail
-            .topics
-            .iter()
-            .map(|topic| Item {
-                subject: &topic.kept.subject,
-                truth: &topic.kept.opening.truth,
-                told: topic.told.as_ref().map(Before::told),
-                notice: &topic.notice,
-                searches: topic.searches.iter().map(String::as_str).collect(),
-                registration: topic.registration.as_ref().map(|(registration, receipt)| Registration {
-                    programme: &registration.programme,
-                    on: registration.registered_at,
-                    receipt: *receipt,
-                }),
-                no_longer_matches: topic.no_longer_matches,
-                perhaps_told: topic.perhaps_told,
-                test: topic.kept.opening.test,
-            })
-            .collect();
-        let (to, identity) = (&mail.errand.recipient, mail.errand.identity());
-        let written = match &mail.digest {
-            None => self.composer.mail(mail.kind, to, identity, &items, now),
-            Some(Digested { soon, live, .. }) => {
-                self.composer.digest(to, identity, &Digest { items, soon: *soon, rest: *live }, now)
-            }
-        };
-        written.map_err(|error| error.to_string())
+        written(&self.pen.composer(), mail, self.clock.now())
     }
 
     /// What a mail tells, if it is accepted now.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::criteria::Criteria;
 use crate::domain::email::EmailAddress;
+use crate::domain::language::Language;
 use crate::domain::local_time::is_plausible_year;
 use crate::domain::rhythm::Rhythm;
 use crate::domain::taxonomy::Taxonomy;
@@ -34,6 +35,8 @@ pub struct Person {
     pub digest: Option<Choice>,
     /// Until when their alerts rest, if they have said.
     pub pause: Option<Pause>,
+    /// What they read, if they have said.
+    pub language: Option<Language>,
 }
 
 /// A person's alerts rest for a while.
@@ -143,6 +146,8 @@ impl Person {
             written.quiet_hours.map(QuietHoursWritten::read).transpose().map_err(PersonError)?;
         let digest = written.digest.map(DigestWritten::read).transpose().map_err(PersonError)?;
         let pause = written.pause.map(PauseWritten::read).transpose().map_err(PersonError)?;
+        let language = written.language.map(|tag| tag.parse()).transpose();
+        let language = language.map_err(|error| PersonError(format!("language: {error}")))?;
         Ok(Self {
             address,
             consent,
@@ -152,6 +157,7 @@ impl Person {
             quiet_hours,
             digest,
             pause,
+            language,
         })
     }
 
@@ -167,6 +173,7 @@ impl Person {
         self.quiet_hours = later.quiet_hours.or(self.quiet_hours);
         self.digest = later.digest.or(self.digest);
         self.pause = later.pause.or(self.pause);
+        self.language = later.language.or(self.language);
     }
 }
 
@@ -187,6 +194,8 @@ struct PersonWritten {
     digest: Option<DigestWritten>,
     #[serde(default)]
     pause: Option<PauseWritten>,
+    #[serde(default)]
+    language: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -366,7 +375,7 @@ mod tests {
                "registrations":[{"programme":"PCDA","notBefore":"2024-07"},{"programme":"pc-any"}],
                "discreetSubject":true,"quietHours":{"from":"21:00","to":"08:00"},
                "digest":{"time":"18:00","day":"Fri","workingDaysOnly":true},
-               "pause":{"until":"2024-08-01"}"#,
+               "pause":{"until":"2024-08-01"},"language":"cy-GB""#,
         )
         .unwrap();
         let choice = Choice {
@@ -383,7 +392,7 @@ mod tests {
         assert_eq!(person.searches[0].name, "Near me");
         assert_eq!(person.registrations[0].programme, "pc-pcda");
         assert_eq!(person.registrations[0].not_before, NaiveDate::from_ymd_opt(2024, 7, 1));
-        assert_eq!(person.discreet, Some(true));
+        assert_eq!((person.discreet, person.language), (Some(true), Some(Language::CyGb)));
     }
 
     #[test]
@@ -403,6 +412,7 @@ mod tests {
                 "searches[0].where.location: unknown; did you mean locations?",
             ),
             (r#","registrations":[{"programme":"pc-pdca"}]"#, "registrations[0].programme: "),
+            (r#","language":"cy-BG""#, "language: unknown; did you mean cy-GB?"),
             (
                 r#","registrations":[{"programme":"cadets"}]"#,
                 "registrations[0].programme: \"cadets\" takes no registrations",

@@ -224,6 +224,18 @@ async fn hold(
     Ok(held)
 }
 
+/// When a person is next due for something about an opening, if they are.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn next_of(connection: &mut PgConnection, person: i64) -> Result<Option<DateTime<Utc>>> {
+    Ok(sqlx::query_scalar("select min(due_at) from alerts where subscriber_id = $1")
+        .bind(person)
+        .fetch_one(connection)
+        .await?)
+}
+
 /// Who gets the places, and whether for what waited for a tick: those have a
 /// quarter, and what nobody else needs. `rows` are those that did not wait
 /// first, and may name people several times.

@@ -1,5 +1,5 @@
-//! When people want to be written to: quiet hours, pauses, and the hour and the
-//! day of their digests.
+//! How and when people want to be written to: language, quiet hours, pauses, and
+//! the hour and the day of their digests.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveTime, Utc, Weekday};
 use sqlx::{FromRow, PgConnection};
 
 use crate::domain::cadence::{Cadence, Choice};
+use crate::domain::language::Language;
 use crate::domain::subscriber::Person;
 use crate::store::Result;
 
@@ -45,7 +46,7 @@ pub async fn keep(
              discreet = n.discreet, quiet_from = n.quiet_from, quiet_to = n.quiet_to,
              paused_until = n.paused_until, pause_registrations = n.pause_registrations,
              digest_time = n.digest_time, digest_day = n.digest_day,
-             digest_working_days = n.digest_working_days
+             digest_working_days = n.digest_working_days, language = n.language
          from (
              select p.id,
                  coalesce(p.discreet, s.discreet) as discreet,
@@ -53,22 +54,23 @@ pub async fn keep(
                  coalesce(p.quiet_to, s.quiet_to) as quiet_to,
                  coalesce(p.paused_until, s.paused_until) as paused_until,
                  coalesce(p.pause_registrations, s.pause_registrations) as pause_registrations,
+                 coalesce(p.language, s.language) as language,
                  case when p.digest then p.digest_time else s.digest_time end as digest_time,
                  case when p.digest then p.digest_day else s.digest_day end as digest_day,
                  case when p.digest then p.working_days else s.digest_working_days end as digest_working_days,
                  (s.paused_until, s.digest_time, s.digest_day, s.digest_working_days) as rhythm
              from unnest($1::bigint[], $2::bool[], $3::time[], $4::time[], $5::date[], $6::bool[],
-                         $7::bool[], $8::time[], $9::text[], $10::bool[])
+                         $7::bool[], $8::time[], $9::text[], $10::bool[], $11::text[])
                  as p (id, discreet, quiet_from, quiet_to, paused_until, pause_registrations,
-                       digest, digest_time, digest_day, working_days)
+                       digest, digest_time, digest_day, working_days, language)
              join subscribers s on s.id = p.id
          ) n
          where s.id = n.id
            and (s.discreet, s.quiet_from, s.quiet_to, s.paused_until, s.pause_registrations,
-                s.digest_time, s.digest_day, s.digest_working_days)
+                s.digest_time, s.digest_day, s.digest_working_days, s.language)
                is distinct from
                (n.discreet, n.quiet_from, n.quiet_to, n.paused_until, n.pause_registrations,
-                n.digest_time, n.digest_day, n.digest_working_days)
+                n.digest_time, n.digest_day, n.digest_working_days, n.language)
          returning s.id,
              n.rhythm is distinct from (s.paused_until, s.digest_time, s.digest_day, s.digest_working_days)",
     )
@@ -82,6 +84,7 @@ pub async fn keep(
     .bind(digests().map(|digest| digest?.time).collect::<Vec<_>>())
     .bind(digests().map(|digest| Some(digest?.day?.to_string())).collect::<Vec<_>>())
     .bind(digests().map(|digest| digest.is_some_and(|digest| digest.working_days)).collect::<Vec<_>>())
+    .bind(people.iter().map(|(_, person)| person.language.map(Language::tag)).collect::<Vec<_>>())
     .fetch_all(&mut *connection)
     .await?;
     let rhythm: Vec<i64> = changed.iter().filter(|(_, rhythm)| *rhythm).map(|(id, _)| *id).collect();

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::domain::cadence::{Cadence, Choice};
 use crate::domain::criteria::Criteria;
 use crate::domain::email::{AddressError, EmailAddress};
+use crate::domain::language::Language;
 use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::{Person, Registration, Search};
 use crate::store::preferences::{self, Chosen};
@@ -236,6 +237,8 @@ pub struct Addressee {
     pub reachable: bool,
     /// Whether subject and sender must not say what it is about.
     pub discreet: bool,
+    /// What they read.
+    pub language: Language,
     /// From when to when, local time, nothing may disturb them, if they have
     /// said.
     pub quiet_hours: Option<(NaiveTime, NaiveTime)>,
@@ -247,6 +250,8 @@ pub struct Addressee {
     pub digests: Choice,
     /// When they last chose another rhythm.
     pub rhythm_since: Option<DateTime<Utc>>,
+    /// Until when nothing that can wait is sent to them: a mail came back.
+    pub slow_until: Option<DateTime<Utc>>,
     /// The searches that are not paused.
     pub searches: Vec<SavedSearch>,
     /// The programmes whose opening they wait for.
@@ -300,6 +305,7 @@ pub async fn addressees(
         address: String,
         reachable: bool,
         discreet: bool,
+        language: String,
         quiet_from: Option<NaiveTime>,
         quiet_to: Option<NaiveTime>,
         paused_until: Option<NaiveDate>,
@@ -307,10 +313,11 @@ pub async fn addressees(
         #[sqlx(flatten)]
         digests: Chosen,
         rhythm_since: Option<DateTime<Utc>>,
+        slow_until: Option<DateTime<Utc>>,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "select id, public_id, address, discreet, quiet_from, quiet_to, paused_until, pause_registrations,
-                digest_time, digest_day, digest_working_days, rhythm_since,
+        "select id, public_id, address, discreet, language, quiet_from, quiet_to, paused_until, pause_registrations,
+                digest_time, digest_day, digest_working_days, rhythm_since, slow_until,
                 state = 'active' and exists (select from consents c where c.subscriber_id = s.id) as reachable
          from subscribers s where id = any($1) order by id",
     )
@@ -360,11 +367,14 @@ pub async fn addressees(
             address,
             reachable: row.reachable,
             discreet: row.discreet,
+            // A language that only a later version knows is better read in English than not at all.
+            language: row.language.parse().unwrap_or_default(),
             quiet_hours: row.quiet_from.zip(row.quiet_to),
             paused_until: row.paused_until,
             pause_registrations: row.pause_registrations,
             digests: row.digests.choice(),
             rhythm_since: row.rhythm_since,
+            slow_until: row.slow_until,
             searches: of_person.remove(&row.id).unwrap_or_default(),
             registrations: registrations.remove(&row.id).unwrap_or_default(),
         });
@@ -390,6 +400,18 @@ pub async fn without_schedule(connection: &mut PgConnection, rhythm: &Rhythm) ->
     Ok(sqlx::query_scalar("select count(*) from searches where cadence = any($1)")
         .bind(strays)
         .fetch_one(connection)
+        .await?)
+}
+
+/// The address of the person with this public id.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn address_of(connection: &mut PgConnection, person: Uuid) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar("select address from subscribers where public_id = $1")
+        .bind(person)
+        .fetch_optional(connection)
         .await?)
 }
 

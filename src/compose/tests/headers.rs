@@ -148,7 +148,7 @@ fn any_domain_makes_a_sender_of_feedback() {
         ("alerts.midshire.police.uk", "alertsmidshirep"),
     ] {
         let sender = Sender { from: format!("alerts@{domain}").parse().unwrap(), ..sender() };
-        let composer = Composer::new(sender, Arc::new(Taxonomy::shipped())).unwrap();
+        let composer = Composer::new(sender, Arc::new(Taxonomy::shipped()), None).unwrap();
         let sample = &samples::all()[0];
         let mail = composer.mail(
             sample.kind,

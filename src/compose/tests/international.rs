@@ -15,7 +15,7 @@ fn from(name: &str, address: &str) -> Sender {
 /// A mail from this sender with this title. The templates are not tried again for each name.
 fn mail_from(sender: Sender, to: &Recipient, title: &str) -> Email {
     let composer = Composer {
-        templates: Templates::load().unwrap(),
+        templates: Templates::load(None).unwrap(),
         taxonomy: Arc::clone(&composer().taxonomy),
         discreet_from: composer().discreet_from.clone(),
         hosts: composer().hosts.clone(),

@@ -1,6 +1,6 @@
 //! The shipped templates, and what happens at start when templates or settings are wrong.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::templates::SHIPPED;
@@ -8,14 +8,15 @@ use crate::templates::SHIPPED;
 #[test]
 fn settings_and_templates_that_would_spoil_each_mail_are_refused_at_start() {
     let start = |sender: Sender, overrides: &[(&str, &str)]| {
-        let templates = Templates::parse(SHIPPED.iter().chain(overrides).copied()).unwrap();
-        let problems = Composer::with_templates(templates, sender, Arc::new(Taxonomy::shipped()));
-        problems.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
+        let composer = Templates::parse(SHIPPED.iter().chain(overrides).copied())
+            .and_then(|templates| Composer::with_templates(templates, sender, Arc::new(Taxonomy::shipped())));
+        composer.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(start(sender(), &[]), [""; 0]);
     let revealing = Sender { discreet_name: "Midshire Police alerts".to_owned(), ..sender() };
     let revealed = start(revealing, &[]);
-    assert_eq!(revealed.len(), MailKind::ALL.len() + Letter::ALL.len());
+    // Once for each kind, and once for each that is there in Welsh, too.
+    assert_eq!(revealed.len(), MailKind::ALL.len() + Letter::ALL.len() + 5);
     assert!(
         revealed.contains(
             &"vacancy-alert: from: it shows at first sight what a discreet mail must not".to_owned()
@@ -32,13 +33,25 @@ fn settings_and_templates_that_would_spoil_each_mail_are_refused_at_start() {
         (
             "layout/as-of.txt",
             "{{as_of}}!",
-            "vacancy-alert: text: it breaks the rules of style: no exclamation mark, \"please note\" or \"click here\"",
+            "vacancy-alert: text: it breaks the rules of style: no exclamation mark, \"please note\" or \"click here\", in any \
+             language",
         ),
         ("layout/stop-and-change.html", "", "vacancy-alert: stop-and-change: it is missing or empty"),
         (
             "layout/headline.html",
-            "New",
-            "vacancy-alert: html: it needs lang=\"en-GB\" and exactly one h1, and no image",
+            "<p>{{headline}}</p>",
+            "vacancy-alert: html: it needs lang=\"{{lang}}\" and exactly one h1",
+        ),
+        (
+            "layout/headline.html",
+            "<h1>{{headline}}</h1><img src=\"a\">",
+            "vacancy-alert: html: it must have no image, script, form or frame, and fetch nothing",
+        ),
+        (
+            "layout/headline.html",
+            "<h1>New {{headline}}</h1>",
+            "cy-GB/vacancy-alert/body.html:1: layout/headline.html has words in English; write \
+             cy-GB/layout/headline.html beside it",
         ),
         (
             "layout/why-you.txt",
@@ -54,36 +67,34 @@ fn settings_and_templates_that_would_spoil_each_mail_are_refused_at_start() {
 /// Each `{{#if}}` of each template comes out both ways in the samples.
 #[test]
 fn samples_take_every_branch() {
-    let mut branches = BTreeSet::new();
+    // Marks are no words, so that a block without any stays one.
+    let mut branches = BTreeMap::new();
     let mut marked = Vec::new();
     for (name, text) in SHIPPED {
         let mut pieces = text.split("{{#if ");
         let mut with_marks = pieces.next().unwrap().to_owned();
         for piece in pieces {
             let condition = piece.split(['}', '~']).next().unwrap();
-            let [yes, no] = ["yes", "no"].map(|way| format!("[{name} {} {condition} {way}]", branches.len()));
+            let [yes, no] = ["yes", "no"].map(|way| {
+                let mark = format!("[#{}]", branches.len());
+                branches.insert(mark.clone(), format!("{name} {condition} {way}"));
+                mark
+            });
             let mark = format!("{{{{#if {condition}}}}}{yes}{{{{else}}}}{no}{{{{/if}}}}{{{{#if {piece}");
             with_marks.push_str(&mark);
-            branches.extend([yes, no]);
         }
         marked.push((*name, with_marks));
     }
     let templates = Templates::parse(marked.iter().map(|(name, text)| (*name, text.as_str()))).unwrap();
     let sender = sender();
     let mut taken = String::new();
-    let (taxonomy, stop) = (Taxonomy::shipped(), Stop::sample(&sender));
-    for sample in samples::all() {
-        let view = View::new(sample.setting(&sender, &taxonomy, &stop), sample.kind, &sample.items());
-        let Rendered { subject, text, html } = view.render(&templates).unwrap();
+    let composer =
+        Composer { templates, ..Composer::new(sender.clone(), Arc::new(Taxonomy::shipped()), None).unwrap() };
+    for rehearsal in composer.rehearsals(&sender, &Stop::sample(&sender)) {
+        let Rendered { subject, text, html } = rehearsal.rendered(&composer.templates).unwrap();
         taken.push_str(&(subject + &text + &html));
     }
-    for sample in letters::samples() {
-        let view =
-            letters::View::new(&sender, &taxonomy, &stop, sample.letter, sample.told(), sample.discreet);
-        let Rendered { subject, text, html } = view.render(&templates).unwrap();
-        taken.push_str(&(subject + &text + &html));
-    }
-    let missed: Vec<_> = branches.iter().filter(|branch| !taken.contains(branch.as_str())).collect();
+    let missed: Vec<_> = branches.iter().filter(|(mark, _)| !taken.contains(mark.as_str())).collect();
     assert!(branches.len() > 40 && missed.is_empty(), "{missed:?}");
 }
 

@@ -121,11 +121,21 @@ impl Daemon {
         self.child.try_wait().unwrap().is_none()
     }
 
+    fn send(&self, signal: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let command = format!("kill -{signal} \"$0\"");
+        let sent = std::process::Command::new("sh").args(["-c", &command, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Tells it to read again what it reads again.
+    pub(crate) fn hang_up(&self) {
+        self.send("HUP");
+    }
+
     /// Ends it with SIGTERM; returns its exit and its log.
     pub(crate) async fn stop(mut self) -> (ExitStatus, String) {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = std::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().unwrap();
-        assert!(sent.success());
+        self.send("TERM");
         let status = soon("the daemon's end", self.child.wait()).await.unwrap();
         self.reader.await.unwrap();
         let log = self.log.borrow().clone();
