@@ -10,13 +10,14 @@ MAKEFLAGS += --no-builtin-rules
 
 CARGO ?= cargo
 SERVICES := deploy/dev/services
+MAIL_CHECK := deploy/dev/mail-check/run
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: help demo dev test bench check clean tools build
+.PHONY: help demo dev test bench check mail-check mail-pictures mails clean tools build
 
 help: ## list the commands
 	@echo 'Usage: make COMMAND'
-	@awk -F ' ## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "  %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ' ## ' '/^[a-z-]+:.* ## / { sub(/:.*/, "", $$1); printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: build ## play vacancies to invented people, on real servers, and tell what happened
 	@$(SERVICES) run -- $(BIN)/demo
@@ -35,11 +36,22 @@ check: tools ## check format, lints, documentation, dependencies and scripts
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if grep -n '^name = "aws-lc' Cargo.lock; then echo 'Cargo.lock: the only cryptography here is ring' >&2; exit 1; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) deploy/dev/lib/*.sh; else echo 'shellcheck is not installed; the scripts were not checked'; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh; else echo 'shellcheck is not installed; the scripts were not checked'; fi
 
-clean: ## remove what was built, and the folders of demo and dev
+mail-check: mails ## hold every mail against tools that others wrote; the mails stay in .dev/mails
+	@$(MAIL_CHECK) self-test
+	@$(MAIL_CHECK) check .dev/mails .dev/mails/dns.json
+
+mail-pictures: mails ## take pictures of every mail for docs/mails
+	@$(MAIL_CHECK) pictures .dev/mails docs/mails
+
+clean: ## remove what was built, and the folders of demo, dev and mail-check
 	$(CARGO) clean
-	rm -rf .dev/demo .dev/demo-* .dev/inbox .dev/inbox-*
+	rm -rf .dev/demo .dev/demo-* .dev/inbox .dev/inbox-* .dev/mails .dev/mail-check
+
+mails: tools
+	@rm -rf .dev/mails
+	@CARGO='$(CARGO)' $(MAIL_CHECK) preview .dev/mails
 
 build: tools
 	@$(CARGO) build --workspace --bins --locked

@@ -45,8 +45,8 @@ use sections::span;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Dkim, Guards, Housekeeping, Intake, Links, Listed,
-    Log, LogFormat, NoAddressKey, NoTokenKeys, Reach, Schedules, SecretFile, Secrets, Sender, Smtp,
-    SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
+    Log, LogFormat, NoAddressKey, NoTokenKeys, ProviderSettings, ProvidersFile, Reach, Relay, Relays,
+    Schedules, SecretFile, Secrets, Sender, Share, Smtp, SmtpTimeouts, Taxonomy, Testing, Time, Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 
@@ -73,6 +73,10 @@ pub struct Config {
     pub testing: Testing,
     /// The mail server, and how mails are handed to it.
     pub smtp: Smtp,
+    /// Further mail servers.
+    pub relays: Relays,
+    /// Whose mailboxes are whose, and what is done when a provider takes nothing.
+    pub providers: ProviderSettings,
     /// What mails are signed with.
     pub dkim: Dkim,
     /// Who the mails are from, in their text.
@@ -161,6 +165,8 @@ impl Config {
             testing,
             dkim: Dkim::read(reader.section("dkim"), smtp.from.address().domain()),
             smtp,
+            relays: Relays::read(reader.section("relays")),
+            providers: ProviderSettings::read(reader.section("providers")),
             sender: Sender::read(reader.section("sender")),
             web: Web::read(reader.section("web")),
             secrets: Secrets::read(reader.section("secrets")),
@@ -197,6 +203,17 @@ impl Config {
             rhythm: self.rhythm(),
             words: TellingWords::of(taxonomy),
         }
+    }
+
+    /// The mail servers by their names, each with all of its settings and what it may be given; that
+    /// of `smtp.url` first.
+    #[must_use]
+    pub fn mail_servers(&self) -> Vec<(&str, Smtp, Share)> {
+        let first = (Relays::FIRST, self.smtp.clone(), self.relays.smtp);
+        let others = self.relays.others.iter().map(|(name, relay)| {
+            (name.as_str(), Smtp { url: relay.url.clone(), ..self.smtp.clone() }, relay.share)
+        });
+        std::iter::once(first).chain(others).collect()
     }
 
     /// When people are asked whether they still want to hear, and how long an answer is waited for.

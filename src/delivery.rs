@@ -9,14 +9,19 @@
 //! for each line to the mail server.
 
 pub(crate) mod asking;
+mod breakers;
 pub mod claim;
 mod deciding;
+mod directory;
+mod gate;
 mod in_hand;
 mod lanes;
 pub mod letters;
+mod mx;
 pub mod outlook;
 mod pile;
 mod recorder;
+mod relays;
 pub mod smtp;
 mod told;
 mod topic;
@@ -37,7 +42,7 @@ use crate::delivery::claim::Rules;
 use crate::delivery::in_hand::InHand;
 use crate::delivery::lanes::{Counters, Parcel, Retries, Shared};
 use crate::delivery::pile::Pile;
-use crate::delivery::smtp::Relay;
+use crate::delivery::relays::Relays;
 use crate::domain::letter::Patience;
 use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
@@ -67,7 +72,7 @@ pub struct Delivery {
     bell: Bell,
     life: Option<Life>,
     places: Arc<Semaphore>,
-    /// Places for mails to other domains than those that are slow.
+    /// Places for mails to other providers than those that are slow.
     reserve: Arc<Semaphore>,
     tasks: JoinSet<()>,
     /// Whether the last claim found anybody.
@@ -129,14 +134,16 @@ impl Delivery {
             anyhow::anyhow!("templates: {}", problems.join("; "))
         })?;
         let rules = Rules::new(config, taxonomy, composer.domain());
-        let relay = Relay::new(&config.smtp)?;
-        let lines = relay.lines();
+        let relays = Relays::new(config)?;
+        let lines = relays.lanes();
         let places = Arc::new(Semaphore::new(lines * usize::try_from(IN_HAND)?));
         let pile = Pile::new(lines, config.smtp.slow_after);
         let shared = Arc::new(Shared {
             pool,
             composer,
-            relay,
+            relays,
+            gate: Arc::clone(&rules.gate),
+            bell: bell.clone(),
             clock,
             retries: Retries {
                 delays: config.smtp.retry.clone(),
@@ -144,6 +151,7 @@ impl Delivery {
                     .unwrap_or(chrono::Duration::MAX),
             },
             server_away: AtomicBool::new(false),
+            idle: config.smtp.idle,
             stopping: CancellationToken::new(),
             worker: AtomicI32::new(0),
             paused: AtomicBool::new(false),
@@ -154,7 +162,11 @@ impl Delivery {
             policy: rules.policy.clone(),
             pile,
         });
-        let tasks = lanes::start(&shared);
+        let mut tasks = lanes::start(&shared);
+        if config.providers.mx_lookup {
+            let (pool, clock) = (shared.pool.clone(), shared.clock.clone());
+            tasks.spawn(mx::look_up(&config.providers, &rules, pool, clock, shared.stopping.clone())?);
+        }
         Ok(Self {
             shared,
             patience: config.patience(),
@@ -207,23 +219,23 @@ impl Delivery {
 
     /// Waits until nothing is in hand.
     async fn all_places(&self) -> anyhow::Result<[OwnedSemaphorePermit; 2]> {
-        let lines = u32::try_from(self.shared.relay.lines())?;
+        let lines = u32::try_from(self.shared.relays.lanes())?;
         let all = |places: &Arc<Semaphore>, count| Arc::clone(places).acquire_many_owned(count);
         Ok([all(&self.places, lines * IN_HAND).await?, all(&self.reserve, lines).await?])
     }
 
     /// Waits for room in hand: for half of it, or after a moment for any. If
-    /// slow domains have taken it all, there is room for the others; then these
+    /// slow providers have taken it all, there is room for the others; then these
     /// are named.
     async fn room(&self) -> anyhow::Result<(OwnedSemaphorePermit, Vec<String>)> {
-        let half = u32::try_from(self.shared.relay.lines())? * IN_HAND / 2;
+        let half = u32::try_from(self.shared.relays.lanes())? * IN_HAND / 2;
         if let Ok(permits) =
             tokio::time::timeout(GATHER, Arc::clone(&self.places).acquire_many_owned(half)).await
         {
             return Ok((permits?, vec![]));
         }
         loop {
-            let slow = self.shared.pile.slow_domains();
+            let slow = self.shared.pile.slow_providers();
             let reserved = async {
                 if slow.is_empty() {
                     // They may become slow while one waits.
@@ -253,6 +265,10 @@ impl Delivery {
         self.find_server().await?;
         let worker = self.worker().await?;
         if self.paused().await? {
+            self.busy = false;
+            return Ok(Step::default());
+        }
+        if !self.may_be_given().await? {
             self.busy = false;
             return Ok(Step::default());
         }
@@ -297,16 +313,24 @@ impl Delivery {
         }
     }
 
-    /// Looks whether a mail server that was away is back. With a line open it
-    /// is not away, and a further one might be one too many for it.
+    /// Looks whether a mail server is back when all of them were away.
     async fn find_server(&self) -> anyhow::Result<()> {
         if self.shared.server_away.load(Ordering::Relaxed) {
-            if self.shared.relay.open_lines() == 0 {
-                self.shared.relay.connect().await?.quit().await;
-            }
+            self.shared.relays.find().await?;
             self.shared.server_away.store(false, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Whether any mail server may be given mails: not when all have had what they
+    /// may be given, or take nothing from us now.
+    async fn may_be_given(&mut self) -> anyhow::Result<bool> {
+        let Shared { pool, gate, relays, clock, .. } = &*self.shared;
+        gate.breakers.look(&mut *pool.acquire().await?).await?;
+        if let Some(life) = &mut self.life {
+            relays.ask_for_lines(life).await?;
+        }
+        Ok(relays.any_may_be_given(&gate.breakers, clock.now()))
     }
 
     /// Whether an operator has stopped all mails.

@@ -2,7 +2,9 @@
 //! their file; what comes out are the words of [`crate::domain`].
 
 pub mod alerts;
+pub mod allowances;
 pub mod audit;
+pub mod breakers;
 pub mod chores;
 pub mod criteria;
 pub mod digests;
@@ -13,6 +15,7 @@ pub mod interest;
 pub mod leaving;
 pub mod ledger;
 pub mod letters;
+pub mod mail_domains;
 pub mod mails;
 pub mod openings;
 pub mod outcomes;

@@ -30,10 +30,11 @@ const RANKS: [(&str, u32); 20] = [
 ];
 
 /// What may be named, and where alone.
-const ONLY_IN: [(&str, &[&str]); 9] = [
+const ONLY_IN: [(&str, &[&str]); 10] = [
     ("lapin::", &["src/broker.rs"]),
     ("lettre::transport", &["src/delivery/smtp.rs"]),
     ("mail_parser::", &["src/returns/incoming.rs"]),
+    ("hickory_resolver::", &["src/delivery/mx.rs"]),
     ("sqlx::query", &["src/store.rs", "src/store/"]),
     ("handlebars::", &["src/templates.rs"]),
     ("axum::", &["src/web.rs", "src/web/"]),

@@ -68,6 +68,7 @@ async fn recorded(ground: &Ground, rules: &Rules, claimed: &[Claimed]) -> anyhow
             subscriber_id: mail.errand.subscriber_id,
             told: told(mail, &rules.policy, at),
             outcome: Outcome::Accepted,
+            verdict: None,
             reply: format!("250 2.0.0 Ok: queued, {}", mail.kind.name()),
         })
         .collect();

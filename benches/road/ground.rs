@@ -122,7 +122,7 @@ impl Ground {
 
     /// Forgets vacancies and who was told of them, but not the people.
     pub(crate) async fn forget(&self) -> anyhow::Result<()> {
-        let tables = "truncate events, openings, opening_revisions, alerts, mails, digests, outcome_events restart identity";
+        let tables = "truncate events, openings, opening_revisions, past_promises, alerts, mails, digests, outcome_events restart identity";
         sqlx::query(tables).execute(&self.pool).await?;
         Ok(())
     }

@@ -9,9 +9,9 @@ use crate::broker::BrokerError;
 use crate::cli::{EXIT_CONFIG, dns, say};
 use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problems, Relays};
 use crate::daemon;
-use crate::delivery::smtp::Relay;
+use crate::delivery::smtp::{Relay, RelayError};
 use crate::domain::cadence::Cadence;
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
@@ -56,9 +56,9 @@ pub(super) async fn check(
                 }
             }
         }
-        match Relay::new(&config.smtp) {
+        match relays(config) {
             Err(error) => mistakes.push(error.to_string()),
-            Ok(relay) if connect && sound => mistakes.extend(try_connections(config, &relay).await),
+            Ok(relays) if connect && sound => mistakes.extend(try_connections(config, &relays).await),
             Ok(_) => {}
         }
         if show && sound {
@@ -120,8 +120,17 @@ fn schedules(config: &Config, now: DateTime<Utc>) -> Vec<String> {
     lines
 }
 
-/// What is wrong with each of the three servers, tried one after the other.
-async fn try_connections(config: &Config, relay: &Relay) -> Vec<String> {
+/// The mail servers, each with the key of its URL.
+fn relays(config: &Config) -> Result<Vec<(String, Relay)>, RelayError> {
+    let servers = config.mail_servers().into_iter().map(|(name, settings, _)| {
+        let key = if name == Relays::FIRST { "smtp.url".to_owned() } else { format!("relays.{name}") };
+        Ok((key, Relay::new(&settings)?))
+    });
+    servers.collect()
+}
+
+/// What is wrong with each of the servers, tried one after the other.
+async fn try_connections(config: &Config, relays: &[(String, Relay)]) -> Vec<String> {
     let mut mistakes = Vec::new();
     match try_database(config).await {
         Ok(strays) => {
@@ -144,12 +153,14 @@ async fn try_connections(config: &Config, relay: &Relay) -> Vec<String> {
     if let Err(error @ BrokerError::Mismatch { .. }) = outcomes::open(&config.amqp).await {
         mistakes.push(format!("amqp.outcomes_exchange: {error}"));
     }
-    match relay.connect().await {
-        Ok(line) => {
-            line.quit().await;
-            say(format_args!("smtp.url: the mail server answers."));
+    for (key, relay) in relays {
+        match relay.connect().await {
+            Ok(line) => {
+                line.quit().await;
+                say(format_args!("{key}: the mail server answers."));
+            }
+            Err(error) => mistakes.push(format!("{key}: {error}")),
         }
-        Err(error) => mistakes.push(format!("smtp.url: {error}")),
     }
     mistakes
 }

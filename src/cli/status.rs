@@ -9,9 +9,11 @@ use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::bounce::COUNTED_FOR;
+use crate::domain::breaker::State;
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
+use crate::store::breakers::{self, Kept};
 use crate::store::chores::{self, Standing};
 use crate::store::{self, letters, returns, settings, status, stops, suppressions};
 
@@ -27,6 +29,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let standing = status::standing(&mut connection, now).await?;
     let endings = status::endings(&mut connection).await?;
     let letters = letters::standing(&mut connection, now).await?;
+    let left_alone = left_alone(breakers::all(&mut connection).await?);
     let stops = stops::counted(&mut connection).await?;
     let chores = chores::standing(&mut connection).await?;
     let chores: Vec<Housekeeping> = Chore::ALL
@@ -52,6 +55,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
             "queue": queue, "standing": standing, "endings": endings, "letters": letters, "stops": stops,
             "housekeeping": chores, "returned": by_name(returned), "suppressed": by_name(suppressed),
             "paused": paused,
+            "leftAlone": left_alone.iter().map(value).collect::<Vec<_>>(),
         });
         say(format_args!("{all:#}"));
         return Ok(());
@@ -59,10 +63,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     if let Some(paused) = &paused {
         say(format_args!("STOPPED      no mail leaves: {}; see `jobalerts resume --look`", told(paused)));
     }
-    match &queue {
-        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
-        Err(error) => say(format_args!("queue        unknown: {error}")),
-    }
+    say_queue(&queue);
     say(format_args!(
         "openings     {} known, {} to match, from {} events",
         standing.openings, standing.openings_to_match, standing.events
@@ -110,8 +111,11 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         "letters      {} due, {} due later, {} sent, {} not to be sent",
         letters.due, letters.waiting, letters.sent, letters.ended
     ));
-    say(format_args!("returned     {} in 30 days", in_words(&returned)));
-    say(format_args!("suppressed   {}", in_words(&suppressed)));
+    say_returned(&returned, &suppressed);
+    for (index, kept) in left_alone.iter().enumerate() {
+        let label = if index == 0 { "left alone" } else { "" };
+        say(format_args!("{label:<13}{}", line(kept)));
+    }
     for (index, chore) in chores.iter().enumerate() {
         let label = if index == 0 { "housekeeping" } else { "" };
         say(format_args!("{label:<13}{}", chore.line()));
@@ -119,6 +123,21 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
+/// The broker's queue, or why it cannot be looked at.
+fn say_queue(queue: &Result<(u32, u32), String>) {
+    match queue {
+        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
+        Err(error) => say(format_args!("queue        unknown: {error}")),
+    }
+}
+
+/// What came back to us, and to how many addresses nothing is sent.
+fn say_returned(returned: &[(String, i64)], suppressed: &[(String, i64)]) {
+    say(format_args!("returned     {} in 30 days", in_words(returned)));
+    say(format_args!("suppressed   {}", in_words(suppressed)));
+}
+
+/// How many there are of each name.
 fn by_name(counts: Vec<(String, i64)>) -> Value {
     counts
         .into_iter()
@@ -131,6 +150,35 @@ fn by_name(counts: Vec<(String, i64)>) -> Value {
 fn in_words(counts: &[(String, i64)]) -> String {
     let each: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
     if each.is_empty() { "none".to_owned() } else { each.join(", ") }
+}
+
+/// The providers and relays that nothing goes to.
+fn left_alone(all: Vec<Kept>) -> Vec<Kept> {
+    all.into_iter().filter(|kept| kept.breaker.state != State::Closed).collect()
+}
+
+fn line(kept: &Kept) -> String {
+    let next = match kept.breaker.state {
+        State::Closed => String::new(),
+        State::Open { until } => format!("one mail finds out after {}", minute(until)),
+        State::Probing { .. } => "one mail is finding out".to_owned(),
+    };
+    format!("{} since {}: {}; {next}", kept.scope, minute(kept.changed_at), kept.reason)
+}
+
+fn value(kept: &Kept) -> Value {
+    let until = match kept.breaker.state {
+        State::Closed => None,
+        State::Open { until } | State::Probing { until } => Some(until),
+    };
+    json!({
+        "scope": kept.scope,
+        "state": kept.breaker.name(),
+        "until": until,
+        "times": kept.breaker.times,
+        "reason": kept.reason,
+        "since": kept.changed_at,
+    })
 }
 
 /// How a chore stands.

@@ -1,5 +1,6 @@
 //! What is meant: one function for each kind of setting, from [`Written`] to a typed value.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::net::SocketAddr;
@@ -19,10 +20,14 @@ use url::Url;
 use super::reader::nearest;
 use super::urls::is_loopback;
 use super::written::{Written, Wrong};
-use super::{CalendarFile, CronExpression, Listed, LogFormat, Secret, SecretFile, Timing};
+use super::{
+    CalendarFile, CronExpression, Listed, LogFormat, ProvidersFile, Relay, Secret, SecretFile, Share,
+    SmtpUrl, Timing,
+};
 use crate::domain::age::{Age, NotAnAge};
 use crate::domain::calendar::Calendar;
 use crate::domain::email::{EmailAddress, Mailbox, domain_name};
+use crate::domain::provider::{Limits, Providers};
 use crate::domain::quiet::QuietHours;
 use crate::domain::return_path::ReturnPath;
 use crate::domain::stop::{Scope, undone_until};
@@ -288,18 +293,11 @@ pub(super) fn timing(written: &Written) -> Meant<Timing> {
     let Some(mut keys) = written.table() else {
         return cron(written).map(|cron| Timing { cron, working_days: false });
     };
-    let inside = |key: &str, written: &Written, wrong: Wrong| {
-        Wrong::unquoted(format!("{key}: {}", wrong.about(written)))
-    };
     let expression = keys.remove("cron").ok_or_else(|| {
         Wrong::unquoted(r#"expected the times, as in { cron = "0 0 8 * * *", working_days = true }"#)
     })?;
     let working_days = keys.remove("working_days");
-    if let Some(unknown) = keys.keys().next() {
-        return Err(Wrong::unquoted(format!(
-            "{unknown}: there is no such key; known are cron, working_days"
-        )));
-    }
+    none_left(&keys, "cron, working_days")?;
     Ok(Timing {
         cron: cron(&expression).map_err(|wrong| inside("cron", &expression, wrong))?,
         working_days: working_days
@@ -307,6 +305,87 @@ pub(super) fn timing(written: &Written) -> Meant<Timing> {
             .transpose()?
             .unwrap_or(false),
     })
+}
+
+/// A mistake at one key of a table.
+fn inside(key: &str, written: &Written, wrong: Wrong) -> Wrong {
+    Wrong::unquoted(format!("{key}: {}", wrong.about(written)))
+}
+
+/// That a table holds nothing that nobody asked for.
+fn none_left(keys: &BTreeMap<String, Written>, known: &str) -> Meant<()> {
+    match keys.keys().next() {
+        Some(unknown) => Err(Wrong::unquoted(format!("{unknown}: there is no such key; known are {known}"))),
+        None => Ok(()),
+    }
+}
+
+/// The name of a relay, as it stands in the tables and in messages.
+pub(super) fn relay_name(name: &str) -> Meant<()> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !name.is_empty() && name.len() <= 40 && name.chars().all(good) {
+        Ok(())
+    } else {
+        Err(Wrong::unquoted("expected a name of lower-case letters, digits and -, at most 40"))
+    }
+}
+
+/// A table with the URL of a mail server, or the file that holds it, and what else there is to say.
+pub(super) fn relay(path: impl Fn(&Written) -> Meant<PathBuf>) -> impl Fn(&Written) -> Meant<Relay> {
+    const KNOWN: &str = "url, url_file, weight, connections, per_minute, per_day";
+    move |written| {
+        let mut keys = table(written, r#"{ url = "smtp://host:25", weight = 2 }"#)?;
+        let text = match (keys.remove("url"), keys.remove("url_file")) {
+            (Some(url), None) => text(&url).map_err(|_| Wrong::unquoted("url: expected a text in quotes"))?,
+            (None, Some(file)) => {
+                let path = path(&file).map_err(|wrong| inside("url_file", &file, wrong))?;
+                fs::read_to_string(&path)
+                    .map_err(|error| Wrong::unquoted(format!("url_file: {}: {error}", path.display())))?
+            }
+            _ => return Err(Wrong::unquoted("expected either url or url_file")),
+        };
+        let url: SmtpUrl = text.trim().parse().map_err(|error| Wrong::unquoted(format!("url: {error}")))?;
+        Ok(Relay { url, share: share_of(keys, KNOWN)? })
+    }
+}
+
+/// A table with what a mail server may be given.
+pub(super) fn share(written: &Written) -> Meant<Share> {
+    let keys = table(written, "{ weight = 2, per_day = 50000 }")?;
+    share_of(keys, "weight, connections, per_minute, per_day")
+}
+
+fn table(written: &Written, example: &str) -> Meant<BTreeMap<String, Written>> {
+    written.table().ok_or_else(|| Wrong::unquoted(format!("expected a table such as {example}")))
+}
+
+fn share_of(mut keys: BTreeMap<String, Written>, known: &str) -> Meant<Share> {
+    let weight = number(&mut keys, "weight", 1..=1000)?;
+    let mut limit = |key| number(&mut keys, key, 1..=1_000_000_000_u32);
+    let limits = Limits {
+        connections: limit("connections")?,
+        per_minute: limit("per_minute")?,
+        per_day: limit("per_day")?,
+    };
+    none_left(&keys, known)?;
+    Ok(Share { weight: weight.unwrap_or(1), limits })
+}
+
+/// A number of a table that may be absent.
+fn number<N>(keys: &mut BTreeMap<String, Written>, key: &str, range: RangeInclusive<N>) -> Meant<Option<N>>
+where
+    N: TryFrom<i64> + PartialOrd + Display,
+{
+    let Some(written) = keys.remove(key) else { return Ok(None) };
+    within(range)(&written).map(Some).map_err(|wrong| inside(key, &written, wrong))
+}
+
+/// The providers in a file, laid over those that are built in.
+pub(super) fn providers(path: &Path) -> Meant<ProvidersFile> {
+    let wrong = |what: String| Wrong::unquoted(format!("the providers {}: {what}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read ({error})")))?;
+    let providers = Providers::shipped().with(&text).map_err(|error| wrong(error.to_string()))?;
+    Ok(ProvidersFile { path: Some(path.to_owned()), providers: Arc::new(providers) })
 }
 
 /// The calendar in a file.

@@ -16,20 +16,23 @@ use url::Url;
 
 use super::meaning::{
     age, age_while_undone, base_url, broker_name, calendar, cron, discreet, duration, duration_or_none,
-    email, host_name, list, listed, log_format, log_level, mailbox, quiet_hours, return_path, scope,
-    secret_file, selector, socket_address, some, text, timing, web_url, within, zone,
+    email, host_name, list, listed, log_format, log_level, mailbox, providers, quiet_hours, relay,
+    relay_name, return_path, scope, secret_file, selector, share, socket_address, some, switch, text, timing,
+    web_url, within, zone,
 };
 use super::reader::Section;
 use super::urls::{Secret, SecretUrl, SmtpUrl};
 use super::written::{Written, Wrong};
 use crate::domain::age::Age;
 use crate::domain::alignment;
+use crate::domain::breaker;
 use crate::domain::cadence::ScheduleName;
 use crate::domain::calendar::Calendar;
 use crate::domain::chore::Chore;
 use crate::domain::dkim::SigningKey;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::opening::Settling;
+use crate::domain::provider::{Limits, Providers};
 use crate::domain::quiet::QuietHours;
 use crate::domain::return_path::ReturnPath;
 use crate::domain::signature::SigningKeys;
@@ -196,12 +199,14 @@ pub struct Smtp {
     pub discreet_name: String,
     /// Mails sent over a connection before it is closed and made anew.
     pub mails_per_connection: u32,
+    /// How long a connection waits for its next mail before it is closed.
+    pub idle: Duration,
     /// How long to wait after each refusal for now.
     pub retry: Delays,
     /// How long after its first attempt a mail is given up.
     pub give_up_after: Duration,
-    /// A mail domain that has had its whole share of the connections for so
-    /// long is slow.
+    /// A provider that has had its whole share of the connections for so long
+    /// is slow.
     pub slow_after: Duration,
     /// How long a mail is left alone of which nobody knows whether it arrived.
     pub hold_unknown: Duration,
@@ -226,6 +231,15 @@ pub struct SmtpTimeouts {
     pub body: Duration,
     /// For the reply after the last dot: the server may be storing the mail.
     pub final_reply: Duration,
+}
+
+impl SmtpTimeouts {
+    /// The longest that one mail may take, with a connection of its own.
+    #[must_use]
+    pub fn one_mail(&self) -> Duration {
+        // STARTTLS, AUTH, MAIL and RCPT have a command's time each.
+        self.connect + self.greeting + self.command * 4 + self.data + self.body + self.final_reply
+    }
 }
 
 impl Smtp {
@@ -255,6 +269,7 @@ impl Smtp {
             return_path,
             discreet_name: s.get("discreet_name", "Alerts", discreet),
             mails_per_connection: s.get("mails_per_connection", "100", within(1..=10_000)),
+            idle: s.get("idle", "30s", duration),
             retry: Delays(s.get("retry", "20m, 40m, 2h, 2h30m, 3h", some(duration))),
             give_up_after: s.get("give_up_after", "2d", duration),
             slow_after: s.get("slow_after", "10s", duration),
@@ -269,6 +284,129 @@ impl Smtp {
                 final_reply: s.get("timeout_final", "10m", duration),
             },
         }
+    }
+}
+
+/// `[relays]`: further mail servers, and what each may be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relays {
+    /// Of the mail server of `smtp.url`.
+    pub smtp: Share,
+    /// The others, under names of the operator's own.
+    pub others: BTreeMap<String, Relay>,
+}
+
+/// What a mail server may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// How many of the connections are its own, against the weights of the others.
+    pub weight: u16,
+    /// How much mail it gets at most.
+    pub limits: Limits,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { weight: 1, limits: Limits::default() }
+    }
+}
+
+/// A further mail server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// Where it is, how it is encrypted, and what to log in with.
+    pub url: SmtpUrl,
+    /// What it may be given.
+    pub share: Share,
+}
+
+impl Relays {
+    /// The name of the mail server of `smtp.url`.
+    pub const FIRST: &str = "smtp";
+
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        let smtp = s.optional(Self::FIRST, share).unwrap_or_default();
+        let mut others = BTreeMap::new();
+        for key in s.further_keys() {
+            let url = relay(s.paths());
+            let relay = s.optional(&key, |written| relay_name(&key).and_then(|()| url(written)));
+            others.extend(relay.map(|relay| (key, relay)));
+        }
+        Self { smtp, others }
+    }
+}
+
+/// `[providers]`: whose mailboxes are whose, and what is done when a provider takes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderSettings {
+    /// The groups and their limits.
+    pub providers: ProvidersFile,
+    /// Whether the mail servers of domains are looked up that are in no group.
+    pub mx_lookup: bool,
+    /// How long it is believed what was looked up.
+    pub mx_age: Duration,
+    /// How long a look-up may take.
+    pub mx_timeout: Duration,
+    /// Look-ups at once, in this process.
+    pub mx_at_once: u16,
+    /// Whom to ask; none means the name servers of the system.
+    pub mx_server: Option<SocketAddr>,
+    /// After so many mails put off in a row a provider or relay is left alone; 0 means never.
+    pub breaker_run: u16,
+    /// For how long the first time; each time twice as long...
+    pub breaker_first: Duration,
+    /// ...up to this.
+    pub breaker_longest: Duration,
+}
+
+impl ProviderSettings {
+    pub(super) fn read(mut s: Section<'_, '_>) -> Self {
+        let paths = s.paths();
+        let file = move |written: &Written| providers(&paths(written)?);
+        let read = Self {
+            providers: s.optional("file", file).unwrap_or_else(ProvidersFile::shipped),
+            mx_lookup: s.get("mx_lookup", "false", switch),
+            mx_age: s.get("mx_age", "7d", duration),
+            mx_timeout: s.get("mx_timeout", "5s", duration),
+            mx_at_once: s.get("mx_at_once", "4", within(1..=64)),
+            mx_server: s.optional("mx_server", socket_address),
+            breaker_run: s.get("breaker_run", "20", within(0..=10_000)),
+            breaker_first: s.get("breaker_first", "5m", duration),
+            breaker_longest: s.get("breaker_longest", "1h", duration),
+        };
+        if read.breaker_longest < read.breaker_first {
+            s.refuse_together(
+                ["breaker_longest", "breaker_first"],
+                "expected breaker_longest to be no shorter than breaker_first",
+            );
+        }
+        read
+    }
+
+    /// When breakers open, and for how long; one mail that finds out may take as long as `probe`.
+    #[must_use]
+    pub fn breakers(&self, probe: Duration) -> breaker::Plan {
+        breaker::Plan {
+            run: self.breaker_run,
+            first: span(self.breaker_first),
+            longest: span(self.breaker_longest),
+            probe: span(probe),
+        }
+    }
+}
+
+/// Providers, and the file that was laid over those that are built in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvidersFile {
+    /// None if there is none.
+    pub path: Option<PathBuf>,
+    /// What they are together.
+    pub providers: Arc<Providers>,
+}
+
+impl ProvidersFile {
+    fn shipped() -> Self {
+        Self { path: None, providers: Arc::new(Providers::shipped()) }
     }
 }
 

@@ -8,7 +8,10 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::Place;
-use super::{CalendarFile, CronExpression, Listed, LogFormat, SecretFile, SecretUrl, SmtpUrl, Timing};
+use super::{
+    CalendarFile, CronExpression, Listed, LogFormat, ProvidersFile, Relay, SecretFile, SecretUrl, Share,
+    SmtpUrl, Timing,
+};
 use crate::domain::age::Age;
 use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::quiet::QuietHours;
@@ -72,9 +75,12 @@ show! {
     Age: age => quoted(age.to_string());
     CronExpression: cron => quoted(cron.as_str());
     Url: url => quoted(url.as_str());
-    SocketAddr: address => quoted(address.to_string());
     Scope: scope => quoted(scope.name());
     CalendarFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
+    ProvidersFile: file => quoted(file.path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
+    SocketAddr: address => quoted(address.to_string());
+    Share: share => format!("{{ {} }}", items(share));
+    Relay: relay => format!("{{ url = {}, {} }}", quoted(relay.url.redacted()), items(&relay.share));
     Tz: zone => quoted(zone.name());
     Timing: times => if times.working_days {
         format!("{{ cron = {}, working_days = true }}", quoted(times.cron.as_str()))
@@ -93,6 +99,15 @@ show! {
         Listed::Address(address) => address.show(),
         Listed::Domain(domain) => quoted(format!("@{domain}")),
     };
+}
+
+/// What a mail server may be given, as the inside of a table.
+fn items(share: &Share) -> String {
+    let Share { weight, limits } = share;
+    let limits =
+        [("connections", limits.connections), ("per_minute", limits.per_minute), ("per_day", limits.per_day)];
+    let limits = limits.into_iter().filter_map(|(key, limit)| Some(format!(", {key} = {}", limit?)));
+    format!("weight = {weight}{}", limits.collect::<String>())
 }
 
 /// The file, and nothing of what it holds.

@@ -416,6 +416,102 @@ fn a_calendar_of_ones_own_is_read_with_the_configuration() {
 }
 
 #[test]
+fn operators_name_relays_of_their_own() {
+    let directory = Directory::new();
+    directory.write("secret", "smtps://zoe:hunter2@c.example\n");
+    let file = directory.write(
+        "jobalerts.toml",
+        "[smtp]\nurl = 'smtp://a.example'\n[relays]\nsmtp = { weight = 3, per_day = 7 }\n\
+         backup = { url = 'smtp://b.example:2525', connections = 2, per_minute = 60 }\n\
+         third = { url_file = 'secret' }\n",
+    );
+    let environment =
+        variables(&[("JOBALERTS_RELAYS__FROM_ENVIRONMENT", "{ url = 'smtp://d.example', weight = 9 }")]);
+    let config = Config::load(Some(&file), &environment).unwrap();
+    assert_eq!((config.relays.smtp.weight, config.relays.smtp.limits.per_day), (3, Some(7)));
+    let others: Vec<(&str, &str, u16)> = config
+        .relays
+        .others
+        .iter()
+        .map(|(name, relay)| (name.as_str(), relay.url.host.as_str(), relay.share.weight))
+        .collect();
+    assert_eq!(
+        others,
+        [("backup", "b.example", 1), ("from-environment", "d.example", 9), ("third", "c.example", 1)]
+    );
+    assert_eq!(config.relays.others["backup"].share.limits.connections, Some(2));
+    let shown = config.show();
+    assert!(shown.contains(r#"third = { url = "smtps://***@c.example:465", weight = 1 }"#), "{shown}");
+    assert!(!shown.contains("hunter2") && !format!("{config:?}").contains("hunter2"));
+
+    for (relay, message) in [
+        ("a = 'smtp://a.example'", "a: expected a table such as {"),
+        ("a = { weight = 2 }", "a: expected either url or url_file"),
+        ("a = { url = 'http://a.example' }", "a: url: expected a URL that begins with smtp://"),
+        (
+            "a = { url = 'smtp://a.example', weight = 0 }",
+            "a: weight: expected a whole number from 1 to 1000, found 0",
+        ),
+        (
+            "a = { url = 'smtp://a.example', rate = 2 }",
+            "a: rate: there is no such key; known are url, url_file,",
+        ),
+        ("a = { url_file = 'none' }", "a: url_file: config/none: "),
+        ("B = { url = 'smtp://a.example' }", "B: expected a name of lower-case letters"),
+        ("smtp = { url = 'smtp://a.example' }", "smtp: url: there is no such key; known are weight,"),
+    ] {
+        let said = refused(&format!("[relays]\n{relay}"), &[]);
+        assert!(said.starts_with(&format!("config/jobalerts.toml:2: relays.{message}")), "{said}");
+    }
+}
+
+#[test]
+fn providers_of_ones_own_are_laid_over_those_that_are_built_in() {
+    let directory = Directory::new();
+    directory.write("own.toml", "[groups.google]\ndomains = ['gmail.com']\nper_minute = 100");
+    let file = directory.write("jobalerts.toml", "[providers]\nfile = 'own.toml'\n");
+    let config = Config::load(Some(&file), &Variables::new()).unwrap();
+    let providers = &config.providers.providers.providers;
+    assert_eq!(providers.limits("google").per_minute, Some(100));
+    assert_eq!(providers.of("icloud.com", None), "apple");
+    directory.write("own.toml", "[groups.google]\nper_minute = 0");
+    let said = Config::load(Some(&file), &Variables::new()).unwrap_err().to_string();
+    assert!(said.contains("own.toml: groups.google: expected limits from 1"), "{said}");
+
+    for (setting, message) in [
+        ("mx_server = 'localhost'", "mx_server: expected an IP address and a port"),
+        ("breaker_longest = '1m'", "breaker_longest: expected breaker_longest to be no shorter"),
+    ] {
+        let said = refused(&format!("[providers]\n{setting}"), &[]);
+        assert!(said.starts_with(&format!("config/jobalerts.toml:2: providers.{message}")), "{said}");
+    }
+}
+
+/// RFC 5321, 4.5.3.2, where the least is given.
+#[test]
+fn the_mail_server_is_waited_for_as_long_as_it_should_be() {
+    let timeouts = read("", &[]).unwrap().smtp.timeouts;
+    let minutes = |duration: Duration| duration.as_secs() / 60;
+    assert!(minutes(timeouts.greeting) >= 5 && minutes(timeouts.command) >= 5);
+    assert!(
+        minutes(timeouts.data) >= 2 && minutes(timeouts.body) >= 3 && minutes(timeouts.final_reply) >= 10
+    );
+}
+
+/// RFC 5321, 4.5.4.1: two attempts in the first hour, then one every two or three hours.
+#[test]
+fn mails_are_tried_again_at_the_pace_that_is_recommended() {
+    let smtp = read("", &[]).unwrap().smtp;
+    let mut tries = vec![0];
+    while *tries.last().unwrap() <= smtp.give_up_after.as_secs() / 60 {
+        let attempts = u32::try_from(tries.len()).unwrap();
+        tries.push(tries.last().unwrap() + smtp.retry.after(attempts).as_secs() / 60);
+    }
+    assert_eq!(tries[..5], [0, 20, 60, 180, 330]);
+    assert!(tries[3..].windows(2).all(|pair| (120..=180).contains(&(pair[1] - pair[0]))), "{tries:?}");
+}
+
+#[test]
 fn names_and_times_of_schedules_must_be_good() {
     let file = format!(
         "[schedules]\nimmediate = '0 0 8 * * *'\nEarly = '0 0 5 * * *'\nlate_shift = '0 0 23 * * *'\n\

@@ -11,6 +11,7 @@ use crate::compose::MailKind;
 use crate::config::Config;
 use crate::delivery::asking::{Library, Shelf};
 use crate::delivery::deciding::{Candidate, Decided, Plan, UNREADABLE};
+use crate::delivery::gate::Gate;
 use crate::delivery::in_hand::Errand;
 use crate::delivery::topic::Topic;
 use crate::domain::alert::{Pause, Policy, Preferences, Standing};
@@ -44,6 +45,8 @@ pub struct Rules {
     pub unhurried_a_day: usize,
     /// What was read before and stays as it is.
     pub(crate) shelf: Arc<Shelf>,
+    /// What holds mails back that are due.
+    pub(crate) gate: Arc<Gate>,
     /// From where to look for who is due.
     marks: Marks,
 }
@@ -60,6 +63,7 @@ impl Rules {
             domain: domain.to_owned(),
             taxonomy,
             shelf: Arc::default(),
+            gate: Arc::new(Gate::new(config)),
             marks: Marks::default(),
         }
     }
@@ -132,7 +136,8 @@ pub struct Claim {
     pub people: usize,
 }
 
-/// Claims up to `limit` people, except those at these mail domains.
+/// Claims up to `limit` people, except those of these providers, and of those
+/// who get nothing now.
 ///
 /// # Errors
 ///
@@ -146,11 +151,13 @@ pub async fn claim(
     now: DateTime<Utc>,
 ) -> store::Result<Claim> {
     let mut transaction = pool.begin().await?;
-    let people = due::people_due(&mut transaction, now, limit, except, &rules.marks).await?;
+    let except = rules.gate.shut(&mut transaction, except, now).await?;
+    let people = due::people_due(&mut transaction, now, limit, &except, &rules.marks).await?;
     if people.is_empty() {
         return Ok(Claim::default());
     }
-    let decided = decide(&mut transaction, rules, &people, now).await?;
+    let mut decided = decide(&mut transaction, rules, &people, now).await?;
+    rules.gate.admit(&mut transaction, &mut decided.plans, |plan| &mut plan.errand, now).await?;
     alerts::end(&mut transaction, &decided.endings, now).await?;
     alerts::postpone(&mut transaction, &decided.waits).await?;
     mails::supersede(&mut transaction, &decided.superseded, now).await?;

@@ -64,6 +64,7 @@ impl Plan {
                 .flat_map(|topic| topic.programmes.iter().map(String::as_str))
                 .collect(),
             // People get few of these on one day.
+            provider: &self.errand.provider,
             unhurried: self.topics.iter().all(|topic| topic.manner != Manner::AtOnce),
         }
     }

@@ -27,6 +27,10 @@ pub struct Errand {
     pub message_id: MessageId,
     /// The Message-IDs of the thread that it continues, oldest first.
     pub thread: Vec<String>,
+    /// Who runs the mailbox; empty until the mail is admitted.
+    pub provider: String,
+    /// It finds out whether they take mails again.
+    pub probe: bool,
 }
 
 impl Errand {
@@ -53,6 +57,8 @@ impl Errand {
             },
             message_id,
             thread,
+            provider: String::new(),
+            probe: false,
         }
     }
 

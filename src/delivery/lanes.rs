@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -21,13 +22,17 @@ use crate::config::{Delays, Reach};
 use crate::delivery::Tally;
 use crate::delivery::asking::Before;
 use crate::delivery::claim::{Claimed, Digested};
+use crate::delivery::gate::Gate;
 use crate::delivery::in_hand::{Errand, InHand};
-use crate::delivery::pile::Pile;
+use crate::delivery::pile::{Pile, Turn};
 use crate::delivery::recorder::{Gone, Recorder};
-use crate::delivery::smtp::{After, Line, Relay, RelayError, Verdict};
+use crate::delivery::relays::{NoWay, Relays, Way};
+use crate::delivery::smtp::{After, Refusal, Verdict};
 use crate::delivery::told::told;
 use crate::domain::alert::Policy;
-use crate::stage::{jittered, wait_after};
+use crate::domain::provider::Scope;
+use crate::domain::reply::{Judgement, Point, Sequel, Signal};
+use crate::stage::{Bell, jittered, wait_after};
 use crate::store::leaving::Departure;
 use crate::store::tries::{Outcome, Told, Try};
 
@@ -56,13 +61,17 @@ pub(super) struct Shared {
     pub pool: PgPool,
     /// Writes the mails.
     pub composer: Composer,
-    /// The mail server.
-    pub relay: Relay,
+    /// The mail servers.
+    pub relays: Relays,
+    /// What holds mails back.
+    pub gate: Arc<Gate>,
+    /// Rung when what was held back may be claimed.
+    pub bell: Bell,
     /// The time.
     pub clock: Clock,
     /// When to try again.
     pub retries: Retries,
-    /// Set when the mail server could not be reached at all. That is no try of
+    /// Set when no mail server could be reached at all. That is no try of
     /// any mail's: mails in hand are given back, and nothing more is claimed
     /// until it can be reached.
     pub server_away: AtomicBool,
@@ -73,6 +82,8 @@ pub(super) struct Shared {
     pub reach: Reach,
     /// How long a mail is left alone of which nobody knows whether it arrived.
     pub hold_unknown: chrono::Duration,
+    /// How long a line waits for its next mail.
+    pub idle: Duration,
     /// Cancelled when nothing new is to be begun.
     pub stopping: CancellationToken,
     /// The number that mails are claimed under; 0 while there is none.
@@ -98,7 +109,7 @@ pub(super) struct Parcel {
 pub(super) fn start(shared: &Arc<Shared>) -> JoinSet<()> {
     let (recorder, recording) = Recorder::new(Arc::clone(shared));
     let mut tasks = JoinSet::new();
-    for _ in 0..shared.relay.lines() {
+    for _ in 0..shared.relays.lanes() {
         tasks.spawn(lane(Arc::clone(shared), recorder.clone()));
     }
     tasks.spawn(recording);
@@ -106,28 +117,32 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinSet<()> {
 }
 
 async fn lane(shared: Arc<Shared>, recorder: Recorder) {
-    let mut lane = Lane { shared: &shared, recorder: &recorder, line: None, last: None };
+    let mut lane = Lane { shared: &shared, recorder: &recorder, way: None, last: None };
     let mut refused = 0;
-    while let Some((Parcel { mail, place }, turn)) = shared.pile.take().await {
+    while let Some((Parcel { mail, place }, turn)) = lane.next().await {
         let mut rests = false;
-        let (outcome, reply) = if shared.must_give_back(&mail) {
-            (Outcome::Returned, String::new())
+        let done = if shared.must_give_back(&mail) {
+            Done::returned("")
         } else {
             match lane.one_mail(&mail).await {
                 Ok(done) => {
                     refused = 0;
                     done
                 }
-                Err(error) => {
+                Err(NoWay::Shut) => Done::returned(""),
+                Err(NoWay::Away(error)) => {
                     rests = true;
-                    (Outcome::Returned, error.to_string())
+                    Done::returned(error.to_string())
                 }
             }
         };
         drop(turn);
+        shared.heed_of_provider(mail.errand(), &done).await;
+        let Done { outcome, reply, verdict, .. } = done;
         shared.tally.count(&outcome);
         let &Errand { mail_id, worker, subscriber_id, .. } = mail.errand();
-        let outcome = Try { mail_id, worker, subscriber_id, told: shared.tells(&mail), outcome, reply };
+        let told = shared.tells(&mail);
+        let outcome = Try { mail_id, worker, subscriber_id, told, outcome, reply, verdict };
         match recorder.ended(outcome, place) {
             Ok(done) => lane.last = Some(done),
             Err(Gone) => break,
@@ -136,9 +151,7 @@ async fn lane(shared: Arc<Shared>, recorder: Recorder) {
             shared.no_line(&mut refused).await;
         }
     }
-    if let Some(line) = lane.line {
-        line.quit().await;
-    }
+    lane.hang_up().await;
 }
 
 /// A lane with what it has at hand.
@@ -146,45 +159,80 @@ struct Lane<'a> {
     shared: &'a Shared,
     recorder: &'a Recorder,
     /// The line, if one is open.
-    line: Option<Line>,
+    way: Option<Way>,
     /// Resolves when the end of the last mail is written down.
     last: Option<oneshot::Receiver<()>>,
 }
 
-impl Lane<'_> {
-    async fn one_mail(&mut self, mail: &InHand) -> Result<(Outcome, String), RelayError> {
+/// What became of a mail in a lane.
+struct Done {
+    outcome: Outcome,
+    reply: String,
+    verdict: Option<Judgement>,
+    /// What it says of the provider of the mailbox, and why.
+    sign: Option<(Signal, String)>,
+}
+
+impl Done {
+    fn of(outcome: Outcome, reply: String) -> Self {
+        Self { outcome, reply, verdict: None, sign: None }
+    }
+
+    fn returned(why: impl Into<String>) -> Self {
+        Self::of(Outcome::Returned, why.into())
+    }
+}
+
+impl<'a> Lane<'a> {
+    /// The next mail. A line that waits for one for too long is closed.
+    async fn next(&mut self) -> Option<(Parcel, Turn<'a>)> {
+        let pile: &'a Pile = &self.shared.pile;
+        if self.way.is_some() {
+            match tokio::time::timeout(self.shared.idle, pile.take()).await {
+                Ok(taken) => return taken,
+                Err(_) => self.hang_up().await,
+            }
+        }
+        pile.take().await
+    }
+
+    async fn hang_up(&mut self) {
+        if let Some(way) = self.way.take() {
+            way.line.quit().await;
+        }
+    }
+
+    async fn one_mail(&mut self, mail: &InHand) -> Result<Done, NoWay> {
         let shared = self.shared;
+        let errand = mail.errand();
         let email = match shared.write(mail) {
             Ok(email) => email,
             Err(cause) => {
-                tracing::error!(
-                    mail = mail.errand().mail_id,
-                    cause,
-                    "a mail failed our own checks and is held"
-                );
-                return Ok((Outcome::Held, cause));
+                tracing::error!(mail = errand.mail_id, cause, "a mail failed our own checks and is held");
+                return Ok(Done::of(Outcome::Held, cause));
             }
         };
         if !shared.reach.covers(&email.headers.to) {
-            return Ok((Outcome::Withheld, String::new()));
+            return Ok(Done::of(Outcome::Withheld, String::new()));
+        }
+        if shared.gate.directory.takes_none(errand.domain()) {
+            return Ok(shared.not_taken(mail, Refusal::of_domain()));
         }
         Ok(match self.send(mail, &email).await? {
-            None => (Outcome::Returned, String::new()),
-            Some(Verdict::Sent(reply)) => (Outcome::Accepted, reply),
-            Some(Verdict::Never(reply)) => {
-                tracing::warn!(
-                    mail = mail.errand().mail_id,
-                    "the mail server refused a mail for good; why is in its row"
-                );
-                (Outcome::Refused, reply)
+            None => Done::returned(""),
+            Some(Verdict::Sent(reply)) => {
+                let sign = Some((Signal::Taken, String::new()));
+                Done { sign, ..Done::of(Outcome::Accepted, reply) }
             }
-            Some(Verdict::Later(reply)) => (shared.retries.after(mail, shared.clock.now()), reply),
+            Some(Verdict::Not(refusal)) => shared.not_taken(mail, refusal),
             Some(Verdict::Unknown(reply)) => {
                 tracing::warn!(
-                    mail = mail.errand().mail_id,
+                    mail = errand.mail_id,
                     "nobody knows whether a mail arrived; `jobalerts unknown list` names it"
                 );
-                (Outcome::Unknown(shared.clock.now() + shared.hold_unknown), reply)
+                let sign = Some((Signal::Strained, reply.clone()));
+                let until = shared.clock.now() + shared.hold_unknown;
+                Done { sign, ..Done::of(Outcome::Unknown(until), reply) }
             }
         })
     }
@@ -193,34 +241,26 @@ impl Lane<'_> {
     /// leave. A used line that breaks before the content left is replaced once,
     /// at once: servers end connections after some mails, and that is no fault
     /// of this mail.
-    async fn send(&mut self, mail: &InHand, email: &Email) -> Result<Option<Verdict>, RelayError> {
-        let Self { shared, recorder, line, last } = self;
+    async fn send(&mut self, mail: &InHand, email: &Email) -> Result<Option<Verdict>, NoWay> {
+        let (shared, recorder) = (self.shared, self.recorder);
         let &Errand { mail_id, worker, .. } = mail.errand();
         let departure = Departure { mail_id, worker, told: shared.tells(mail) };
         let Ok(asked) = recorder.ask(departure) else { return Ok(None) };
-        if line.as_ref().is_some_and(Line::is_worn)
-            && let Some(worn) = line.take()
-        {
-            worn.quit().await;
-        }
         let content = email.to_bytes();
-        let mut used = line.is_some();
-        let mut open = loop {
-            let mut open = match line.take() {
-                Some(open) => open,
-                None => shared.relay.connect().await?,
-            };
-            match open.offer(email.envelope()).await {
-                Ok(()) => break open,
-                Err((Verdict::Later(_), After::Broken)) if used => used = false,
-                Err((verdict, after)) => {
-                    *line = (after == After::Usable).then_some(open);
-                    return Ok(Some(verdict));
-                }
+        let mut used = self.way.is_some();
+        let mut way = self.take_way().await?;
+        while let Err((refusal, after)) = way.line.offer(email.envelope(), &content).await {
+            if used && refusal.judgement == Judgement::Away && after == After::Broken {
+                used = false;
+                way = self.take_way().await?;
+                continue;
             }
-        };
+            shared.heed_of_relay(&way, &Verdict::Not(refusal.clone())).await;
+            self.keep(way, after);
+            return Ok(Some(Verdict::Not(refusal)));
+        }
         // Only when the mail before this one is written down, and this one is on record as leaving.
-        if let Some(recorded) = last.take()
+        if let Some(recorded) = self.last.take()
             && recorded.await.is_err()
         {
             return Ok(None);
@@ -229,9 +269,41 @@ impl Lane<'_> {
             // The server waits for the content. Without the line it forgets the mail.
             return Ok(None);
         }
-        let (verdict, after) = open.hand_over(&content, email.headers.to.as_str()).await;
-        *line = (after == After::Usable).then_some(open);
+        let (verdict, after) = way.line.hand_over(&content, email.headers.to.as_str()).await;
+        shared.heed_of_relay(&way, &verdict).await;
+        self.keep(way, after);
         Ok(Some(verdict))
+    }
+
+    /// A line over which one mail may go: the lane's own, or a new one to the
+    /// mail server whose turn it is.
+    async fn take_way(&mut self) -> Result<Way, NoWay> {
+        let Shared { relays, gate, pool, clock, .. } = self.shared;
+        loop {
+            let now = clock.now();
+            let way = match self.way.take() {
+                Some(way) if relays.is_good(&way, &gate.breakers, now) => way,
+                old => {
+                    if let Some(old) = old {
+                        old.line.quit().await;
+                    }
+                    relays.connect(&gate.breakers, pool, now).await?
+                }
+            };
+            match relays.take(&way, pool, now).await {
+                Ok(true) => return Ok(way),
+                Ok(false) => way.line.quit().await,
+                Err(error) => {
+                    tracing::warn!(%error, "what a mail server may be given cannot be read");
+                    way.line.quit().await;
+                    return Err(NoWay::Shut);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, way: Way, after: After) {
+        self.way = (after == After::Usable).then(|| way.used());
     }
 }
 
@@ -241,12 +313,68 @@ impl Shared {
             || self.server_away.load(Ordering::Relaxed)
             || self.paused.load(Ordering::Relaxed)
             || self.worker.load(Ordering::Relaxed) != mail.errand().worker
+            || !self.gate.is_open_for(mail.errand(), self.clock.now())
+    }
+
+    /// What becomes of a mail that was not taken.
+    fn not_taken(&self, mail: &InHand, refusal: Refusal) -> Done {
+        let now = self.clock.now();
+        let mail_id = mail.errand().mail_id;
+        let outcome = match refusal.sequel() {
+            Sequel::Waits => self.retries.after(mail, now),
+            Sequel::WaitsUncounted => match self.retries.after(mail, now) {
+                Outcome::Deferred(until) => Outcome::Lost(until),
+                given_up => given_up,
+            },
+            Sequel::Ends => {
+                if refusal.judgement == Judgement::TooLarge {
+                    tracing::error!(
+                        mail = mail_id,
+                        "a mail is too large for the mail server; why is in its row"
+                    );
+                } else {
+                    tracing::warn!(
+                        mail = mail_id,
+                        "the mail server refused a mail for good; why is in its row"
+                    );
+                }
+                Outcome::Refused
+            }
+        };
+        let sign = (refusal.point == Point::Recipient)
+            .then(|| (refusal.judgement.signal(), refusal.codes().to_owned()));
+        Done { outcome, verdict: Some(refusal.judgement), sign, reply: refusal.reply }
+    }
+
+    /// Heeds what a mail says of the provider of its mailbox. One that was to find
+    /// out and did not get that far leaves it to another.
+    async fn heed_of_provider(&self, errand: &Errand, done: &Done) {
+        let unanswered = errand.probe.then(|| (Signal::Answers, String::new()));
+        if let Some((signal, reason)) = done.sign.clone().or(unanswered) {
+            let scope = Scope::Provider(&errand.provider);
+            self.gate.breakers.heed(&self.pool, scope, signal, &reason, self.clock.now()).await;
+        }
+    }
+
+    /// Heeds what a mail says of the mail server that it was handed to. What
+    /// happens once the recipient was named is the provider's.
+    async fn heed_of_relay(&self, way: &Way, verdict: &Verdict) {
+        let (signal, reason) = match verdict {
+            Verdict::Not(refusal) if refusal.point == Point::Sender => {
+                (refusal.judgement.signal(), refusal.codes())
+            }
+            Verdict::Not(refusal) if refusal.judgement == Judgement::Away => return,
+            Verdict::Unknown(_) => return,
+            Verdict::Sent(_) | Verdict::Not(_) => (Signal::Taken, ""),
+        };
+        let scope = self.relays.scope_of(way);
+        self.gate.breakers.heed(&self.pool, scope, signal, reason, self.clock.now()).await;
     }
 
     /// A line could not be opened. If no other is open or being opened, the
     /// server is away; else it wants no more of them, and this lane rests.
     async fn no_line(&self, refused: &mut u32) {
-        if self.relay.open_lines() == 0 {
+        if self.relays.open_lines() == 0 {
             self.server_away.store(true, Ordering::Relaxed);
             return;
         }
@@ -326,7 +454,7 @@ impl Counters {
     fn count(&self, outcome: &Outcome) {
         let counter = match outcome {
             Outcome::Accepted => &self.accepted,
-            Outcome::Deferred(_) => &self.deferred,
+            Outcome::Deferred(_) | Outcome::Lost(_) => &self.deferred,
             Outcome::Unknown(_) => &self.unknown,
             Outcome::Withheld => &self.withheld,
             Outcome::Refused | Outcome::Held | Outcome::GivenUp => &self.failed,

@@ -82,7 +82,8 @@ pub async fn claim(
     now: DateTime<Utc>,
 ) -> store::Result<Claim> {
     let mut transaction = pool.begin().await?;
-    let people = letters::people_due(&mut transaction, now, limit).await?;
+    let except = rules.mails.gate.shut(&mut transaction, &[], now).await?;
+    let people = letters::people_due(&mut transaction, now, limit, &except).await?;
     if people.is_empty() {
         return Ok(Claim::default());
     }
@@ -124,6 +125,7 @@ pub async fn claim(
     letters::end(&mut transaction, &endings, now).await?;
     letters::postpone(&mut transaction, &waits).await?;
     mails::supersede(&mut transaction, &superseded, now).await?;
+    rules.mails.gate.admit(&mut transaction, &mut plans, |plan| &mut plan.letter.errand, now).await?;
     let claims: Vec<mails::Claim<'_>> = plans.iter().map(Plan::claim).collect();
     let keys = mails::claim(&mut transaction, worker, &claims, now).await?;
     let key_of = |plan: &Plan| keys.get(&plan.letter.errand.subscriber_id).copied();
@@ -231,6 +233,7 @@ impl Plan {
             searches: BTreeSet::new(),
             programmes: BTreeSet::new(),
             unhurried: true,
+            provider: &self.letter.errand.provider,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Mails that have been claimed and wait for a line, shared out so that a mail
-//! domain whose mails take long leaves lines for all others.
+//! Mails that have been claimed and wait for a line, shared out so that a
+//! provider whose mails take long leaves lines for all others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,16 +14,16 @@ use crate::delivery::lanes::Parcel;
 pub(super) struct Pile {
     heaps: Mutex<Heaps>,
     changed: Notify,
-    /// Lines that one domain may have at once.
+    /// Lines that one provider may have at once.
     share: usize,
-    /// A domain that has its whole share for so long is slow.
+    /// A provider that has its whole share for so long is slow.
     patience: Duration,
 }
 
 #[derive(Default)]
 struct Heaps {
     waiting: VecDeque<Parcel>,
-    /// Since when mails of a domain are on lines.
+    /// Since when mails to a provider are on lines.
     sending: HashMap<String, Vec<Instant>>,
     closed: bool,
 }
@@ -31,13 +31,13 @@ struct Heaps {
 /// A mail on a line. Dropped, the line is free for others.
 pub(super) struct Turn<'a> {
     pile: &'a Pile,
-    domain: String,
+    provider: String,
     since: Instant,
 }
 
 impl Pile {
     /// An empty one. A quarter of the lines, if there are so many, is kept from
-    /// any single domain.
+    /// any single provider.
     pub(super) fn new(lines: usize, patience: Duration) -> Self {
         Self { heaps: Mutex::default(), changed: Notify::new(), share: lines - lines / 4, patience }
     }
@@ -59,7 +59,7 @@ impl Pile {
         self.changed.notify_one();
     }
 
-    /// The first mail whose domain has a line to spare; `None` when the pile is
+    /// The first mail whose provider has a line to spare; `None` when the pile is
     /// closed and empty.
     pub(super) async fn take(&self) -> Option<(Parcel, Turn<'_>)> {
         loop {
@@ -81,36 +81,36 @@ impl Pile {
 
     fn first(&self, heaps: &mut Heaps) -> Option<(Parcel, Turn<'_>)> {
         let spare = |parcel: &Parcel| {
-            heaps.sending.get(parcel.mail.errand().domain()).is_none_or(|sending| sending.len() < self.share)
+            heaps.sending.get(&parcel.mail.errand().provider).is_none_or(|sending| sending.len() < self.share)
         };
         let index = heaps.waiting.iter().position(spare)?;
         let parcel = heaps.waiting.remove(index)?;
-        let domain = parcel.mail.errand().domain().to_owned();
+        let provider = parcel.mail.errand().provider.clone();
         let since = Instant::now();
-        heaps.sending.entry(domain.clone()).or_default().push(since);
-        Some((parcel, Turn { pile: self, domain, since }))
+        heaps.sending.entry(provider.clone()).or_default().push(since);
+        Some((parcel, Turn { pile: self, provider, since }))
     }
 
-    /// Domains that have had their whole share for a while: for others there
+    /// Providers that have had their whole share for a while: for others there
     /// may be no room in hand, though there are lines.
-    pub(super) fn slow_domains(&self) -> Vec<String> {
+    pub(super) fn slow_providers(&self) -> Vec<String> {
         let heaps = self.heaps();
         let slow = heaps.sending.iter().filter(|(_, sending)| {
             sending.len() >= self.share && sending.iter().all(|since| since.elapsed() >= self.patience)
         });
-        slow.map(|(domain, _)| domain.clone()).collect()
+        slow.map(|(provider, _)| provider.clone()).collect()
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut heaps = self.pile.heaps();
-        if let Some(sending) = heaps.sending.get_mut(&self.domain) {
+        if let Some(sending) = heaps.sending.get_mut(&self.provider) {
             if let Some(index) = sending.iter().position(|since| *since == self.since) {
                 sending.swap_remove(index);
             }
             if sending.is_empty() {
-                heaps.sending.remove(&self.domain);
+                heaps.sending.remove(&self.provider);
             }
         }
         drop(heaps);

@@ -132,6 +132,9 @@ async fn record(shared: Arc<Shared>, mut notes: mpsc::UnboundedReceiver<Note>) {
             let _ = recorded.send(());
             drop(place);
         }
+        if shared.gate.was_crowded() {
+            shared.bell.ring();
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -33,10 +33,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use crate::config::{Smtp, SmtpTimeouts, SmtpTls};
+use crate::domain::reply::{Judgement, Point, Sequel, codes};
 use crate::domain::text::{one_line, shorten};
 
 /// The mail server cannot be used at all, which is no mail's fault.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("mail server {server}: {cause}")]
 pub struct RelayError {
     server: String,
@@ -48,13 +49,57 @@ pub struct RelayError {
 pub enum Verdict {
     /// The server has taken responsibility for it.
     Sent(String),
-    /// It may work later: a 4xx reply, or the connection was lost.
-    Later(String),
-    /// The server will never take it: a 5xx reply.
-    Never(String),
+    /// The server does not have it.
+    Not(Refusal),
     /// The content was handed over, and no clear reply came: it may have
     /// arrived (RFC 5321 section 4.5.3.2.6).
     Unknown(String),
+}
+
+/// Why the server does not have a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What it said, or how the connection ended; without addresses.
+    pub reply: String,
+    /// The three digits of the reply, if there was one.
+    code: Option<u16>,
+    /// Where the conversation was.
+    pub point: Point,
+    /// What that means.
+    pub judgement: Judgement,
+}
+
+impl Refusal {
+    /// The server said so, or would.
+    fn said(point: Point, code: u16, text: &str) -> Self {
+        let judgement = Judgement::of(point, code, text);
+        Self { reply: format!("{code} {text}"), code: Some(code), point, judgement }
+    }
+
+    /// The connection ended, or went wrong.
+    fn lost(point: Point, how: String) -> Self {
+        Self { reply: how, code: None, point, judgement: Judgement::Away }
+    }
+
+    /// A domain takes no mail at all, as it says itself (RFC 7505, section 4.2).
+    pub(super) fn of_domain() -> Self {
+        Self::said(Point::Recipient, 556, "5.1.10 the domain takes no mail (null MX)")
+    }
+
+    /// What becomes of the mail.
+    #[must_use]
+    pub fn sequel(&self) -> Sequel {
+        self.judgement.sequel(self.code.unwrap_or(400))
+    }
+
+    /// The codes of the reply, or how the connection ended.
+    #[must_use]
+    pub fn codes(&self) -> &str {
+        match self.code {
+            Some(_) => codes(&self.reply),
+            None => &self.reply,
+        }
+    }
 }
 
 /// A mail server, and how to reach it.
@@ -93,12 +138,6 @@ impl Relay {
         Ok(Self { settings: settings.clone(), hello, authority, implicit_tls, open_lines: Arc::default() })
     }
 
-    /// How many lines may be open at a time.
-    #[must_use]
-    pub fn lines(&self) -> usize {
-        self.settings.connections.into()
-    }
-
     /// How many lines are open, or being opened, now.
     #[must_use]
     pub fn open_lines(&self) -> usize {
@@ -112,12 +151,21 @@ impl Relay {
     /// When any of it fails. Nothing falls back to plain text unless
     /// `tls=opportunistic` says so.
     pub async fn connect(&self) -> Result<Line, RelayError> {
-        self.open()
-            .await
-            .map_err(|cause| RelayError { server: self.settings.url.redacted(), cause: without(&cause, "") })
+        let opened = match self.open(false).await {
+            Err(Unopened::WantsHelo) => self.open(true).await,
+            opened => opened,
+        };
+        opened.map_err(|cause| {
+            let cause = match cause {
+                Unopened::WantsHelo => "it takes neither EHLO nor HELO".to_owned(),
+                Unopened::Because(cause) => without(&cause, ""),
+            };
+            RelayError { server: self.settings.url.redacted(), cause }
+        })
     }
 
-    async fn open(&self) -> Result<Line, String> {
+    /// Opens a line; `plain` is with HELO, and without any extension.
+    async fn open(&self, plain: bool) -> Result<Line, Unopened> {
         let open = Open::count(&self.open_lines);
         let url = &self.settings.url;
         let timeouts = &self.settings.timeouts;
@@ -133,11 +181,18 @@ impl Relay {
                 Box::new(Encrypted(encrypted.map_err(|e| format!("TLS: {e}"))?))
             }
         };
+        let stream: Box<dyn AsyncTokioStream> = if plain { Box::new(Plain(stream)) } else { stream };
         let greeting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
-        let mut connection = within(timeouts.greeting, "greeting", greeting).await?.map_err(|e| said(&e))?;
+        let mut connection = within(timeouts.greeting, "greeting", greeting).await?.map_err(|error| {
+            // RFC 5321 section 3.2: to a server that does not know EHLO one says HELO.
+            match error.status().map(u16::from) {
+                Some(500 | 502 | 504) if !plain => Unopened::WantsHelo,
+                _ => Unopened::from(said(&error)),
+            }
+        })?;
         let starttls = match url.tls {
             SmtpTls::Required if !connection.can_starttls() => {
-                return Err("it does not offer STARTTLS, and smtp.url requires TLS".to_owned());
+                return Err("it does not offer STARTTLS, and its URL requires TLS".to_owned().into());
             }
             SmtpTls::Required => true,
             SmtpTls::Opportunistic => connection.can_starttls(),
@@ -156,10 +211,19 @@ impl Relay {
             let auth = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
             within(timeouts.command, "AUTH", auth).await?.map_err(|e| format!("AUTH: {}", said(&e)))?;
         }
+        let largest = if plain {
+            None
+        } else {
+            // Once more, because the client keeps only some of what a server offers.
+            let offered = connection.command(Ehlo::new(self.hello.clone()));
+            let offered = within(timeouts.command, "EHLO", offered).await?.map_err(|e| said(&e))?;
+            offered.message().find_map(largest)
+        };
         Ok(Line {
             _open: open,
             connection,
             timeouts: *timeouts,
+            largest,
             mails: 0,
             most: self.settings.mails_per_connection,
         })
@@ -179,6 +243,9 @@ pub struct Line {
     _open: Open,
     connection: AsyncSmtpConnection,
     timeouts: SmtpTimeouts,
+    /// The largest mail that the server takes, in octets, if it offers SIZE (RFC
+    /// 1870); 0 if it does not say.
+    largest: Option<usize>,
     mails: u32,
     most: u32,
 }
@@ -209,49 +276,59 @@ pub enum After {
 }
 
 impl Line {
-    /// Announces a mail: MAIL, RCPT and DATA, up to the server's "go ahead".
+    /// Announces a mail with this content: MAIL, RCPT and DATA, up to the
+    /// server's "go ahead".
     ///
     /// # Errors
     ///
-    /// The verdict if the server does not go ahead, and what is left of the
-    /// line.
-    pub async fn offer(&mut self, envelope: &Envelope) -> Result<(), (Verdict, After)> {
+    /// If the server does not go ahead: why, and what is left of the line.
+    pub async fn offer(&mut self, envelope: &Envelope, content: &[u8]) -> Result<(), (Refusal, After)> {
         self.mails += 1;
+        // The client ends it with a line end of its own.
+        let octets = content.len() + 2;
+        let refused = |code, text: &str| Err((Refusal::said(Point::Recipient, code, text), After::Usable));
         let [recipient] = envelope.to() else {
-            return Err((Verdict::Never("a mail has exactly one recipient".to_owned()), After::Usable));
+            return refused(554, "5.5.1 a mail has exactly one recipient");
         };
         let mut parameters = Vec::new();
         if !AsRef::<str>::as_ref(recipient).is_ascii() {
             // RFC 6531 section 3.1: only to a server that knows of it.
             if !self.connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-                let reply = "5.6.7 the mail server does not take internationalised addresses (SMTPUTF8)";
-                return Err((Verdict::Never(reply.to_owned()), After::Usable));
+                return refused(
+                    553,
+                    "5.6.7 the mail server does not take internationalised addresses (SMTPUTF8)",
+                );
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
+        if let Some(largest) = self.largest {
+            if largest > 0 && octets > largest {
+                return refused(552, &format!("5.3.4 the mail server takes at most {largest} octets (SIZE)"));
+            }
+            parameters.push(MailParameter::Size(octets));
+        }
         let secret = recipient.to_string();
         let mail = Mail::new(envelope.from().cloned(), parameters);
-        self.command(self.timeouts.command, "MAIL", mail, &secret).await?;
-        self.command(self.timeouts.command, "RCPT", Rcpt::new(recipient.clone(), vec![]), &secret).await?;
-        self.command(self.timeouts.data, "DATA", Data, &secret).await
+        let (command, data) = (self.timeouts.command, self.timeouts.data);
+        self.command(command, "MAIL", Point::Sender, mail, &secret).await?;
+        let rcpt = Rcpt::new(recipient.clone(), vec![]);
+        self.command(command, "RCPT", Point::Recipient, rcpt, &secret).await?;
+        self.command(data, "DATA", Point::Recipient, Data, &secret).await
     }
 
     async fn command<C: fmt::Display>(
         &mut self,
         limit: Duration,
         name: &str,
+        point: Point,
         command: C,
         secret: &str,
-    ) -> Result<(), (Verdict, After)> {
+    ) -> Result<(), (Refusal, After)> {
         let replied = within(limit, name, self.connection.command(command)).await;
         let expected = if name == "DATA" { 354..=354 } else { 200..=299 };
-        match judge(replied, secret, expected) {
-            (Verdict::Sent(_), After::Usable) => Ok(()),
-            // RFC 5321 section 4.5.3.1.10: too many recipients is not for ever.
-            (Verdict::Never(reply), after) if name == "RCPT" && reply.starts_with("552") => {
-                Err((Verdict::Later(reply), self.reset(after).await))
-            }
-            (verdict, after) => Err((verdict, self.reset(after).await)),
+        match judge(replied, point, secret, expected) {
+            Ok(_) => Ok(()),
+            Err((refusal, after)) => Err((refusal, self.reset(after).await)),
         }
     }
 
@@ -271,11 +348,12 @@ impl Line {
     pub async fn hand_over(&mut self, content: &[u8], recipient: &str) -> (Verdict, After) {
         let limit = self.timeouts.body + self.timeouts.final_reply;
         let replied = within(limit, "the final reply", self.connection.message(content)).await;
-        match judge(replied, recipient, 200..=299) {
-            (Verdict::Later(reply), After::Broken) if !reply.starts_with('4') => {
-                (Verdict::Unknown(format!("{reply}, after the content was sent")), After::Broken)
+        match judge(replied, Point::Recipient, recipient, 200..=299) {
+            Ok(reply) => (Verdict::Sent(reply), After::Usable),
+            Err((Refusal { reply, code: None, .. }, after)) => {
+                (Verdict::Unknown(format!("{reply}, after the content was sent")), after)
             }
-            judged => judged,
+            Err((refusal, after)) => (Verdict::Not(refusal), after),
         }
     }
 
@@ -294,31 +372,57 @@ impl Line {
 
 type Replied = Result<Result<Response, Error>, String>;
 
-/// Turns a reply into a verdict; the only place that does.
-fn judge(replied: Replied, secret: &str, expected: std::ops::RangeInclusive<u16>) -> (Verdict, After) {
-    let text = |text: String| without(&text, secret);
+/// Judges a reply; the only place that does.
+fn judge(
+    replied: Replied,
+    point: Point,
+    secret: &str,
+    expected: std::ops::RangeInclusive<u16>,
+) -> Result<String, (Refusal, After)> {
+    let lost = |how: String| Err((Refusal::lost(point, without(&how, secret)), After::Broken));
     match replied {
-        Err(timeout) => (Verdict::Later(text(timeout)), After::Broken),
+        Err(timeout) => lost(timeout),
         Ok(Ok(response)) => {
             let code = u16::from(response.code());
-            let reply = text(format!("{code} {}", response.message().collect::<Vec<_>>().join(" ")));
+            let reply = format!("{code} {}", response.message().collect::<Vec<_>>().join(" "));
             if expected.contains(&code) {
-                (Verdict::Sent(reply), After::Usable)
+                Ok(without(&reply, secret))
             } else {
-                (Verdict::Later(format!("unexpected reply {reply}")), After::Broken)
+                lost(format!("unexpected reply {reply}"))
             }
         }
-        Ok(Err(error)) => {
-            let reply = text(said(&error));
-            match error.status().map(u16::from) {
-                // RFC 5321 section 3.8: the server is closing the connection.
-                Some(421) => (Verdict::Later(reply), After::Broken),
-                Some(400..=499) => (Verdict::Later(reply), After::Usable),
-                Some(500..=599) => (Verdict::Never(reply), After::Usable),
-                _ => (Verdict::Later(reply), After::Broken),
+        Ok(Err(error)) => match error.status().map(u16::from) {
+            Some(code @ 400..=599) => {
+                let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                // RFC 5321 section 3.8: after a 421 the server closes the connection.
+                let after = if code == 421 { After::Broken } else { After::Usable };
+                Err((Refusal::said(point, code, &without(&text, secret)), after))
             }
-        }
+            _ => lost(said(&error)),
+        },
     }
+}
+
+/// Why a line could not be opened.
+enum Unopened {
+    /// The server does not know EHLO.
+    WantsHelo,
+    /// For another reason.
+    Because(String),
+}
+
+impl From<String> for Unopened {
+    fn from(cause: String) -> Self {
+        Self::Because(cause)
+    }
+}
+
+/// What a line of the reply to EHLO says of the size of mails (RFC 1870,
+/// section 3).
+fn largest(line: &str) -> Option<usize> {
+    let mut words = line.split_whitespace();
+    let offers = words.next()?.eq_ignore_ascii_case("SIZE");
+    offers.then(|| words.next().and_then(|octets| octets.parse().ok()).unwrap_or(0))
 }
 
 /// What the server said, or what went wrong, without the client's wording.
@@ -368,6 +472,44 @@ fn connector(authority: Option<&[u8]>) -> Result<TlsConnector, String> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// A stream on which the client, which knows only EHLO, says HELO.
+#[derive(Debug)]
+struct Plain(Box<dyn AsyncTokioStream>);
+
+impl AsyncTokioStream for Plain {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        // The client writes each command as a whole; no line of a mail begins a write like this.
+        match buf.strip_prefix(b"EHLO ") {
+            Some(name) => Pin::new(&mut self.0).poll_write(cx, &[b"HELO ", name].concat()),
+            None => Pin::new(&mut self.0).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
 
 /// A stream under TLS from its first octet (RFC 8314), in the form that the

@@ -1,6 +1,6 @@
 //! Who is due, and is served next.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,27 @@ use crate::store::Result;
 /// things together, most of all with a digest.
 const ROWS_EACH: i64 = 8;
 
-/// From where all claims of a program look for who is due.
+/// From where all claims of a program look for who is due, by which mail
+/// domains they leave out: whom a look passes over is still first for another.
 #[derive(Debug, Clone, Default)]
-pub struct Marks(Arc<Mutex<Mark>>);
+pub struct Marks(Arc<Mutex<HashMap<Vec<String>, Mark>>>);
 
 impl Marks {
-    fn get(&self) -> Mark {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The most different looks that are remembered. Mostly there are two: of
+    /// everybody, and past those who have to wait.
+    const MOST: usize = 8;
+
+    fn get(&self, except: &[String]) -> Mark {
+        let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.get(except).cloned().unwrap_or_default()
     }
 
-    fn set(&self, mark: Mark) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = mark;
+    fn set(&self, except: &[String], mark: Mark) {
+        let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if marks.len() >= Self::MOST && !marks.contains_key(except) {
+            marks.clear();
+        }
+        marks.insert(except.to_vec(), mark);
     }
 }
 
@@ -74,13 +84,9 @@ pub async fn people_due(
     marks: &Marks,
 ) -> Result<Vec<i64>> {
     let limit = usize::try_from(limit).unwrap_or_default();
-    if !except.is_empty() {
-        // Whom it passes over is still first.
-        return look(connection, now, limit, except, &mut Mark::default()).await;
-    }
-    let mut mark = marks.get();
+    let mut mark = marks.get(except);
     let people = look(connection, now, limit, except, &mut mark).await?;
-    marks.set(mark);
+    marks.set(except, mark);
     Ok(people)
 }
 

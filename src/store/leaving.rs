@@ -163,6 +163,7 @@ pub async fn settle(connection: &mut PgConnection, mails: &[i64]) -> Result<u64>
             subscriber_id,
             told: left.told,
             outcome: Outcome::Accepted,
+            verdict: None,
             reply: SETTLED.to_owned(),
         }];
         tries::record(connection, &tries, left.at).await?;

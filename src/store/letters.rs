@@ -66,23 +66,29 @@ impl Due {
 }
 
 /// People to whom a letter is due and who are in nobody's hands, longest due
-/// first. They are held until the transaction ends; others take the people
+/// first, without those at some mail domains. They are held until the transaction ends; others take the people
 /// after them.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn people_due(connection: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<Vec<i64>> {
+pub async fn people_due(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+    except: &[String],
+) -> Result<Vec<i64>> {
     let mut held: Vec<i64> = sqlx::query_scalar(
         "select l.subscriber_id
          from letters l join subscribers p on p.id = l.subscriber_id
-         where l.due_at <= $1
+         where l.due_at <= $1 and split_part(p.lookup, '@', -1) <> all($3)
            and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
          order by l.due_at, l.subscriber_id limit $2
          for no key update of p skip locked",
     )
     .bind(now)
     .bind(limit)
+    .bind(except)
     .fetch_all(&mut *connection)
     .await?;
     held.sort_unstable();

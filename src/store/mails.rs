@@ -78,6 +78,8 @@ pub struct Claim<'a> {
     pub programmes: BTreeSet<&'a str>,
     /// It is no haste.
     pub unhurried: bool,
+    /// Who runs the mailbox.
+    pub provider: &'a str,
 }
 
 /// Puts mails into a worker's hands; the people are held by this transaction.
@@ -99,15 +101,15 @@ pub async fn claim(
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "insert into mails
                  (subscriber_id, kind, message_id, openings, revisions, thread, searches, programmes, unhurried,
-                  worker, claimed_at)
+                  provider, worker, claimed_at)
              select subscriber_id, kind, message_id,
                     string_to_array(openings, ',')::bigint[], string_to_array(revisions, ',')::int[],
                     string_to_array(thread, ' '), string_to_array(searches, ',')::bigint[],
-                    string_to_array(programmes, ','), unhurried, $7, $8
+                    string_to_array(programmes, ','), unhurried, provider, $7, $8
              from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $9::bool[],
-                         $10::text[], $11::text[])
+                         $10::text[], $11::text[], $12::text[])
                   as c (subscriber_id, kind, message_id, openings, revisions, thread, unhurried, searches,
-                        programmes)
+                        programmes, provider)
              returning subscriber_id, id",
         )
         .bind(new.iter().map(|claim| claim.subscriber_id).collect::<Vec<_>>())
@@ -121,6 +123,7 @@ pub async fn claim(
         .bind(new.iter().map(|claim| claim.unhurried).collect::<Vec<_>>())
         .bind(new.iter().map(|claim| joined(&claim.searches)).collect::<Vec<_>>())
         .bind(new.iter().map(|claim| joined(&claim.programmes)).collect::<Vec<_>>())
+        .bind(new.iter().map(|claim| claim.provider).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
         claimed.extend(rows);
@@ -128,7 +131,7 @@ pub async fn claim(
     for claim in going_on {
         let row: Option<(i64, i64)> = sqlx::query_as(
             "update mails set worker = $2, message_id = $3, openings = $4, revisions = $5, thread = $6,
-                    searches = $7, programmes = $8, leaving = null
+                    searches = $7, programmes = $8, leaving = null, provider = $9
              where id = $1 and outcome is null and worker is null
              returning subscriber_id, id",
         )
@@ -140,6 +143,7 @@ pub async fn claim(
         .bind(claim.thread)
         .bind(claim.searches.iter().copied().collect::<Vec<_>>())
         .bind(claim.programmes.iter().copied().collect::<Vec<_>>())
+        .bind(claim.provider)
         .fetch_optional(&mut *connection)
         .await?;
         claimed.extend(row);

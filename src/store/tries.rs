@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
 
 use crate::domain::alert::Keeping;
+use crate::domain::reply::Judgement;
 use crate::domain::truth::Phase;
 use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome, Telling};
 use crate::store::{Result, name_of};
@@ -118,6 +119,9 @@ pub enum Outcome {
     Accepted,
     /// It may work later: due again at this time.
     Deferred(DateTime<Utc>),
+    /// The connection was lost before anything could have arrived: nobody's try,
+    /// and due again at this time.
+    Lost(DateTime<Utc>),
     /// Nobody knows whether the server has it. It is not sent again before this
     /// time, unless an operator says so.
     Unknown(DateTime<Utc>),
@@ -143,14 +147,14 @@ impl Outcome {
             Self::Held => Some("held"),
             Self::GivenUp => Some("given-up"),
             Self::Withheld => Some("withheld"),
-            Self::Deferred(_) | Self::Unknown(_) | Self::Returned => None,
+            Self::Deferred(_) | Self::Lost(_) | Self::Unknown(_) | Self::Returned => None,
         }
     }
 
     /// When what it was to tell is due again.
     pub(super) const fn due_again(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Deferred(until) | Self::Unknown(until) => Some(*until),
+            Self::Deferred(until) | Self::Lost(until) | Self::Unknown(until) => Some(*until),
             _ => None,
         }
     }
@@ -171,6 +175,8 @@ pub struct Try {
     pub outcome: Outcome,
     /// What the server said, without addresses.
     pub reply: String,
+    /// What that means, if it did not take the mail.
+    pub verdict: Option<Judgement>,
 }
 
 /// Records tries, all together: what was told, what is due again and when, and
@@ -185,7 +191,7 @@ pub struct Try {
 /// When Postgres is away; nothing is recorded then, and the same tries can be
 /// recorded again.
 pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<Utc>) -> Result<()> {
-    let counts = |outcome: &Outcome| !matches!(outcome, Outcome::Returned | Outcome::Held);
+    let counts = |outcome: &Outcome| !matches!(outcome, Outcome::Returned | Outcome::Lost(_) | Outcome::Held);
     let unknown_until = |outcome: &Outcome| match outcome {
         Outcome::Unknown(until) => Some(*until),
         _ => None,
@@ -199,9 +205,11 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
              attempts = least(m.attempts + t.counts::int, 30000),
              outcome = t.outcome,
              reply = coalesce(t.reply, m.reply),
+             verdict = case when t.outcome = 'accepted' then null else coalesce(t.verdict, m.verdict) end,
              finished_at = case when t.outcome is not null then $1 end
-         from unnest($2::bigint[], $3::text[], $4::text[], $5::bool[], $6::int[], $7::timestamptz[])
-             as t (mail_id, outcome, reply, counts, worker, unknown_until)
+         from unnest($2::bigint[], $3::text[], $4::text[], $5::bool[], $6::int[], $7::timestamptz[],
+                     $8::text[])
+             as t (mail_id, outcome, reply, counts, worker, unknown_until, verdict)
          where m.id = t.mail_id
            and (m.worker = t.worker or t.outcome = 'accepted' or m.worker is null and m.leaving is not null)
          returning m.id",
@@ -213,6 +221,7 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     .bind(tries.iter().map(|t| counts(&t.outcome)).collect::<Vec<_>>())
     .bind(tries.iter().map(|t| t.worker).collect::<Vec<_>>())
     .bind(tries.iter().map(|t| unknown_until(&t.outcome)).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| t.verdict.map(Judgement::name)).collect::<Vec<_>>())
     .fetch_all(&mut *connection)
     .await?;
 

@@ -3,12 +3,14 @@
 //! server takes; when the session ends, by SIGKILL or a lost machine, they are
 //! free at once. No clock has a say in it.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, FromRow, PgConnection};
 
+use crate::domain::provider::Scope;
 use crate::store::Result;
 
 /// First key of the advisory locks that stand for living workers.
@@ -22,6 +24,8 @@ const ORPHANED: &str = "the sender stopped while this mail was in its hands";
 pub struct Life {
     number: i32,
     session: PgConnection,
+    /// Lines that it holds, by whom they go to and their numbers.
+    lines: HashMap<String, Vec<i32>>,
 }
 
 impl Life {
@@ -44,13 +48,42 @@ impl Life {
             .bind(number)
             .execute(&mut session)
             .await?;
-        Ok(Self { number, session })
+        Ok(Self { number, session, lines: HashMap::new() })
     }
 
     /// The worker's number.
     #[must_use]
     pub fn number(&self) -> i32 {
         self.number
+    }
+
+    /// Holds as many lines to a relay as it wants, or can get of the `most` that
+    /// all processes may have together, until it ends. Returns how many it holds.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres is away.
+    pub async fn hold_lines(&mut self, scope: Scope<'_>, wanted: u32, most: u32) -> Result<u32> {
+        let (scope, count) = (scope.to_string(), |lines: u32| i32::try_from(lines).unwrap_or(i32::MAX));
+        let held = self.lines.entry(scope.clone()).or_default();
+        let missing = wanted.saturating_sub(u32::try_from(held.len()).unwrap_or(u32::MAX));
+        if missing > 0 {
+            // A lock that the session has it would get again, so those are left out first.
+            let more: Vec<i32> = sqlx::query_scalar(
+                "select line from (select line from generate_series(1, $2) as line
+                                   where line <> all($3) offset 0) free
+                 where pg_try_advisory_lock(hashtextextended($1 || '/' || line, 0))
+                 limit $4",
+            )
+            .bind(&scope)
+            .bind(count(most))
+            .bind(&held[..])
+            .bind(count(missing))
+            .fetch_all(&mut self.session)
+            .await?;
+            held.extend(more);
+        }
+        Ok(u32::try_from(held.len()).unwrap_or(u32::MAX))
     }
 
     /// Makes sure that the session lasts.

@@ -215,6 +215,7 @@ async fn a_change_while_a_mail_is_in_flight_is_not_lost() {
         subscriber_id: mail.errand.subscriber_id,
         told: told(mail, &rules.policy, road.clock.now()),
         outcome: Outcome::Accepted,
+        verdict: None,
         reply: String::new(),
     };
     tries::record(&mut transaction, &[outcome], road.clock.now()).await.unwrap();

@@ -1,16 +1,21 @@
 //! The mail server in all its moods: each mail arrives, once, or its row says why not.
 
+mod breakers;
 mod later;
+mod limits;
 mod lost;
+mod mx;
 mod never;
+mod relays;
 mod secure;
 mod truth;
 
+use jobalerts::daemon::Program;
 use jobalerts_dev::smtp::{Builder, SmtpServer};
 
 use crate::harness::Road;
 use crate::harness::events::Event;
-use crate::harness::people::curious;
+use crate::harness::people::{Person, curious};
 
 const ANN: &str = "ann@example.org";
 const BOB: &str = "bob@example.org";
@@ -32,6 +37,24 @@ async fn tell(road: &Road, people: &[&str]) {
     road.import(&people).await;
     road.hears(&[Event::opened("230000AA")]).await;
     road.match_all().await;
+}
+
+/// So many people at a mail domain.
+fn people_at(domain: &str, count: usize) -> Vec<Person> {
+    (0..count).map(|number| curious(&format!("p{number}@{domain}"))).collect()
+}
+
+/// Another process on the same road.
+fn another(road: &Road) -> Program {
+    Program::new(road.config().clone(), road.clock.clone()).unwrap()
+}
+
+/// A file with this text, for the configuration.
+fn file(text: &str) -> String {
+    let name = format!("it-{}.toml", uuid::Uuid::new_v4().simple());
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
 }
 
 fn scripted(rules: impl IntoIterator<Item = jobalerts_dev::smtp::Rule>) -> Builder {

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Part of deploy/dev/services, which sources it and sets the variables in capitals.
+# Part of the scripts of deploy/dev, which source it and set the variables in capitals.
 #
 # What the shell lacks: messages, processes that are surely ours, free ports, logs.
 #
 # Functions that are called by a composed name look unreachable to shellcheck.
-# shellcheck disable=SC2317
+# shellcheck disable=SC2317,SC2153
 
 # --- Messages ----------------------------------------------------------------
 
-# Messages go to stderr: stdout belongs to the command of `run`.
+# Messages go to stderr: stdout belongs to what a script is for. NAME is the script's.
 say() {
-    printf 'services: %s\n' "$*" >&2
+    printf '%s: %s\n' "$NAME" "$*" >&2
 }
 
 die() {
@@ -21,7 +21,7 @@ die() {
 }
 
 die_usage() {
-    die "$EX_USAGE" "$* (deploy/dev/services --help explains)"
+    die "$EX_USAGE" "$* (${PROGRAM#"$CHECKOUT"/} --help explains)"
 }
 
 # Quotes for any POSIX shell; bash's %q may answer with $'...', which is not.

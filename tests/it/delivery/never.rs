@@ -7,11 +7,8 @@ use crate::harness::Delivered;
 
 #[tokio::test]
 async fn a_refusal_ends_it_with_the_reason_and_without_the_address() {
-    for stage in [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::EndOfData] {
-        let rule = match stage {
-            Stage::Mail => Rule::at(stage).first(1),
-            _ => Rule::at(stage).to_local_prefix("ann"),
-        };
+    for stage in [Stage::Rcpt, Stage::Data, Stage::EndOfData] {
+        let rule = Rule::at(stage).to_local_prefix("ann");
         let reply = "5.1.1 <Ann@Example.ORG>: user ann@example.org unknown";
         let road = about_to_tell(&[ANN, BOB], scripted([rule.reply(550, reply)])).await;
         assert_eq!(

@@ -126,10 +126,9 @@ async fn mails_leave_with_the_signatures_that_are_configured() {
     let begin: Vec<(String, String)> = mail.headers().into_iter().take(3).collect();
     for ((name, value), algorithm) in begin.iter().zip(["rsa-sha256", "ed25519-sha256"]) {
         assert_eq!(name, "DKIM-Signature");
-        assert!(
-            value.starts_with(&format!("v=1; a={algorithm}; c=relaxed/relaxed; d=midshire.example;")),
-            "{value}"
-        );
+        let tags: Vec<&str> = value.split(';').map(str::trim).collect();
+        let expected = ["v=1", &format!("a={algorithm}"), "c=relaxed/relaxed", "d=midshire.example"];
+        assert_eq!(tags[..4], expected);
     }
     assert_eq!(begin[2].0, "From");
 }
