@@ -63,10 +63,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     if let Some(paused) = &paused {
         say(format_args!("STOPPED      no mail leaves: {}; see `jobalerts resume --look`", told(paused)));
     }
-    match &queue {
-        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
-        Err(error) => say(format_args!("queue        unknown: {error}")),
-    }
+    say_queue(&queue);
     say(format_args!(
         "openings     {} known, {} to match, from {} events",
         standing.openings, standing.openings_to_match, standing.events
@@ -114,17 +111,45 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         "letters      {} due, {} due later, {} sent, {} not to be sent",
         letters.due, letters.waiting, letters.sent, letters.ended
     ));
+    say_returned(&returned, &suppressed);
     for (index, kept) in left_alone.iter().enumerate() {
         let label = if index == 0 { "left alone" } else { "" };
         say(format_args!("{label:<13}{}", line(kept)));
     }
-    say(format_args!("returned     {} in 30 days", in_words(&returned)));
-    say(format_args!("suppressed   {}", in_words(&suppressed)));
     for (index, chore) in chores.iter().enumerate() {
         let label = if index == 0 { "housekeeping" } else { "" };
         say(format_args!("{label:<13}{}", chore.line()));
     }
     Ok(())
+}
+
+/// The broker's queue, or why it cannot be looked at.
+fn say_queue(queue: &Result<(u32, u32), String>) {
+    match queue {
+        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
+        Err(error) => say(format_args!("queue        unknown: {error}")),
+    }
+}
+
+/// What came back to us, and to how many addresses nothing is sent.
+fn say_returned(returned: &[(String, i64)], suppressed: &[(String, i64)]) {
+    say(format_args!("returned     {} in 30 days", in_words(returned)));
+    say(format_args!("suppressed   {}", in_words(suppressed)));
+}
+
+/// How many there are of each name.
+fn by_name(counts: Vec<(String, i64)>) -> Value {
+    counts
+        .into_iter()
+        .map(|(name, count)| (name, Value::from(count)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// As in `3 bounce, 1 complaint`.
+fn in_words(counts: &[(String, i64)]) -> String {
+    let each: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if each.is_empty() { "none".to_owned() } else { each.join(", ") }
 }
 
 /// The providers and relays that nothing goes to.
@@ -154,20 +179,6 @@ fn value(kept: &Kept) -> Value {
         "reason": kept.reason,
         "since": kept.changed_at,
     })
-}
-
-fn by_name(counts: Vec<(String, i64)>) -> Value {
-    counts
-        .into_iter()
-        .map(|(name, count)| (name, Value::from(count)))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
-}
-
-/// As in `3 bounce, 1 complaint`.
-fn in_words(counts: &[(String, i64)]) -> String {
-    let each: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    if each.is_empty() { "none".to_owned() } else { each.join(", ") }
 }
 
 /// How a chore stands.

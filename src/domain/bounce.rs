@@ -1,13 +1,15 @@
 //! A mail that came back: whose fault that is, and what follows from it.
 //!
-//! It is told by the status code (RFC 3463; registry of RFC 5248). What follows depends on what else
-//! came back from the same person lately.
+//! It is told by the status code (RFC 3463; registry of RFC 5248), which means what it means in a
+//! mail server's reply ([`crate::domain::reply`]). What follows depends on what else came back from
+//! the same person lately.
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::Duration;
 
+use crate::domain::reply::{Judgement, Point};
 use crate::domain::suppression::Reason;
 
 /// For how long mails that came back count.
@@ -92,13 +94,8 @@ impl Weight {
     /// What a mail says that came back with this status.
     #[must_use]
     pub fn of(status: Status) -> Self {
-        match (status.class, status.subject, status.detail) {
-            (5, 1, 1 | 2 | 3 | 6 | 10) => Self::Gone,
-            (5, 2, 1) => Self::Shut,
-            (_, 7, _) => Self::Policy,
-            (5, 2, 3) | (5, 3, 4) | (5, 6, _) => Self::Ours,
-            _ => Self::Soft,
-        }
+        let code = u16::from(status.class) * 100 + 50;
+        Self::from(Judgement::of(Point::Recipient, code, &status.to_string()))
     }
 
     /// Its name in the tables.
@@ -140,6 +137,21 @@ pub struct Lately {
     pub soft_days: i64,
     /// On how many days some said that the sender is not wanted.
     pub policy_days: i64,
+}
+
+/// Of a mail that has ended.
+impl From<Judgement> for Weight {
+    fn from(judgement: Judgement) -> Self {
+        match judgement {
+            Judgement::NoMailbox => Self::Gone,
+            Judgement::Shut => Self::Shut,
+            Judgement::Later | Judgement::Full | Judgement::Busy | Judgement::Away | Judgement::Refused => {
+                Self::Soft
+            }
+            Judgement::Policy => Self::Policy,
+            Judgement::TooLarge | Judgement::NotInternational => Self::Ours,
+        }
+    }
 }
 
 /// What follows from a mail that came back.
