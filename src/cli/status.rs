@@ -32,10 +32,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let left_alone = left_alone(breakers::all(&mut connection).await?);
     let stops = stops::counted(&mut connection).await?;
     let chores = chores::standing(&mut connection).await?;
-    let chores: Vec<Housekeeping> = Chore::ALL
-        .into_iter()
-        .map(|chore| Housekeeping::of(config, chore, chores.iter().find(|c| c.chore == chore.name()), now))
-        .collect();
+    let chores = Housekeeping::all(config, &chores, now);
     let month_ago = (now - COUNTED_FOR).date_naive();
     let returned = returns::counted(&mut connection, month_ago).await?;
     let suppressed = suppressions::counted(&mut connection).await?;
@@ -114,10 +111,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         "letters      {} due, {} due later, {} sent, {} not to be sent",
         letters.due, letters.waiting, letters.sent, letters.ended
     ));
-    for (index, kept) in left_alone.iter().enumerate() {
-        let label = if index == 0 { "left alone" } else { "" };
-        say(format_args!("{label:<13}{}", line(kept)));
-    }
+    say_left_alone(&left_alone);
     say(format_args!("returned     {} in 30 days", in_words(&returned)));
     say(format_args!("suppressed   {}", in_words(&suppressed)));
     for (index, chore) in chores.iter().enumerate() {
@@ -130,6 +124,13 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
 /// The providers and relays that nothing goes to.
 fn left_alone(all: Vec<Kept>) -> Vec<Kept> {
     all.into_iter().filter(|kept| kept.breaker.state != State::Closed).collect()
+}
+
+fn say_left_alone(left_alone: &[Kept]) {
+    for (index, kept) in left_alone.iter().enumerate() {
+        let label = if index == 0 { "left alone" } else { "" };
+        say(format_args!("{label:<13}{}", line(kept)));
+    }
 }
 
 fn line(kept: &Kept) -> String {
@@ -179,6 +180,11 @@ struct Housekeeping<'a> {
 }
 
 impl<'a> Housekeeping<'a> {
+    fn all(config: &Config, standings: &'a [Standing], now: DateTime<Utc>) -> Vec<Self> {
+        let standing = |chore: Chore| standings.iter().find(|standing| standing.chore == chore.name());
+        Chore::ALL.into_iter().map(|chore| Self::of(config, chore, standing(chore), now)).collect()
+    }
+
     fn of(config: &Config, chore: Chore, standing: Option<&'a Standing>, now: DateTime<Utc>) -> Self {
         let after = standing.map_or(now, |standing| standing.tick_at.unwrap_or(standing.since));
         let schedule = config.housekeeping.schedule(chore).schedule();
