@@ -1,5 +1,6 @@
 //! The commands.
 
+mod bounce;
 mod check;
 mod dns;
 mod drain;
@@ -10,6 +11,7 @@ mod pause;
 mod preview;
 mod publish;
 mod status;
+mod suppression;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,6 +147,36 @@ enum Command {
         #[arg(long, value_name = "INSTANT", value_parser = instant)]
         now: Option<DateTime<Utc>>,
     },
+    /// Take in mails that came back to us: what could not be delivered, complaints, and people who
+    /// write stop.
+    ///
+    /// One mail, as a Postfix pipe hands it over, or all that are new in a maildir. Whom it is about is told
+    /// by a token of ours, never by an address; nothing is ever answered. Exit codes: 0 done, 65 a person
+    /// has to read it (in a maildir it stays in new/), 75 try again later.
+    Bounce {
+        /// The address that the mail was delivered to. Without it, the mail's own headers say so.
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "maildir")]
+        recipient: Option<String>,
+        /// Take in what is in new/ of this maildir; what is done goes to cur/.
+        #[arg(long, value_name = "DIR")]
+        maildir: Option<PathBuf>,
+        /// The mail; - is standard input.
+        #[arg(value_name = "FILE|-", default_value = "-", conflicts_with = "maildir")]
+        file: PathBuf,
+        /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        now: Option<DateTime<Utc>>,
+    },
+    /// Say whether nothing is sent to an address, and change that.
+    Suppression {
+        /// What to do.
+        #[arg(value_enum)]
+        action: suppression::Action,
+        /// The person's address or public id; - reads it from standard input, so that the address does not
+        /// stand in the list of processes or the shell's history.
+        #[arg(value_name = "PERSON|-")]
+        person: String,
+    },
     /// Show mails before anybody gets them: samples of each kind, or what one person would get next.
     ///
     /// Without --out it prints their texts; with it, each is written as a whole mail (.eml), as HTML and as
@@ -244,6 +276,8 @@ struct Which {
 
 /// Input that cannot be used (sysexits `EX_DATAERR`).
 const EXIT_DATA: u8 = 65;
+/// It may work later (sysexits `EX_TEMPFAIL`).
+const EXIT_LATER: u8 = 75;
 /// The configuration is wrong (sysexits `EX_CONFIG`).
 const EXIT_CONFIG: u8 = 78;
 
@@ -251,8 +285,14 @@ const EXIT_CONFIG: u8 = 78;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A mail must not be lost, nor answered, because something of ours is amiss: it is kept and comes again.
+    let keeps_mail = matches!(cli.command, Command::Bounce { .. });
     match cli.run() {
         Ok(code) => code,
+        Err(error) if keeps_mail => {
+            eprintln!("jobalerts: {error:#}");
+            ExitCode::from(EXIT_LATER)
+        }
         Err(error) => {
             let wrong_config = error.downcast_ref::<crate::config::Problems>().is_some();
             eprintln!("jobalerts: {error:#}");
@@ -297,6 +337,17 @@ impl Cli {
             Command::Explain { person, subject, json, now } => {
                 let now = clock(&config, now.map(Clock::standing), "explain --now")?.now();
                 block_on(explain::explain(&config, &person, &subject, json, now))?;
+            }
+            Command::Bounce { recipient, maildir, file, now } => {
+                let now = clock(&config, now.map(Clock::standing), "bounce --now")?.now();
+                let mails = match &maildir {
+                    Some(maildir) => bounce::Mails::New(maildir),
+                    None => bounce::Mails::One { file: &file, recipient: recipient.as_deref() },
+                };
+                return block_on(bounce::bounce(&config, mails, now));
+            }
+            Command::Suppression { action, person } => {
+                return block_on(suppression::suppression(&config, action, &person, Clock::System.now()));
             }
             Command::Preview { what, out, lang, now } => {
                 let clock = clock(&config, now.map(Clock::standing), "preview --now")?;

@@ -45,8 +45,9 @@ use sections::span;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Dkim, Guards, Housekeeping, Intake, Links, Listed,
-    Log, LogFormat, NoTokenKeys, ProviderSettings, ProvidersFile, Reach, Relay, Relays, Schedules,
-    SecretFile, Secrets, Sender, Share, Smtp, SmtpTimeouts, Taxonomy, Templates, Testing, Time, Timing, Web,
+    Log, LogFormat, NoAddressKey, NoTokenKeys, ProviderSettings, ProvidersFile, Reach, Relay, Relays,
+    Schedules, SecretFile, Secrets, Sender, Share, Smtp, SmtpTimeouts, Taxonomy, Templates, Testing, Time,
+    Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
 

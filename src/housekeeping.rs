@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Housekeeping as Settings};
 use crate::domain::chore::{Chore, latest_tick};
 use crate::domain::letter::Patience;
+use crate::domain::suppression::AddressKeys;
 use crate::stage::Stage;
 use crate::store;
 use crate::store::chores::{self, Held, Progress};
@@ -38,6 +39,9 @@ pub struct Rules {
     settings: Settings,
     patience: Patience,
     zone: Tz,
+    /// What suppressed addresses are known by. Without them, who stopped is not forgotten: an old
+    /// list would bring them back.
+    address_keys: Option<AddressKeys>,
     /// The most rows that one transaction looks at.
     pub rows_together: i64,
 }
@@ -50,6 +54,7 @@ impl Rules {
             settings: config.housekeeping.clone(),
             patience: config.patience(),
             zone: config.time.zone,
+            address_keys: config.secrets.address_keys.as_ref().map(|file| file.secret.expose().clone()),
             rows_together: ROWS_TOGETHER,
         }
     }

@@ -31,9 +31,10 @@
 //! 6. [`outcomes`]: from what came of it to events that others may follow.
 //! 7. [`housekeeping`]: what is done by the clock, and the letters that come of
 //!    it.
-//! 8. [`web`]: the pages that mails link to, by which people stop.
-//! 9. [`daemon`]: how the stages are put together, started and stopped, each
-//!    in the loop of [`stage`]; and [`cli`], the commands.
+//! 8. [`returns`]: from mails that come back to us to what follows from them.
+//! 9. [`web`]: the pages that mails link to, by which people stop.
+//! 10. [`daemon`]: how the stages are put together, started and stopped, each
+//!     in the loop of [`stage`]; and [`cli`], the commands.
 //!
 //! Everything that makes a mail wait is one thing: a due time in the future, in
 //! `alerts.due_at` (or, for a letter that is about no opening, `letters.due_at`). Time itself is an argument; only [`clock`] reads it.
@@ -50,6 +51,7 @@ pub mod housekeeping;
 pub mod intake;
 pub mod matching;
 pub mod outcomes;
+pub mod returns;
 pub mod stage;
 pub mod store;
 pub mod telemetry;

@@ -23,10 +23,12 @@ pub mod preferences;
 pub mod promises;
 pub mod retention;
 mod returning;
+pub mod returns;
 pub mod settings;
 pub mod status;
 pub mod stops;
 pub mod subscribers;
+pub mod suppressions;
 pub mod tries;
 pub mod workers;
 

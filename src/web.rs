@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::returns::webhook::Webhook;
 use crate::stage::Stage;
 use crate::web::pages::Pages;
 use crate::web::routes::Site;
@@ -112,6 +113,7 @@ impl Web {
             base,
             pages,
             limits,
+            webhook: Webhook::new(&config.secrets)?,
         };
         Ok(Self {
             address: config.web.listen,

@@ -179,7 +179,7 @@ fn signing(config: &Config, taxonomy: &Arc<Taxonomy>, signatures: usize) -> anyh
     });
     let sender =
         Sender { signers: signers.collect(), ..Sender::new(config, TokenKeys::passing(&mut rand::rng())) };
-    Composer::new(sender, Arc::clone(taxonomy)).map_err(|problems| anyhow::anyhow!("{problems:?}"))
+    Composer::new(sender, Arc::clone(taxonomy), None).map_err(|problems| anyhow::anyhow!("{problems:?}"))
 }
 
 /// What is so by the event that opens the vacancy.

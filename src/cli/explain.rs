@@ -122,7 +122,7 @@ pub(super) async fn explain(
 ) -> anyhow::Result<()> {
     let taxonomy = Arc::new(daemon::taxonomy(config)?);
     let rules = Rules::new(config, Arc::clone(&taxonomy), config.smtp.from.address().domain());
-    let typed = if person == "-" { first_line()? } else { person.to_owned() };
+    let typed = named(person)?;
     let mut connection = store::connect(config.database.url.expose()).await?;
     store::check_schema(&mut connection).await?;
     explain::stand_still(&mut connection).await?;
@@ -140,8 +140,12 @@ pub(super) async fn explain(
     Ok(())
 }
 
-/// What was typed into standard input.
-pub(super) fn first_line() -> anyhow::Result<String> {
+/// Who is named on the command line, or by the first line of standard input.
+pub(super) fn named(person: &str) -> anyhow::Result<String> {
+    if person == "-" { first_line() } else { Ok(person.to_owned()) }
+}
+
+fn first_line() -> anyhow::Result<String> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("standard input cannot be read")?;
     Ok(line.trim().to_owned())

@@ -1,20 +1,23 @@
 //! `import`: people, from lines of JSON.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sqlx::PgConnection;
 
 use crate::cli::{EXIT_DATA, say};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, NoAddressKey};
 use crate::daemon::Program;
 use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::Person;
+use crate::domain::suppression::AddressHash;
 use crate::store::subscribers::{self, Imported};
-use crate::store::{self, StoreError};
+use crate::store::{self, StoreError, suppressions};
 
 /// Lines that one transaction keeps.
 const LINES_TOGETHER: usize = 1_000;
@@ -30,6 +33,11 @@ const LONGEST_LINE: u64 = 1024 * 1024;
 pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow::Result<ExitCode> {
     let program = Program::new(config, clock)?;
     program.prepare().await?;
+    if program.config().secrets.address_keys.is_none()
+        && suppressions::any(&mut *program.pool().acquire().await?).await?
+    {
+        return Err(NoAddressKey.into());
+    }
     let standard_input = file.as_os_str() == "-";
     let opened: Box<dyn Read + Send> = if standard_input {
         Box::new(std::io::stdin())
@@ -45,6 +53,7 @@ pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow:
     let mut people = Vec::with_capacity(LINES_TOGETHER);
     let (mut number, mut read, mut refused) = (0_u64, 0_u64, 0_u64);
     let mut imported = Imported::default();
+    let mut suppressed = 0_usize;
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -63,7 +72,10 @@ pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow:
         }
         if people.len() == LINES_TOGETHER || (length == 0 && !people.is_empty()) {
             read += people.len() as u64;
-            for (line, cause) in keep_each(&program, std::mem::take(&mut people), &mut imported).await? {
+            let kept = keep_each(&program, std::mem::take(&mut people)).await?;
+            imported += kept.imported;
+            suppressed += kept.suppressed;
+            for (line, cause) in kept.refused {
                 read -= 1;
                 refused += 1;
                 progress.suspend(|| eprintln!("line {line}: {cause}"));
@@ -79,6 +91,9 @@ pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow:
          {} registrations",
         imported.people, imported.searches, imported.registrations
     ));
+    if suppressed > 0 {
+        say(format_args!("{suppressed} of these were left out: nothing is sent to their addresses"));
+    }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DATA) })
 }
 
@@ -104,40 +119,67 @@ fn person(
     Ok(Person::read(text, program.taxonomy(), rhythm).map(Some).map_err(|error| error.to_string()))
 }
 
+/// What came of some lines.
+#[derive(Default)]
+struct Kept {
+    imported: Imported,
+    /// How many were left out, because nothing is sent to their addresses.
+    suppressed: usize,
+    /// The lines that the database objects to, and why.
+    refused: Vec<(u64, String)>,
+}
+
 /// Keeps people together if the database takes them together; if it objects to
-/// what is in one of them, halves until that line is found. Returns the lines
-/// that it objects to, and why.
-async fn keep_each(
-    program: &Program,
-    people: Vec<(u64, Person)>,
-    imported: &mut Imported,
-) -> store::Result<Vec<(u64, String)>> {
-    let mut refused = Vec::new();
+/// what is in one of them, halves until that line is found.
+async fn keep_each(program: &Program, people: Vec<(u64, Person)>) -> anyhow::Result<Kept> {
+    let mut all = Kept::default();
     let mut parts = vec![people];
     while let Some(mut part) = parts.pop() {
         match keep(program, &part).await {
-            Ok(kept) => *imported += kept,
+            Ok((imported, suppressed)) => {
+                all.imported += imported;
+                all.suppressed += suppressed;
+            }
             Err(StoreError::Database(sqlx::Error::Database(error))) if store::is_about_the_data(&*error) => {
                 if part.len() == 1 {
                     let cause = format!("the database cannot keep it ({})", error.code().unwrap_or_default());
-                    refused.extend(part.pop().map(|(line, _)| (line, cause)));
+                    all.refused.extend(part.pop().map(|(line, _)| (line, cause)));
                 } else {
                     let rest = part.split_off(part.len() / 2);
                     parts.extend([rest, part]);
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok(refused)
+    Ok(all)
 }
 
-async fn keep(program: &Program, people: &[(u64, Person)]) -> store::Result<Imported> {
-    let people: Vec<Person> = people.iter().map(|(_, person)| person.clone()).collect();
+/// Keeps people, but not those whose addresses are suppressed; returns how many these are.
+async fn keep(program: &Program, people: &[(u64, Person)]) -> store::Result<(Imported, usize)> {
     let mut transaction = program.pool().begin().await?;
+    let people: Vec<&Person> = people.iter().map(|(_, person)| person).collect();
+    let all = people.len();
+    let people = not_suppressed(&mut transaction, program.config(), people).await?;
     let imported = subscribers::import(&mut transaction, &people, program.clock().now()).await?;
     transaction.commit().await?;
-    Ok(imported)
+    Ok((imported, all - people.len()))
+}
+
+/// Those of these people to whom mail may be sent. Without a key nobody was ever suppressed.
+async fn not_suppressed(
+    connection: &mut PgConnection,
+    config: &Config,
+    people: Vec<&Person>,
+) -> store::Result<Vec<Person>> {
+    let Some(keys) = config.secrets.address_keys.as_ref().map(|file| file.secret.expose()) else {
+        return Ok(people.into_iter().cloned().collect());
+    };
+    let hashes: Vec<AddressHash> = people.iter().flat_map(|person| keys.hashes(&person.address)).collect();
+    let suppressed: HashSet<AddressHash> = suppressions::among(connection, &hashes).await?;
+    let may_be_written_to =
+        |person: &&Person| !keys.hashes(&person.address).iter().any(|hash| suppressed.contains(hash));
+    Ok(people.into_iter().filter(may_be_written_to).cloned().collect())
 }
 
 fn progress(size: Option<u64>) -> ProgressBar {

@@ -87,7 +87,7 @@ async fn of_person(
     out: Option<&Path>,
     clock: &Clock,
 ) -> anyhow::Result<()> {
-    let typed = if typed == "-" { explain::first_line()? } else { typed.to_owned() };
+    let typed = explain::named(typed)?;
     let now = clock.now();
     let mut connection = store::connect(config.database.url.expose()).await?;
     store::check_schema(&mut connection).await?;

@@ -8,13 +8,14 @@ use crate::cli::pause::told;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::bounce::COUNTED_FOR;
 use crate::domain::breaker::State;
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
 use crate::store::breakers::{self, Kept};
 use crate::store::chores::{self, Standing};
-use crate::store::{self, letters, settings, status, stops};
+use crate::store::{self, letters, returns, settings, status, stops, suppressions};
 
 /// Prints the state of the queue, the tables and the mails.
 ///
@@ -35,6 +36,9 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         .into_iter()
         .map(|chore| Housekeeping::of(config, chore, chores.iter().find(|c| c.chore == chore.name()), now))
         .collect();
+    let month_ago = (now - COUNTED_FOR).date_naive();
+    let returned = returns::counted(&mut connection, month_ago).await?;
+    let suppressed = suppressions::counted(&mut connection).await?;
     let paused = settings::paused(&mut connection).await?;
     let queue = match Session::open(&config.amqp).await {
         Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
@@ -45,12 +49,12 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
             Ok((waiting, dead)) => json!({ "waiting": waiting, "deadLetters": dead }),
             Err(error) => json!({ "error": error }),
         };
-        let endings: serde_json::Map<_, _> =
-            endings.into_iter().map(|(reason, count)| (reason, count.into())).collect();
+        let endings = by_name(endings);
         let chores: Vec<Value> = chores.iter().map(Housekeeping::value).collect();
         let all = json!({
             "queue": queue, "standing": standing, "endings": endings, "letters": letters, "stops": stops,
-            "housekeeping": chores, "paused": paused,
+            "housekeeping": chores, "returned": by_name(returned), "suppressed": by_name(suppressed),
+            "paused": paused,
             "leftAlone": left_alone.iter().map(value).collect::<Vec<_>>(),
         });
         say(format_args!("{all:#}"));
@@ -59,10 +63,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     if let Some(paused) = &paused {
         say(format_args!("STOPPED      no mail leaves: {}; see `jobalerts resume --look`", told(paused)));
     }
-    match &queue {
-        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
-        Err(error) => say(format_args!("queue        unknown: {error}")),
-    }
+    say_queue(&queue);
     say(format_args!(
         "openings     {} known, {} to match, from {} events",
         standing.openings, standing.openings_to_match, standing.events
@@ -110,6 +111,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         "letters      {} due, {} due later, {} sent, {} not to be sent",
         letters.due, letters.waiting, letters.sent, letters.ended
     ));
+    say_returned(&returned, &suppressed);
     for (index, kept) in left_alone.iter().enumerate() {
         let label = if index == 0 { "left alone" } else { "" };
         say(format_args!("{label:<13}{}", line(kept)));
@@ -119,6 +121,35 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         say(format_args!("{label:<13}{}", chore.line()));
     }
     Ok(())
+}
+
+/// The broker's queue, or why it cannot be looked at.
+fn say_queue(queue: &Result<(u32, u32), String>) {
+    match queue {
+        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
+        Err(error) => say(format_args!("queue        unknown: {error}")),
+    }
+}
+
+/// What came back to us, and to how many addresses nothing is sent.
+fn say_returned(returned: &[(String, i64)], suppressed: &[(String, i64)]) {
+    say(format_args!("returned     {} in 30 days", in_words(returned)));
+    say(format_args!("suppressed   {}", in_words(suppressed)));
+}
+
+/// How many there are of each name.
+fn by_name(counts: Vec<(String, i64)>) -> Value {
+    counts
+        .into_iter()
+        .map(|(name, count)| (name, Value::from(count)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// As in `3 bounce, 1 complaint`.
+fn in_words(counts: &[(String, i64)]) -> String {
+    let each: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if each.is_empty() { "none".to_owned() } else { each.join(", ") }
 }
 
 /// The providers and relays that nothing goes to.

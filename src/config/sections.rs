@@ -35,7 +35,9 @@ use crate::domain::opening::Settling;
 use crate::domain::provider::{Limits, Providers};
 use crate::domain::quiet::QuietHours;
 use crate::domain::return_path::ReturnPath;
+use crate::domain::signature::SigningKeys;
 use crate::domain::stop::Scope;
+use crate::domain::suppression::AddressKeys;
 use crate::domain::token::TokenKeys;
 
 /// `[database]`: where everything is kept.
@@ -559,12 +561,22 @@ impl Web {
 pub struct Secrets {
     /// What the tokens in links and return paths are signed with.
     pub token_keys: Option<SecretFile<TokenKeys>>,
+    /// What suppressed addresses are known by.
+    pub address_keys: Option<SecretFile<AddressKeys>>,
+    /// What calls of the webhook are signed with.
+    pub webhook_keys: Option<SecretFile<SigningKeys>>,
 }
 
 impl Secrets {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
         let keys = secret_file(s.paths(), TokenKeys::parse);
-        Self { token_keys: s.optional("token_keys_file", keys) }
+        let of_addresses = secret_file(s.paths(), AddressKeys::parse);
+        let of_webhook = secret_file(s.paths(), SigningKeys::parse);
+        Self {
+            token_keys: s.optional("token_keys_file", keys),
+            address_keys: s.optional("address_key_file", of_addresses),
+            webhook_keys: s.optional("webhook_key_file", of_webhook),
+        }
     }
 }
 
@@ -577,6 +589,15 @@ impl Secrets {
     pub fn keys_of_tokens(&self) -> Result<&TokenKeys, NoTokenKeys> {
         self.token_keys.as_ref().map(|file| file.secret.expose()).ok_or(NoTokenKeys)
     }
+
+    /// What suppressed addresses are known by.
+    ///
+    /// # Errors
+    ///
+    /// When no key is configured.
+    pub fn keys_of_addresses(&self) -> Result<&AddressKeys, NoAddressKey> {
+        self.address_keys.as_ref().map(|file| file.secret.expose()).ok_or(NoAddressKey)
+    }
 }
 
 /// There is no key for tokens.
@@ -586,6 +607,14 @@ impl Secrets {
      file with: (umask 077; openssl rand -hex 32 > token_keys)"
 )]
 pub struct NoTokenKeys;
+
+/// There is no key for addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "secrets.address_key_file is not set; by it is known to which addresses nothing is sent. Make the file with: \
+     (umask 077; openssl rand -hex 32 > address_key), or take the one that was in use"
+)]
+pub struct NoAddressKey;
 
 /// What a file that others cannot read holds, and which file that is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -198,7 +198,7 @@ impl Decided {
         let Candidate { asker: Asker { addressee, .. }, topics, .. } = candidate;
         let Gathered { mut topics, mut of_days, as_digest } = match &begun {
             Some(mail) => Gathered::before(mail, topics),
-            None => self.gathered(rules, addressee.id, topics, had, now),
+            None => self.gathered(rules, addressee, topics, had, now),
         };
         let Some(first) = topics.iter().map(Group::of).min() else { return };
         let group = if as_digest { Group::digest() } else { first };
@@ -224,11 +224,16 @@ impl Decided {
     fn gathered(
         &mut self,
         rules: &Rules,
-        person: i64,
+        addressee: &Addressee,
         topics: Vec<Topic>,
         had: &Had,
         now: DateTime<Utc>,
     ) -> Gathered {
+        let person = addressee.id;
+        let topics = match addressee.slow_until.filter(|until| *until > now) {
+            Some(until) => self.slowed_down(person, topics, until),
+            None => topics,
+        };
         let (mut topics, of_days) = self.on_its_day(rules, person, topics, had, now);
         let left = rules.unhurried_a_day.saturating_sub(had.unhurried_today);
         if left == 0 {
@@ -275,6 +280,18 @@ impl Decided {
             go.push(topic);
         }
         (go, latest.into_iter().collect())
+    }
+
+    /// The last mail to this person came back, and the next one may, too: what
+    /// is open longer than that waits, also if it was asked for at once.
+    fn slowed_down(&mut self, person: i64, topics: Vec<Topic>, until: DateTime<Utc>) -> Vec<Topic> {
+        let waits = |topic: &Topic| match topic.notice {
+            Notice::Open => topic.kept.opening.truth.door_shuts_at().is_none_or(|shuts| shuts > until),
+            _ => topic.manner != Manner::AtOnce,
+        };
+        let (wait, go): (Vec<Topic>, Vec<Topic>) = topics.into_iter().partition(waits);
+        self.waits.extend(wait.iter().map(|topic| topic.waits(person, until)));
+        go
     }
 
     /// Lets what can wait do so until a later moment; what would shut by then

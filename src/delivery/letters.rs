@@ -179,12 +179,15 @@ fn decide(
     if let Some(needless) = letter.needless(person) {
         return Decision::End(needless.name());
     }
-    // No letter is any haste: not at night, not in a pause, and not on a day of many mails.
+    // No letter is any haste: not at night, not in a pause, not on a day of many mails, and not
+    // after one that came back.
     let preferences = rules.mails.preferences(addressee);
     let rests = preferences.pause.map(|pause| pause.ends).filter(|ends| *ends > now);
     let quiet = preferences.quiet_hours.and_then(|hours| hours.period(rules.mails.policy.rhythm.zone, now));
     let crowded = begun.is_none() && unhurried >= rules.mails.unhurried_a_day;
-    let waits = [rests, quiet.map(|(_, ends)| ends), crowded.then(|| rules.mails.daily_after_today(now))];
+    let came_back = addressee.slow_until.filter(|until| *until > now);
+    let waits =
+        [rests, came_back, quiet.map(|(_, ends)| ends), crowded.then(|| rules.mails.daily_after_today(now))];
     if let Some(until) = waits.into_iter().flatten().max() {
         return Decision::Wait(until);
     }

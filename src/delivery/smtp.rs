@@ -211,19 +211,19 @@ impl Relay {
             let auth = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
             within(timeouts.command, "AUTH", auth).await?.map_err(|e| format!("AUTH: {}", said(&e)))?;
         }
-        let largest = if plain {
-            None
+        let offered = if plain {
+            Offered::default()
         } else {
             // Once more, because the client keeps only some of what a server offers.
-            let offered = connection.command(Ehlo::new(self.hello.clone()));
-            let offered = within(timeouts.command, "EHLO", offered).await?.map_err(|e| said(&e))?;
-            offered.message().find_map(largest)
+            let ehlo = connection.command(Ehlo::new(self.hello.clone()));
+            let ehlo = within(timeouts.command, "EHLO", ehlo).await?.map_err(|e| said(&e))?;
+            Offered::of(ehlo.message())
         };
         Ok(Line {
             _open: open,
             connection,
             timeouts: *timeouts,
-            largest,
+            offered,
             mails: 0,
             most: self.settings.mails_per_connection,
         })
@@ -243,11 +243,40 @@ pub struct Line {
     _open: Open,
     connection: AsyncSmtpConnection,
     timeouts: SmtpTimeouts,
-    /// The largest mail that the server takes, in octets, if it offers SIZE (RFC
-    /// 1870); 0 if it does not say.
-    largest: Option<usize>,
+    offered: Offered,
     mails: u32,
     most: u32,
+}
+
+/// What a server offers that the client does not keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Offered {
+    /// The largest mail that it takes, in octets, if it offers SIZE (RFC 1870);
+    /// 0 if it does not say.
+    largest: Option<usize>,
+    /// It reads commands that come together (RFC 2920).
+    pipelining: bool,
+}
+
+impl Offered {
+    /// By the lines of its reply to EHLO.
+    fn of<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
+        lines.fold(Self::default(), |offered, line| Self {
+            largest: offered.largest.or(largest(line)),
+            pipelining: offered.pipelining || line.trim().eq_ignore_ascii_case("PIPELINING"),
+        })
+    }
+}
+
+/// Commands that travel together. DATA must be the last of them (RFC 2920,
+/// section 3.1).
+struct Group(Mail, Rcpt, Data);
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(mail, rcpt, data) = self;
+        write!(f, "{mail}{rcpt}{data}")
+    }
 }
 
 /// Counts a line as long as it lives.
@@ -301,7 +330,7 @@ impl Line {
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        if let Some(largest) = self.largest {
+        if let Some(largest) = self.offered.largest {
             if largest > 0 && octets > largest {
                 return refused(552, &format!("5.3.4 the mail server takes at most {largest} octets (SIZE)"));
             }
@@ -309,11 +338,39 @@ impl Line {
         }
         let secret = recipient.to_string();
         let mail = Mail::new(envelope.from().cloned(), parameters);
+        let rcpt = Rcpt::new(recipient.clone(), vec![]);
+        if self.offered.pipelining {
+            return self.offer_together(mail, rcpt, &secret).await;
+        }
         let (command, data) = (self.timeouts.command, self.timeouts.data);
         self.command(command, "MAIL", Point::Sender, mail, &secret).await?;
-        let rcpt = Rcpt::new(recipient.clone(), vec![]);
         self.command(command, "RCPT", Point::Recipient, rcpt, &secret).await?;
         self.command(data, "DATA", Point::Recipient, Data, &secret).await
+    }
+
+    /// MAIL, RCPT and DATA in one go. Each is answered, whatever became of the one
+    /// before, and each answer is read; the first that says no counts.
+    async fn offer_together(&mut self, mail: Mail, rcpt: Rcpt, secret: &str) -> Result<(), (Refusal, After)> {
+        let (command, data) = (self.timeouts.command, self.timeouts.data);
+        let mail = within(command, "MAIL", self.connection.command(Group(mail, rcpt, Data))).await;
+        let mail = judge(mail, Point::Sender, secret, 200..=299);
+        if let Err((refusal, After::Broken)) = mail {
+            return Err((refusal, After::Broken));
+        }
+        let rcpt = within(command, "RCPT", self.connection.read_response()).await;
+        let rcpt = judge(rcpt, Point::Recipient, secret, 200..=299);
+        if let Err((refusal, After::Broken)) = rcpt {
+            return Err((refusal, After::Broken));
+        }
+        let data = within(data, "DATA", self.connection.read_response()).await;
+        let data = judge(data, Point::Recipient, secret, 354..=354);
+        match (mail.and(rcpt), data) {
+            (Ok(_), Ok(_)) => Ok(()),
+            (Ok(_), Err((refusal, after))) => Err((refusal, self.reset(after).await)),
+            // It waits for a mail to nobody; without the line it forgets that.
+            (Err((refusal, _)), Ok(_)) => Err((refusal, After::Broken)),
+            (Err((refusal, _)), Err((_, after))) => Err((refusal, self.reset(after).await)),
+        }
     }
 
     async fn command<C: fmt::Display>(

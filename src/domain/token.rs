@@ -20,7 +20,7 @@ const MAC: usize = 16;
 /// The layout described above.
 const VERSION: u8 = 1;
 /// The octets of a key.
-const KEY: usize = 32;
+pub(super) const KEY: usize = 32;
 
 /// What a token is good for. One for one purpose is worth nothing for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,15 +92,7 @@ impl TokenKeys {
     ///
     /// When there is no key, or a line that is none.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
-        let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
-        let keys: Vec<[u8; KEY]> = lines
-            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-            .map(|(number, line)| {
-                let octets = HEXLOWER_PERMISSIVE.decode(line.as_bytes()).ok();
-                octets.and_then(|octets| octets.try_into().ok()).ok_or(KeysError::NoKey(number))
-            })
-            .collect::<Result<_, _>>()?;
-        if keys.is_empty() { Err(KeysError::Empty) } else { Ok(Self(keys)) }
+        read_keys(text).map(Self)
     }
 
     /// A key that nobody knows, good as long as it is held: to try out what needs keys.
@@ -222,6 +214,19 @@ impl StopToken {
         };
         Ok(Self { person: Uuid::from_bytes(*person), mail })
     }
+}
+
+/// Reads keys, one a line, as [`TokenKeys::parse`] says.
+pub(super) fn read_keys(text: &str) -> Result<Vec<[u8; KEY]>, KeysError> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+    let keys: Vec<[u8; KEY]> = lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| {
+            let octets = HEXLOWER_PERMISSIVE.decode(line.as_bytes()).ok();
+            octets.and_then(|octets| octets.try_into().ok()).ok_or(KeysError::NoKey(number))
+        })
+        .collect::<Result<_, _>>()?;
+    if keys.is_empty() { Err(KeysError::Empty) } else { Ok(keys) }
 }
 
 /// What a key is known by in tokens. Two keys may share a name; then both are tried.

@@ -26,9 +26,16 @@ pub(super) async fn part(
         3 => retention::letters(connection, most, limit).await?,
         4 => retention::audit(connection, most, settings.keep_audit.before(now)).await?,
         5 => retention::ticks(connection, most, limit).await?,
-        6 => retention::stopped(connection, most, settings.keep_stopped.before(now), now).await?,
+        6 => match &rules.address_keys {
+            Some(keys) => {
+                let limit = settings.keep_stopped.before(now);
+                retention::stopped(connection, keys, most, limit, now).await?
+            }
+            None => Swept { gone: 0, more: None },
+        },
         7 => retention::held_by_stops(connection, most, stop::undone_if_after(now)).await?,
         8 => retention::stops(connection, most, settings.keep_audit.before(now)).await?,
+        9 => retention::returns(connection, most, limit).await?,
         _ => return Ok(None),
     };
     Ok(Some(swept))

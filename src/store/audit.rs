@@ -43,3 +43,23 @@ pub async fn write(connection: &mut PgConnection, entries: &[Entry], at: DateTim
     .await?;
     Ok(())
 }
+
+/// Writes down what was done about somebody whom we do not know.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn write_of_nobody(
+    connection: &mut PgConnection,
+    actor: &'static str,
+    action: &'static str,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query("insert into audit (at, actor, action) values ($1, $2, $3)")
+        .bind(at)
+        .bind(actor)
+        .bind(action)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

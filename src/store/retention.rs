@@ -6,8 +6,9 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::store::Result;
+use crate::domain::suppression::{self, AddressKeys};
 use crate::store::audit::{self, Entry};
+use crate::store::{Result, suppressions};
 
 /// What was done with a part of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +179,21 @@ pub async fn audit(connection: &mut PgConnection, most: i64, limit: DateTime<Utc
     .await
 }
 
+/// Forgets up to `most` of what came back to us before `limit`.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn returns(connection: &mut PgConnection, most: i64, limit: DateTime<Utc>) -> Result<Swept> {
+    sweep(
+        connection,
+        "delete from returns where id in (select id from returns where at < $1 order by at, id limit $2)",
+        most,
+        limit,
+    )
+    .await
+}
+
 /// Forgets up to `most` runs of chores that were done before `limit`. The last
 /// run of each is kept: from it the next is reckoned.
 ///
@@ -203,6 +219,7 @@ pub async fn ticks(connection: &mut PgConnection, most: i64, limit: DateTime<Utc
 struct Forgotten {
     id: i64,
     public_id: Uuid,
+    address: String,
     since: DateTime<Utc>,
 }
 
@@ -219,7 +236,7 @@ pub async fn unconfirmed(
     now: DateTime<Utc>,
 ) -> Result<Swept> {
     let people: Vec<Forgotten> = sqlx::query_as(
-        "select id, public_id, created_at as since from subscribers p
+        "select id, public_id, address, created_at as since from subscribers p
          where state = 'unconfirmed' and created_at < $1
            and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
          order by id limit $2 for update skip locked",
@@ -240,19 +257,22 @@ pub async fn unconfirmed(
 }
 
 /// Forgets up to `most` people who stopped everything before `limit`, and
-/// everything that hangs on them.
+/// everything that hangs on them. That nothing is to be sent to their address
+/// stays known, so that an old list does not bring them back.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
 pub async fn stopped(
     connection: &mut PgConnection,
+    keys: &AddressKeys,
     most: i64,
     limit: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Swept> {
+    suppressions::about_to_write(&mut *connection).await?;
     let people: Vec<Forgotten> = sqlx::query_as(
-        "select p.id, p.public_id, last.at as since
+        "select p.id, p.public_id, p.address, last.at as since
          from subscribers p
          cross join lateral (
              select max(s.at) as at from stops s
@@ -265,6 +285,11 @@ pub async fn stopped(
     .bind(most)
     .fetch_all(&mut *connection)
     .await?;
+    for person in &people {
+        if let Ok(address) = person.address.parse() {
+            suppressions::add(&mut *connection, keys, &address, suppression::Reason::Stop, now).await?;
+        }
+    }
     let entry = |person: &Forgotten| Entry {
         actor: "housekeeping",
         action: "erased-stopped",

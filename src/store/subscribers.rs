@@ -250,6 +250,8 @@ pub struct Addressee {
     pub digests: Choice,
     /// When they last chose another rhythm.
     pub rhythm_since: Option<DateTime<Utc>>,
+    /// Until when nothing that can wait is sent to them: a mail came back.
+    pub slow_until: Option<DateTime<Utc>>,
     /// The searches that are not paused.
     pub searches: Vec<SavedSearch>,
     /// The programmes whose opening they wait for.
@@ -311,10 +313,11 @@ pub async fn addressees(
         #[sqlx(flatten)]
         digests: Chosen,
         rhythm_since: Option<DateTime<Utc>>,
+        slow_until: Option<DateTime<Utc>>,
     }
     let rows: Vec<Row> = sqlx::query_as(
         "select id, public_id, address, discreet, language, quiet_from, quiet_to, paused_until, pause_registrations,
-                digest_time, digest_day, digest_working_days, rhythm_since,
+                digest_time, digest_day, digest_working_days, rhythm_since, slow_until,
                 state = 'active' and exists (select from consents c where c.subscriber_id = s.id) as reachable
          from subscribers s where id = any($1) order by id",
     )
@@ -371,6 +374,7 @@ pub async fn addressees(
             pause_registrations: row.pause_registrations,
             digests: row.digests.choice(),
             rhythm_since: row.rhythm_since,
+            slow_until: row.slow_until,
             searches: of_person.remove(&row.id).unwrap_or_default(),
             registrations: registrations.remove(&row.id).unwrap_or_default(),
         });
@@ -396,6 +400,18 @@ pub async fn without_schedule(connection: &mut PgConnection, rhythm: &Rhythm) ->
     Ok(sqlx::query_scalar("select count(*) from searches where cadence = any($1)")
         .bind(strays)
         .fetch_one(connection)
+        .await?)
+}
+
+/// The address of the person with this public id.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn address_of(connection: &mut PgConnection, person: Uuid) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar("select address from subscribers where public_id = $1")
+        .bind(person)
+        .fetch_optional(connection)
         .await?)
 }
 

@@ -10,10 +10,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::PgPool;
@@ -21,6 +21,7 @@ use sqlx::PgPool;
 use crate::clock::Clock;
 use crate::domain::stop::{Route, Scope, undone_until};
 use crate::domain::token::{StopToken, TokenError, TokenKeys};
+use crate::returns::webhook::{self, Refused, Webhook};
 use crate::store::stops::{self, Answer, Request as StopRequest, Stop, Undone};
 use crate::store::{self, StoreError};
 use crate::templates::STYLE;
@@ -42,6 +43,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
+/// The header in which calls of the webhook are signed.
+const SIGNATURE: &str = "x-jobalerts-signature";
+
 /// Everything that answers are made of.
 pub(super) struct Site {
     pub(super) pool: PgPool,
@@ -54,6 +58,8 @@ pub(super) struct Site {
     pub(super) base: String,
     pub(super) pages: Pages,
     pub(super) limits: Limits,
+    /// By which we hear of mails that came back, if somebody may call us.
+    pub(super) webhook: Option<Webhook>,
 }
 
 /// A path that says what it is about.
@@ -66,7 +72,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .without_v07_checks()
         .route(&format!("{base}/stop/{{token}}"), get(ask).post(stop))
         .route(&format!("{base}/undo/{{token}}"), get(ask_undo).post(undo))
-        .route(&format!("{base}/style.css"), get(style));
+        .route(&format!("{base}/style.css"), get(style))
+        .route(&format!("{base}/returns"), post(returned));
     paths
         .fallback(async |State(site): State<Arc<Site>>| site.say(Message::NotFound))
         .method_not_allowed_fallback(async |State(site): State<Arc<Site>>| site.say(Message::NotAllowed))
@@ -152,6 +159,39 @@ async fn undo(State(site): State<Arc<Site>>, token: Token, headers: HeaderMap) -
         Ok(Undone::TooLate) => site.say(Message::TooLate),
         Err(unavailable) => unavailable,
     }
+}
+
+/// Takes in what a mail provider tells us of a mail; for programs, so that the status says it all. Where
+/// it is not known yet that the mail left, or Postgres is away, they have to call again.
+async fn returned(State(site): State<Arc<Site>>, request: Request) -> Response {
+    let Some(webhook) = &site.webhook else { return site.say(Message::NotFound) };
+    let (parts, body) = request.into_parts();
+    let octets = match form::octets(body, site.limits.body, site.limits.body_within).await {
+        Ok(octets) => octets,
+        Err(Unread::TooLarge) => return status(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(Unread::TooSlow) => return status(StatusCode::REQUEST_TIMEOUT),
+    };
+    let signature = parts.headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let taken = webhook::take(&site.pool, webhook, signature, &octets, site.clock.now());
+    match tokio::time::timeout(site.limits.answer_within, taken).await {
+        Ok(Ok(taken)) if !taken.has_to_come_again() => status(StatusCode::NO_CONTENT),
+        Ok(Err(Refused::NotSigned(error))) => {
+            tracing::warn!(%error, "a call of the webhook was not believed");
+            status(StatusCode::UNAUTHORIZED)
+        }
+        Ok(Err(Refused::NotACall)) => status(StatusCode::BAD_REQUEST),
+        Ok(Err(Refused::Store(error))) => {
+            tracing::warn!(%error, "a call of the webhook cannot be taken in");
+            status(StatusCode::SERVICE_UNAVAILABLE)
+        }
+        Ok(Ok(_)) | Err(_) => status(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+fn status(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
 
 impl Site {

@@ -115,6 +115,7 @@ impl Setup {
             ("smtp.url".to_owned(), (self.relay_url)(&smtp)),
             ("smtp.connections".to_owned(), "2".to_owned()),
             ("secrets.token_keys_file".to_owned(), token_keys()),
+            ("secrets.address_key_file".to_owned(), address_key()),
             ("web.listen".to_owned(), "127.0.0.1:0".to_owned()),
             ("smtp.hello_name".to_owned(), "worker.midshire.example".to_owned()),
             ("testing.addresses".to_owned(), TESTER.to_owned()),
@@ -144,6 +145,16 @@ fn token_keys() -> String {
     static FILE: OnceLock<String> = OnceLock::new();
     FILE.get_or_init(|| {
         let path = secrets::token_keys(Path::new(env!("CARGO_TARGET_TMPDIR"))).expect("a file of ours");
+        path.to_string_lossy().into_owned()
+    })
+    .clone()
+}
+
+/// The file with the key of addresses, which all tests share.
+fn address_key() -> String {
+    static FILE: OnceLock<String> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let path = secrets::address_key(Path::new(env!("CARGO_TARGET_TMPDIR"))).expect("a file of ours");
         path.to_string_lossy().into_owned()
     })
     .clone()

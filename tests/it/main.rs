@@ -36,6 +36,7 @@ mod promises;
 mod quiet;
 mod rejections;
 mod reminders;
+mod returns;
 mod road;
 mod schedules;
 mod session;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 /// A key for tokens. Everybody knows it.
 const TOKEN_KEY: &str = "6a6f62616c657274732d6465762d6b65792d65766572796f6e652d6b6e6f7773";
 
+/// A key for addresses. Everybody knows it.
+const ADDRESS_KEY: &str = "6a6f62616c657274732d6465762d616464726573736b65792d6b6e6f776e2121";
 /// An RSA key to sign mails with. Everybody knows it.
 pub const DKIM_RSA_KEY: &str = include_str!("../keys/dkim-rsa.pem");
 /// An Ed25519 key to sign mails with. Everybody knows it.
@@ -35,6 +37,17 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
 pub fn token_keys(folder: &Path) -> io::Result<PathBuf> {
     let path = folder.join("token_keys");
     write(&path, TOKEN_KEY)?;
+    Ok(path)
+}
+
+/// A file `address_key` in this folder, for `secrets.address_key_file`.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn address_key(folder: &Path) -> io::Result<PathBuf> {
+    let path = folder.join("address_key");
+    write(&path, ADDRESS_KEY)?;
     Ok(path)
 }
 

@@ -132,6 +132,7 @@ fn own_folder(kind: &str) -> anyhow::Result<(PathBuf, File)> {
         }
         File::create(folder.join("jobalerts.log"))?;
         secrets::token_keys(&folder)?;
+        secrets::address_key(&folder)?;
         secrets::dkim_keys(&folder)?;
         return Ok((folder, lock));
     }
@@ -158,7 +159,7 @@ fn write_config(
          [dkim]\nkey_file = \"dkim-rsa.pem\"\ned25519_key_file = \"dkim-ed25519.pem\"\n\n\
          # The invented people agreed in 2023, and the daemon runs today: nobody is asked again or forgotten.\n\
          [housekeeping]\nask_after = \"100 years\"\nkeep_alerts = \"100 years\"\n\n\
-         [secrets]\ntoken_keys_file = \"token_keys\"\n\n\
+         [secrets]\ntoken_keys_file = \"token_keys\"\naddress_key_file = \"address_key\"\n\n\
          [web]\nlisten = \"127.0.0.1:0\"\n\n\
          [log]\nformat = \"human\"\n"
     );
