@@ -47,8 +47,10 @@ use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
 use crate::delivery::relays::Relays;
 use crate::domain::letter::Patience;
+use crate::domain::suppression::AddressKeys;
 use crate::domain::taxonomy::Taxonomy;
 use crate::stage::{Bell, Stage};
+use crate::store::returns::{self, Source};
 use crate::store::settings;
 use crate::store::workers::{self, Life};
 
@@ -72,6 +74,8 @@ pub struct Delivery {
     rules: Rules,
     patience: Patience,
     database_url: String,
+    /// By which it is known to which addresses nothing is sent.
+    address_keys: Option<AddressKeys>,
     bell: Bell,
     life: Option<Life>,
     places: Arc<Semaphore>,
@@ -154,6 +158,7 @@ impl Delivery {
             stopping: CancellationToken::new(),
             worker: AtomicI32::new(0),
             paused: AtomicBool::new(false),
+            refused: AtomicBool::new(true),
             reach: config.smtp.only_to.clone(),
             hold_unknown: chrono::Duration::from_std(config.smtp.hold_unknown)
                 .unwrap_or(chrono::Duration::MAX),
@@ -171,6 +176,7 @@ impl Delivery {
             patience: config.patience(),
             rules,
             database_url: config.database.url.expose().to_owned(),
+            address_keys: config.secrets.address_keys.as_ref().map(|file| file.secret.expose().clone()),
             bell,
             life: None,
             places,
@@ -277,6 +283,7 @@ impl Delivery {
             self.busy = false;
             return Ok(Step::default());
         }
+        self.heed_refusals().await?;
         let (mut room, except) = self.room().await?;
         if !self.busy {
             self.free_orphans().await?;
@@ -350,6 +357,30 @@ impl Delivery {
             _ => {}
         }
         Ok(self.is_paused())
+    }
+
+    /// Has follow for people what follows when mail servers refuse mails because
+    /// of their mailboxes: as from a report of the same (RFC 3464), one
+    /// transaction for each. What a kill cuts off is found at the next start.
+    async fn heed_refusals(&self) -> anyhow::Result<()> {
+        let Some(keys) = &self.address_keys else { return Ok(()) };
+        if !self.shared.refused.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let heeded = async {
+            let now = self.shared.clock.now();
+            for (mail, status) in returns::refused(&mut *self.shared.pool.acquire().await?, now).await? {
+                let mut transaction = self.shared.pool.begin().await?;
+                returns::bounced(&mut transaction, keys, mail, status, Source::Smtp, now).await?;
+                transaction.commit().await?;
+            }
+            anyhow::Ok(())
+        };
+        let heeded = heeded.await;
+        if heeded.is_err() {
+            self.shared.refused.store(true, Ordering::Relaxed);
+        }
+        heeded
     }
 
     /// Takes mails out of the hands of workers that died.

@@ -84,6 +84,9 @@ pub(super) struct Shared {
     pub hold_unknown: chrono::Duration,
     /// How long a line waits for its next mail.
     pub idle: Duration,
+    /// Set when a mail server has refused a mail for good; what follows from it
+    /// for the person follows before the next claim.
+    pub refused: AtomicBool,
     /// Cancelled when nothing new is to be begun.
     pub stopping: CancellationToken,
     /// The number that mails are claimed under; 0 while there is none.

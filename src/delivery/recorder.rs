@@ -15,7 +15,7 @@ use crate::delivery::lanes::Shared;
 use crate::stage::wait_after;
 use crate::store;
 use crate::store::leaving::{self, Departure, Leave};
-use crate::store::tries::{self, Try};
+use crate::store::tries::{self, Outcome, Try};
 
 /// The most that one transaction takes.
 const TOGETHER: usize = 256;
@@ -121,6 +121,9 @@ async fn record(shared: Arc<Shared>, mut notes: mpsc::UnboundedReceiver<Note>) {
                 }
             }
         };
+        if tries.iter().any(|t| matches!(t.outcome, Outcome::Refused | Outcome::GivenUp)) {
+            shared.refused.store(true, Ordering::Relaxed);
+        }
         if leave.paused {
             shared.paused.store(true, Ordering::Relaxed);
         }

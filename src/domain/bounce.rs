@@ -45,6 +45,18 @@ impl Status {
         text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| word.parse().ok())
     }
 
+    /// What a mail server's refusal says, as it was judged and in its own words.
+    #[must_use]
+    pub fn of_refusal(judgement: Judgement, reply: &str) -> Self {
+        let of_mailbox = |subject, detail| Self { class: 5, subject, detail };
+        match judgement {
+            Judgement::NoMailbox => of_mailbox(1, 1),
+            Judgement::Shut => of_mailbox(2, 1),
+            Judgement::Full => of_mailbox(2, 2),
+            _ => Self::in_text(reply).unwrap_or(Self::FAILED),
+        }
+    }
+
     /// Whether it says more than that it failed.
     #[must_use]
     pub fn says_why(self) -> bool {

@@ -1,18 +1,22 @@
 //! What came back to us, and what follows from it, each in one transaction of the caller: so a
 //! report that is taken in twice, or half, does no harm.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::json;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::domain::bounce::{APART, COUNTED_FOR, Consequence, Lately, Status, Weight};
 use crate::domain::email::EmailAddress;
+use crate::domain::reply::Judgement;
 use crate::domain::stop::{Route, Scope};
 use crate::domain::suppression::{AddressKeys, Reason};
 use crate::store::audit::{self, Entry};
 use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome};
 use crate::store::{Result, stops, suppressions};
+
+/// Refusals older than this are left alone.
+const REFUSED_LATELY: Duration = Duration::days(7);
 
 /// By which way it reached us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +146,32 @@ pub async fn bounced(
         }
     }
     Ok(Answer::Taken)
+}
+
+/// Mails that mail servers have refused, or put off until they were given up, because of the mailbox, and
+/// from which nothing has followed yet; not those of long ago.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn refused(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<(i64, Status)>> {
+    let of_the_mailbox = [Judgement::NoMailbox, Judgement::Shut, Judgement::Full, Judgement::Later];
+    let rows: Vec<(i64, String, Option<String>)> = sqlx::query_as(
+        "select m.id, m.verdict, m.reply from mails m join subscribers p on p.id = m.subscriber_id
+         where m.outcome in ('refused', 'given-up') and m.finished_at > $1 and m.verdict = any($2)
+           and not exists (select from returns r
+                           where r.subscriber_id = m.subscriber_id and r.kind = 'bounce' and r.mail_id = m.id)
+         order by m.finished_at limit 1000",
+    )
+    .bind(now - REFUSED_LATELY)
+    .bind(of_the_mailbox.map(Judgement::name))
+    .fetch_all(connection)
+    .await?;
+    let judged = |name: &str| of_the_mailbox.into_iter().find(|judgement| judgement.name() == name);
+    let status = |(mail, verdict, reply): (i64, String, Option<String>)| {
+        Some((mail, Status::of_refusal(judged(&verdict)?, &reply.unwrap_or_default())))
+    };
+    Ok(rows.into_iter().filter_map(status).collect())
 }
 
 /// A mail server has not given a mail up yet.

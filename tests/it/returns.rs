@@ -10,6 +10,7 @@ use jobalerts::returns::webhook::{self, Refused, Webhook};
 use jobalerts::returns::{self, Rules, Taken};
 use jobalerts::store::returns::Answer;
 use jobalerts::store::suppressions;
+use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -694,4 +695,30 @@ async fn what_came_back_is_forgotten_in_time_and_the_suppression_is_not() {
     assert_eq!(road.count("select count(*) from returns").await, 0);
     assert_eq!(road.suppressed().await, ["hard-bounce"]);
     assert!(time("2024-12-15T10:00:00Z") <= road.clock.now());
+}
+
+/// S07: a mail server says at once that there is no such mailbox: nothing more is sent to it, as if the mail
+/// had come back later. What it holds against us is nobody's fault.
+#[tokio::test]
+async fn a_mailbox_that_a_mail_server_does_not_know_is_written_to_no_more() {
+    for (reply, suppressed) in [
+        (Rule::at(Stage::Rcpt).first(1).reply(550, "5.1.1 No such user"), true),
+        (Rule::at(Stage::EndOfData).first(1).reply(550, "5.2.1 Mailbox disabled"), false),
+        (Rule::at(Stage::EndOfData).first(1).reply(552, "5.3.4 Too large"), false),
+    ] {
+        let what = format!("{reply:?}");
+        let road = Road::setup().smtp(SmtpServer::builder().script([reply])).build().await;
+        road.import(&[curious(ANN)]).await;
+        road.hears(&[Event::opened("230000AA")]).await;
+        assert_eq!(road.drain().await, Delivered { failed: 1, ..Delivered::NOTHING }, "{what}");
+        let state = "select count(*) from subscribers where state = 'suppressed'";
+        assert_eq!(road.count(state).await == 1, suppressed, "{what}");
+        road.at("2023-11-15T09:00:00Z");
+        road.hears(&[Event::opened("230000BB").at("2023-11-15T08:59:00Z")]).await;
+        assert_eq!(road.drain().await.accepted, u64::from(!suppressed), "{what}");
+        let again = "select count(*) from returns";
+        let taken = road.count(again).await;
+        assert_eq!(road.drain().await, Delivered::NOTHING);
+        assert_eq!(road.count(again).await, taken, "each counts once");
+    }
 }
