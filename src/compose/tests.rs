@@ -165,7 +165,7 @@ fn foot() -> String {
 const FOOT: &str = "\
 Correct when sent, 10:02am on Friday 5 April 2024. Check the advert for any change.
 
-Stop these emails: STOP
+Stop receiving these emails: STOP
 To change what you asked for, reply to this email and say so; a person reads it.
 
 Midshire Police, Recruitment Team

@@ -26,7 +26,7 @@ A new role matches your search
 Archive assistant in Birmingham: £24,000 a year.
 Read the advert: https://careers.midshire.example/230000P0
 
-To stop these alerts: https://careers.midshire.example/stop/k3v9
+To stop receiving these alerts: https://careers.midshire.example/stop/k3v9
 """
 HTML = """\
 <!DOCTYPE html>
@@ -47,7 +47,7 @@ HTML = """\
 <h1>A new role matches your search</h1>
 <p>Archive assistant in Birmingham: £24,000 a year.</p>
 <p><a class="link" href="https://careers.midshire.example/230000P0" style="color:#0b4f8a">Read it</a></p>
-<p><a class="link" href="https://careers.midshire.example/stop/k3v9" style="color:#0b4f8a">Stop these</a></p>
+<p><a class="link" href="https://careers.midshire.example/stop/k3v9" style="color:#0b4f8a">Stop</a></p>
 </body>
 </html>
 """
@@ -210,6 +210,7 @@ SHOUTING = "YOU HAVE WON $1,000,000 DOLLARS!!!\n\nCLICK HERE NOW for cheap VIAGR
 def spam(tool: Callable[[str], Case]) -> None:
     spamassassin = tool("spamassassin")
     spamassassin.good("good", mail())
+    spamassassin.bad("curt", "END_FUTURE_EMAILS", mail(text="Stop these emails: https://a.example/stop\n"))
     spamassassin.bad("shouting", "^[0-9]", mail(text=SHOUTING, html=SHOUTING, Message_ID=None))
 
 

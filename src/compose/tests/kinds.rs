@@ -97,8 +97,8 @@ fn each_kind_says_its_blocks_and_never_what_it_must_not() {
         };
         let called_off = text.contains("It has been called off.");
         for block in must.iter().chain(&[
-            "Stop these emails: https://",
-            ">Stop these emails</a>",
+            "Stop receiving these emails: https://",
+            ">Stop receiving these emails</a>",
             "Why you got this: ",
         ]) {
             let spared = (called_off && *block == "When")

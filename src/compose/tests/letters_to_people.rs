@@ -78,7 +78,7 @@ fn who_lapsed_is_told_what_is_deleted_and_is_not_wooed() {
     ] {
         assert!(mail.text.contains(line), "{line}: {}", mail.text);
     }
-    assert!(!mail.text.contains("Stop these emails"), "{}", mail.text);
+    assert!(!mail.text.contains("Stop receiving these emails"), "{}", mail.text);
 }
 
 #[test]

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 // The packages are not beside the scripts but in the cache, which `run` names.
 export const load = createRequire(join(process.env.JOBALERTS_MAIL_CHECK_DIR, 'npm', 'package.json'));
 
-// The name and the octets of each file that ends so, by name.
+// The name of each mail, and the octets of its file that ends so, by name.
 export function mails(folder, ending) {
   return readdirSync(folder)
-    .filter((file) => file.endsWith(ending))
-    .map((file) => file.slice(0, -ending.length))
+    .filter((file) => file.endsWith('.eml'))
+    .map((file) => file.slice(0, -'.eml'.length))
     .sort()
     .map((name) => [name, readFileSync(join(folder, name + ending))]);
 }
