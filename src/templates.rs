@@ -103,16 +103,16 @@ pub struct Source {
 fn named(language: Language, name: &str) -> String {
     match language {
         Language::EnGb => name.to_owned(),
-        other => format!("{other}/{name}"),
+        Language::CyGb => format!("{language}/{name}"),
     }
 }
 
 /// The language that a name is in, and the rest of the name.
 fn language_of(name: &str) -> (Language, &str) {
     let other = Language::ALL.into_iter().filter(|language| *language != Language::default());
-    let found =
+    let mut found =
         other.filter_map(|language| Some((language, name.strip_prefix(language.tag())?.strip_prefix('/')?)));
-    found.last().unwrap_or((Language::default(), name))
+    found.next().unwrap_or((Language::default(), name))
 }
 
 /// A line in a file.

@@ -62,19 +62,17 @@ pub(super) async fn preview(
         return of_person(config, &rules, &composer, &person, out, clock).await;
     }
     let previews = composer.previews(what.kind, language.unwrap_or_default())?;
-    match out {
-        Some(folder) => write_all(&previews, folder),
-        None => {
-            for Preview { name, language, email, .. } in &previews {
-                say(format_args!("=== {name} ({language})\nSubject: {}\n\n{}", email.subject, email.text));
-            }
-            say(format_args!(
-                "=== {}; --out DIR writes them as whole mails, as HTML and as text",
-                check::counted(previews.len(), "sample")
-            ));
-            Ok(())
-        }
+    if let Some(folder) = out {
+        return write_all(&previews, folder);
     }
+    for Preview { name, language, email, .. } in &previews {
+        say(format_args!("=== {name} ({language})\nSubject: {}\n\n{}", email.subject, email.text));
+    }
+    say(format_args!(
+        "=== {}; --out DIR writes them as whole mails, as HTML and as text",
+        check::counted(previews.len(), "sample")
+    ));
+    Ok(())
 }
 
 /// The mail that a person would get next, or why there is none. Their public id,
@@ -180,13 +178,14 @@ fn contents(previews: &[Preview]) -> String {
                     </style>\n</head>\n<body>\n<h1>Mails</h1>\n<table>\n\
                     <tr><th>Sample</th><th>Language</th><th>Subject</th><th>Look at it as</th></tr>\n"
         .to_owned();
-    for Preview { name, language, email, .. } in previews {
-        let file = escape(name);
-        page.push_str(&format!(
-            "<tr><th>{file}</th><td>{language}</td><td lang=\"{language}\">{}</td><td><a href=\"{file}.html\">HTML</a> \
-             <a href=\"{file}.txt\">text</a> <a href=\"{file}.eml\">whole mail</a></td></tr>\n",
-            escape(&email.subject)
-        ));
-    }
+    let rows = previews.iter().map(|Preview { name, language, email, .. }| {
+        let (file, subject) = (escape(name), escape(&email.subject));
+        format!(
+            "<tr><th>{file}</th><td>{language}</td><td lang=\"{language}\">{subject}</td>\
+             <td><a href=\"{file}.html\">HTML</a> <a href=\"{file}.txt\">text</a> \
+             <a href=\"{file}.eml\">whole mail</a></td></tr>\n"
+        )
+    });
+    page.extend(rows);
     page + "</table>\n</body>\n</html>\n"
 }

@@ -32,10 +32,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     let left_alone = left_alone(breakers::all(&mut connection).await?);
     let stops = stops::counted(&mut connection).await?;
     let chores = chores::standing(&mut connection).await?;
-    let chores: Vec<Housekeeping> = Chore::ALL
-        .into_iter()
-        .map(|chore| Housekeeping::of(config, chore, chores.iter().find(|c| c.chore == chore.name()), now))
-        .collect();
+    let chores = Housekeeping::all(config, &chores, now);
     let month_ago = (now - COUNTED_FOR).date_naive();
     let returned = returns::counted(&mut connection, month_ago).await?;
     let suppressed = suppressions::counted(&mut connection).await?;
@@ -63,7 +60,10 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     if let Some(paused) = &paused {
         say(format_args!("STOPPED      no mail leaves: {}; see `jobalerts resume --look`", told(paused)));
     }
-    say_queue(&queue);
+    match &queue {
+        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
+        Err(error) => say(format_args!("queue        unknown: {error}")),
+    }
     say(format_args!(
         "openings     {} known, {} to match, from {} events",
         standing.openings, standing.openings_to_match, standing.events
@@ -111,11 +111,9 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
         "letters      {} due, {} due later, {} sent, {} not to be sent",
         letters.due, letters.waiting, letters.sent, letters.ended
     ));
-    say_returned(&returned, &suppressed);
-    for (index, kept) in left_alone.iter().enumerate() {
-        let label = if index == 0 { "left alone" } else { "" };
-        say(format_args!("{label:<13}{}", line(kept)));
-    }
+    say_left_alone(&left_alone);
+    say(format_args!("returned     {} in 30 days", in_words(&returned)));
+    say(format_args!("suppressed   {}", in_words(&suppressed)));
     for (index, chore) in chores.iter().enumerate() {
         let label = if index == 0 { "housekeeping" } else { "" };
         say(format_args!("{label:<13}{}", chore.line()));
@@ -123,38 +121,16 @@ pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The broker's queue, or why it cannot be looked at.
-fn say_queue(queue: &Result<(u32, u32), String>) {
-    match queue {
-        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
-        Err(error) => say(format_args!("queue        unknown: {error}")),
-    }
-}
-
-/// What came back to us, and to how many addresses nothing is sent.
-fn say_returned(returned: &[(String, i64)], suppressed: &[(String, i64)]) {
-    say(format_args!("returned     {} in 30 days", in_words(returned)));
-    say(format_args!("suppressed   {}", in_words(suppressed)));
-}
-
-/// How many there are of each name.
-fn by_name(counts: Vec<(String, i64)>) -> Value {
-    counts
-        .into_iter()
-        .map(|(name, count)| (name, Value::from(count)))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
-}
-
-/// As in `3 bounce, 1 complaint`.
-fn in_words(counts: &[(String, i64)]) -> String {
-    let each: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    if each.is_empty() { "none".to_owned() } else { each.join(", ") }
-}
-
 /// The providers and relays that nothing goes to.
 fn left_alone(all: Vec<Kept>) -> Vec<Kept> {
     all.into_iter().filter(|kept| kept.breaker.state != State::Closed).collect()
+}
+
+fn say_left_alone(left_alone: &[Kept]) {
+    for (index, kept) in left_alone.iter().enumerate() {
+        let label = if index == 0 { "left alone" } else { "" };
+        say(format_args!("{label:<13}{}", line(kept)));
+    }
 }
 
 fn line(kept: &Kept) -> String {
@@ -181,6 +157,20 @@ fn value(kept: &Kept) -> Value {
     })
 }
 
+fn by_name(counts: Vec<(String, i64)>) -> Value {
+    counts
+        .into_iter()
+        .map(|(name, count)| (name, Value::from(count)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// As in `3 bounce, 1 complaint`.
+fn in_words(counts: &[(String, i64)]) -> String {
+    let each: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if each.is_empty() { "none".to_owned() } else { each.join(", ") }
+}
+
 /// How a chore stands.
 struct Housekeeping<'a> {
     chore: Chore,
@@ -190,6 +180,11 @@ struct Housekeeping<'a> {
 }
 
 impl<'a> Housekeeping<'a> {
+    fn all(config: &Config, standings: &'a [Standing], now: DateTime<Utc>) -> Vec<Self> {
+        let standing = |chore: Chore| standings.iter().find(|standing| standing.chore == chore.name());
+        Chore::ALL.into_iter().map(|chore| Self::of(config, chore, standing(chore), now)).collect()
+    }
+
     fn of(config: &Config, chore: Chore, standing: Option<&'a Standing>, now: DateTime<Utc>) -> Self {
         let after = standing.map_or(now, |standing| standing.tick_at.unwrap_or(standing.since));
         let schedule = config.housekeeping.schedule(chore).schedule();

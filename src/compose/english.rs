@@ -193,11 +193,11 @@ impl Tongue for English {
 
     fn searched(&self, names: &[&str], too: bool, matched: bool) -> String {
         let it = if too { "It also" } else { "it" };
-        let matches = if matched { "matched" } else { "matches" };
+        let verb = if matched { "matched" } else { "matches" };
         match names {
-            [] => format!("{it} {matches} one of your searches."),
-            [only] => format!("{it} {matches} your search {only}."),
-            several => format!("{it} {matches} your searches {}.", words::list(several)),
+            [] => format!("{it} {verb} one of your searches."),
+            [only] => format!("{it} {verb} your search {only}."),
+            several => format!("{it} {verb} your searches {}.", words::list(several)),
         }
     }
 

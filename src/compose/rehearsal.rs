@@ -142,7 +142,7 @@ impl Composer {
         let own: Vec<&str> = self.templates.own_files(language, of.body()).into_iter().collect();
         let kind = match language {
             Language::EnGb => of.kind().to_owned(),
-            other => format!("{other}/{}", of.kind()),
+            Language::CyGb => format!("{language}/{}", of.kind()),
         };
         let message = match own[..] {
             [] => finding.to_string(),

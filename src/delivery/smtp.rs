@@ -366,10 +366,11 @@ impl Line {
         let data = judge(data, Point::Recipient, secret, 354..=354);
         match (mail.and(rcpt), data) {
             (Ok(_), Ok(_)) => Ok(()),
-            (Ok(_), Err((refusal, after))) => Err((refusal, self.reset(after).await)),
+            (Ok(_), Err((refusal, after))) | (Err((refusal, _)), Err((_, after))) => {
+                Err((refusal, self.reset(after).await))
+            }
             // It waits for a mail to nobody; without the line it forgets that.
             (Err((refusal, _)), Ok(_)) => Err((refusal, After::Broken)),
-            (Err((refusal, _)), Err((_, after))) => Err((refusal, self.reset(after).await)),
         }
     }
 

@@ -103,7 +103,7 @@ fn unknown(name: &str) -> String {
     let (language, rest) = language_of(name);
     let folder = match language {
         Language::EnGb => String::new(),
-        other => format!("{other}/"),
+        Language::CyGb => format!("{language}/"),
     };
     let names: Vec<String> = SHIPPED
         .iter()

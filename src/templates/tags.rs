@@ -39,7 +39,7 @@ fn tags(line: &str) -> impl Iterator<Item = (usize, Option<&str>)> {
 
 /// What is wrong with the tags of a template.
 pub(super) fn check(name: &str, source: &Source) -> Vec<TemplateProblem> {
-    let html = name.ends_with(".html");
+    let html = name.rsplit_once('.').is_some_and(|(_, ending)| ending == "html");
     let mut problems = Vec::new();
     for (index, line) in source.text.lines().enumerate() {
         for (begins, inside) in tags(line) {

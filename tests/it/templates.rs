@@ -138,13 +138,13 @@ async fn samples_can_be_looked_at() {
     let out = folder.name();
     let said = road.run(&["preview", "--all", "--lang", "cy-GB", "--out", &out]).await.successful().stdout;
     assert!(said.contains("index.html"), "{said}");
-    let read = |name: &str| fs::read_to_string(folder.0.join(name)).unwrap();
-    assert!(read("open-now.eml").contains("Subject: ") && read("open-now.eml").contains("\r\n"));
+    let content = |name: &str| fs::read_to_string(folder.0.join(name)).unwrap();
+    assert!(content("open-now.eml").contains("Subject: ") && content("open-now.eml").contains("\r\n"));
     assert!(
-        read("open-now.html").contains("lang=\"cy-GB\"")
-            && read("correction.html").contains("lang=\"en-GB\"")
+        content("open-now.html").contains("lang=\"cy-GB\"")
+            && content("correction.html").contains("lang=\"en-GB\"")
     );
-    let index = read("index.html");
+    let index = content("index.html");
     for name in index.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(folder.0.join(name).is_file(), "{name}");
     }
