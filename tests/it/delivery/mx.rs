@@ -101,7 +101,7 @@ async fn who_takes_a_domains_mail_is_looked_up_and_no_mail_waits_for_it() {
     let road = Road::setup()
         .set("providers.mx_lookup", "true")
         .set("providers.mx_server", &server.address.to_string())
-        .set("providers.mx_timeout", "300ms")
+        .set("providers.mx_timeout", "2s")
         .build()
         .await;
     for domain in DOMAINS.into_iter().chain(["gmail.com"]) {
