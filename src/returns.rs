@@ -151,10 +151,16 @@ async fn judge(
             Some(mail) => Taken::Delayed(returns::delayed(connection, mail, *status, now).await?),
             None => Taken::Forged,
         },
-        What::Complaint { shown } => match complained_of(rules, shown, now) {
-            Some(whom) => complaint(connection, rules, whom, Source::Mail, now).await?,
-            None => Taken::Forged,
-        },
+        What::Complaint { shown } => {
+            let mut taken = Taken::Forged;
+            for whom in complained_of(rules, shown, now) {
+                taken = complaint(&mut *connection, rules, whom, Source::Mail, now).await?;
+                if taken != Taken::Complaint(Answer::Unknown) {
+                    break;
+                }
+            }
+            taken
+        }
         What::NoNews => Taken::Fine,
         What::Automatic => Taken::Automatic,
         What::SaysStop { from, answers } => {
@@ -192,10 +198,11 @@ async fn complaint(
     Ok(Taken::Complaint(answer))
 }
 
-/// Whom a complaint is about, by what it shows of our mail: its return path, or where to stop.
-fn complained_of(rules: &Rules, shown: &str, now: DateTime<Utc>) -> Option<Whom> {
+/// Whom a complaint is about, by what it shows of our mail, its return path and where to stop: the mail,
+/// or if that is forgotten by now, the person.
+fn complained_of(rules: &Rules, shown: &str, now: DateTime<Utc>) -> Vec<Whom> {
     let mail = tokens(shown).find_map(|token| rules.tokens.bounced(token, now).ok());
-    let stop = || tokens(shown).find_map(|token| StopToken::verify(token, &rules.tokens, now).ok());
-    mail.map(Whom::Mail)
-        .or_else(|| stop().map(|stop| stop.mail.map_or(Whom::Person(stop.person), Whom::Mail)))
+    let stop = tokens(shown).find_map(|token| StopToken::verify(token, &rules.tokens, now).ok());
+    let mail = mail.or(stop.and_then(|stop| stop.mail)).map(Whom::Mail);
+    mail.into_iter().chain(stop.map(|stop| Whom::Person(stop.person))).collect()
 }

@@ -84,6 +84,8 @@ pub struct Templates {
     html: Handlebars<'static>,
     /// Where each line of a template comes from, for messages.
     origins: BTreeMap<String, Vec<Origin>>,
+    /// The names of what each template is made of: itself, the page and the blocks.
+    made_of: BTreeMap<String, BTreeSet<String>>,
     /// What it was read from, by name.
     sources: BTreeMap<String, Source>,
     /// The names of the files that stand in place of others, or beside them.
@@ -174,6 +176,7 @@ impl Templates {
             text: registry(str::to_owned),
             html: registry(escape),
             origins: BTreeMap::new(),
+            made_of: BTreeMap::new(),
             sources: BTreeMap::new(),
             overridden: vec![],
         };
@@ -210,16 +213,23 @@ impl Templates {
         if language_of(stem).1 == "layout/page" {
             return Ok(());
         }
-        let mut assembled =
-            Assembled { sources, ending, body: name, text: String::new(), origins: Vec::new() };
+        let mut assembled = Assembled {
+            sources,
+            ending,
+            body: name,
+            text: String::new(),
+            origins: Vec::new(),
+            made_of: BTreeSet::new(),
+        };
         let page = assembled.block("page").map_err(|message| problem(shown, None, message))?;
         let is_body = stem.ends_with("/body") && sources.contains_key(page.as_str());
         assembled.put(if is_body { &page } else { name }, 0)?;
-        let Assembled { text, origins, .. } = assembled;
+        let Assembled { text, origins, made_of, .. } = assembled;
         registry.register_template_string(stem, text).map_err(|error| {
             located(shown, &origins, error.pos().map(|(line, _)| line), error.reason().to_string())
         })?;
         self.origins.insert(name.to_owned(), origins);
+        self.made_of.insert(name.to_owned(), made_of);
         Ok(())
     }
 
@@ -251,13 +261,9 @@ impl Templates {
     pub fn own_files(&self, language: Language, body: &str) -> BTreeSet<&str> {
         let stem = named(language, body);
         let names = [format!("{stem}.html"), format!("{stem}.txt")];
-        let lines = names.iter().filter_map(|name| self.origins.get(name)).flatten();
-        let own = |shown: &&str| {
-            self.overridden
-                .iter()
-                .any(|name| self.sources.get(name).is_some_and(|source| source.shown == *shown))
-        };
-        lines.map(|origin| origin.template.as_str()).filter(own).collect()
+        let parts = names.iter().filter_map(|name| self.made_of.get(name)).flatten();
+        let own = parts.filter(|part| self.overridden.contains(part));
+        own.filter_map(|part| Some(self.sources.get(part)?.shown.as_str())).collect()
     }
 
     /// The same templates with a mark in each branch of the files of an operator; a mark that no
@@ -340,6 +346,8 @@ struct Assembled<'a> {
     body: &'a str,
     text: String,
     origins: Vec<Origin>,
+    /// The names of all that was put in.
+    made_of: BTreeSet<String>,
 }
 
 impl Assembled<'_> {
@@ -377,6 +385,7 @@ impl Assembled<'_> {
 
     fn put(&mut self, name: &str, depth: usize) -> Result<(), TemplateProblem> {
         let source = &self.sources[name];
+        self.made_of.insert(name.to_owned());
         for (index, line) in source.text.lines().enumerate() {
             let wrong = |message: String| Err(problem(&source.shown, Some(index + 1), message));
             if let Some(block) = tags::block(line) {

@@ -132,7 +132,11 @@ async fn lane(shared: Arc<Shared>, recorder: Recorder) {
                     refused = 0;
                     done
                 }
-                Err(NoWay::Shut) => Done::returned(""),
+                Err(NoWay::Shut) => {
+                    // The others have all the lines there may be.
+                    rests = shared.relays.open_lines() > 0;
+                    Done::returned("")
+                }
                 Err(NoWay::Away(error)) => {
                     rests = true;
                     Done::returned(error.to_string())
@@ -270,6 +274,7 @@ impl<'a> Lane<'a> {
         }
         if asked.granted().await != Ok(true) {
             // The server waits for the content. Without the line it forgets the mail.
+            shared.found_out_nothing(&way).await;
             return Ok(None);
         }
         let (verdict, after) = way.line.hand_over(&content, email.headers.to.as_str()).await;
@@ -366,12 +371,23 @@ impl Shared {
             Verdict::Not(refusal) if refusal.point == Point::Sender => {
                 (refusal.judgement.signal(), refusal.codes())
             }
-            Verdict::Not(refusal) if refusal.judgement == Judgement::Away => return,
-            Verdict::Unknown(_) => return,
+            Verdict::Not(refusal) if refusal.judgement == Judgement::Away => {
+                return self.found_out_nothing(way).await;
+            }
+            Verdict::Unknown(_) => return self.found_out_nothing(way).await,
             Verdict::Sent(_) | Verdict::Not(_) => (Signal::Taken, ""),
         };
         let scope = self.relays.scope_of(way);
         self.gate.breakers.heed(&self.pool, scope, signal, reason, self.clock.now()).await;
+    }
+
+    /// A mail that was to find out about a mail server did not get that far, and
+    /// leaves it to another.
+    async fn found_out_nothing(&self, way: &Way) {
+        if way.probe {
+            let scope = self.relays.scope_of(way);
+            self.gate.breakers.heed(&self.pool, scope, Signal::Answers, "", self.clock.now()).await;
+        }
     }
 
     /// A line could not be opened. If no other is open or being opened, the

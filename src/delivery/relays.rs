@@ -13,6 +13,7 @@ use crate::delivery::breakers::Breakers;
 use crate::delivery::smtp::{Line, Relay, RelayError};
 use crate::domain::breaker::Leave;
 use crate::domain::provider::Scope;
+use crate::domain::reply::Signal;
 use crate::stage::wait_after;
 use crate::store;
 use crate::store::allowances;
@@ -60,7 +61,7 @@ pub(super) struct Way {
     pub(super) line: Line,
     member: usize,
     /// It finds out whether mails are taken again.
-    probe: bool,
+    pub(super) probe: bool,
 }
 
 impl Way {
@@ -166,11 +167,15 @@ impl Member {
         Ok(true)
     }
 
-    /// How many mails are taken out of its allowance together: a small part of it.
+    /// How many mails are taken out of its allowance together: a small part of
+    /// it. What is left of them when the minute is over is lost, so one by one
+    /// where a day has so many.
     fn batch(&self) -> u32 {
         let limits = self.share.limits;
-        let least = [limits.per_minute, limits.per_day].into_iter().flatten().min().unwrap_or(u32::MAX);
-        (least / 20).clamp(1, BATCH)
+        if limits.per_day.is_some() {
+            return 1;
+        }
+        (limits.per_minute.unwrap_or(u32::MAX) / 20).clamp(1, BATCH)
     }
 }
 
@@ -241,7 +246,13 @@ impl Relays {
             };
             match member.connect().await {
                 Ok(line) => return Ok(Way { line, member: index, probe }),
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    if probe {
+                        let reason = "it could not be reached";
+                        breakers.heed(pool, member.scope(), Signal::Strained, reason, now).await;
+                    }
+                    failed = Some(error);
+                }
             }
         }
         let away = || self.members.iter().find_map(|member| Some(member.going().away.as_ref()?.why.clone()));

@@ -47,13 +47,19 @@ pub struct Paused {
 ///
 /// # Errors
 ///
-/// When Postgres is away, or the row cannot be read; no mail may leave then.
+/// When Postgres is away; no mail may leave then.
 pub async fn paused(connection: &mut PgConnection) -> Result<Option<Paused>> {
-    let value: Option<Json<Paused>> = sqlx::query_scalar("select value::jsonb from settings where key = $1")
+    let value: Option<String> = sqlx::query_scalar("select value from settings where key = $1")
         .bind(PAUSE)
         .fetch_optional(connection)
         .await?;
-    Ok(value.map(|Json(paused)| paused))
+    // However it was written: stopped is stopped.
+    let unreadable = || Paused {
+        since: DateTime::UNIX_EPOCH,
+        by: "somebody".to_owned(),
+        reason: Some("the row `pause` of the table settings cannot be read".to_owned()),
+    };
+    Ok(value.map(|value| serde_json::from_str(&value).unwrap_or_else(|_| unreadable())))
 }
 
 /// Stops all mails, unless they are stopped already; returns since when they are,

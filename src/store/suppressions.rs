@@ -265,11 +265,17 @@ pub async fn lift_by_confirmation(
     Ok(lifted)
 }
 
-/// Makes a person active again. What they could not be told of is owed to them again while the door
+/// Makes a person active again, or what they said last before: that everything stops, or nothing. What they could not be told of is owed to them again while the door
 /// has not shut, and looked at at once.
 async fn speak_again(connection: &mut PgConnection, person: i64, now: DateTime<Utc>) -> Result<()> {
     sqlx::query(
-        "update subscribers set state = 'active', slow_until = null where id = $1 and state = 'suppressed'",
+        "update subscribers p set slow_until = null, state = case
+             when exists (select from stops s
+                          where s.subscriber_id = p.id and s.scope = 'all' and s.undone_at is null
+                            and not exists (select from consents c
+                                            where c.subscriber_id = p.id and c.given_at > s.at))
+             then 'stopped' else 'active' end
+         where id = $1 and state = 'suppressed'",
     )
     .bind(person)
     .execute(&mut *connection)

@@ -207,7 +207,7 @@ impl Site {
     fn stop_token(&self, token: Token) -> Option<StopToken> {
         let found = StopToken::verify(&token.ok()?.0, &self.keys, self.clock.now()).ok();
         if found.is_none() {
-            tracing::info!("somebody tried a link to stop that is not ours");
+            tracing::debug!("somebody tried a link to stop that is not ours");
         }
         found
     }
@@ -218,7 +218,7 @@ impl Site {
         self.keys.undone(&token, self.clock.now()).map_err(|error| match error {
             TokenError::Expired => Message::TooLate,
             TokenError::Forged => {
-                tracing::info!("somebody tried a link to undo that is not ours");
+                tracing::debug!("somebody tried a link to undo that is not ours");
                 Message::NotFound
             }
         })

@@ -315,7 +315,6 @@ async fn no_log_knows_a_token_and_the_end_waits_for_who_is_served() {
     let ((status, log), answer) = tokio::join!(daemon.stop(), answered);
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert!(log.contains("somebody tried a link to stop that is not ours"), "{log}");
     let log = log.to_lowercase();
     for secret in [path.trim_start_matches("/stop/"), undo.trim_start_matches("/undo/"), &stranger] {
         assert!(!log.contains(&secret[..12]), "{log}");
