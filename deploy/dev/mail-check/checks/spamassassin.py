@@ -1,6 +1,5 @@
 """Scores mails with SpamAssassin, without the network. Usage: spamassassin.py FOLDER"""
 
-import os
 import re
 import subprocess
 import sys
@@ -28,9 +27,7 @@ def main(folder: str) -> None:
         preferences.write_text(PREFERENCES)
         command = ["spamassassin", "--local", "--test-mode", "--prefspath", preferences]
         files = [Path(folder, f"{name}.eml") for name, _ in everything]
-        done = subprocess.run(
-            command + files, capture_output=True, check=True, env=os.environ | {"HOME": temporary}
-        )
+        done = subprocess.run(command + files, capture_output=True, check=True)
     # It goes through the mails in the order in which they are named.
     reports = re.findall(rb"^mail-check: (-?[0-9.]+) ([\s\S]*?) ?:end", done.stdout, re.M)
     if len(reports) != len(everything):
