@@ -309,7 +309,7 @@ async fn an_outage_takes_nobodys_time_to_answer() {
 /// A question that was never taken is no question, and silence no answer to it.
 #[tokio::test]
 async fn silence_counts_from_a_question_that_was_taken() {
-    let refuses = Rule::at(Stage::Rcpt).first(1).reply(550, "5.1.1 No such user");
+    let refuses = Rule::at(Stage::EndOfData).first(1).reply(552, "5.3.4 Too large");
     let road =
         Road::setup().smtp(SmtpServer::builder().script([refuses])).at("2023-11-30T12:00:00Z").build().await;
     road.import(&[waiting(ANN, "2022-12-01T09:00:00Z")]).await;
@@ -327,7 +327,7 @@ async fn silence_counts_from_a_question_that_was_taken() {
 /// A reminder that is refused keeps nobody for ever.
 #[tokio::test]
 async fn a_reminder_that_was_not_taken_does_not_keep_them() {
-    let refuses = Rule::at(Stage::Rcpt).after(1).first(1).reply(550, "5.1.1 No such user");
+    let refuses = Rule::at(Stage::EndOfData).after(1).first(1).reply(552, "5.3.4 Too large");
     let road =
         Road::setup().smtp(SmtpServer::builder().script([refuses])).at("2023-11-30T12:00:00Z").build().await;
     road.import(&[waiting(ANN, "2022-12-01T09:00:00Z")]).await;
