@@ -476,7 +476,7 @@ async fn who_registers_again_hears_of_it() {
 /// I26: an address that takes no mail keeps no promise open for ever.
 #[tokio::test]
 async fn who_cannot_be_reached_is_settled_when_the_door_has_shut() {
-    let never = Rule::at(SmtpStage::Rcpt).to_local_prefix("ann").reply(550, "5.1.1 No such person");
+    let never = Rule::at(SmtpStage::EndOfData).to_local_prefix("ann").reply(552, "5.3.4 Too large");
     let road = Road::setup()
         .with_guards()
         .at("2024-02-19T10:00:00Z")
