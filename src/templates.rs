@@ -17,11 +17,11 @@
 //!
 //! There are two registries, because escaping belongs to a registry: in the one for texts
 //! nothing is escaped, in the one for HTML everything is. What a template may say is a short list
-//! ([`tags`]); `{{{...}}}`, for one, is not on it. Both registries
+//! (`tags`); `{{{...}}}`, for one, is not on it. Both registries
 //! are strict, also about `{{#if name}}`: a name that the view lacks is an error, never an empty
 //! place in a mail.
 //!
-//! Files of an operator's own stand in place of those that ship with the program ([`overrides`]).
+//! Files of an operator's own stand in place of those that ship with the program (`overrides`).
 
 mod overrides;
 mod shipped;

@@ -1,5 +1,5 @@
 //! English: what the translated kinds of mail say. Times, money and lists are in
-//! [`words`](crate::compose::words).
+//! [`words`].
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;

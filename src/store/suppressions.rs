@@ -220,7 +220,7 @@ pub async fn lift_by_operator(
     }
     remove(&mut *connection, keys, address).await?;
     if let Some(person) = &known {
-        speak_again(&mut *connection, person.id, now).await?;
+        speak_again(&mut *connection, person.id, Word::Operator, now).await?;
     }
     by_operator(connection, "suppression-lifted", known.as_ref(), now).await?;
     Ok(Lifted::Lifted)
@@ -257,7 +257,7 @@ pub async fn lift_by_confirmation(
     let known = hold(&mut *connection, address).await?;
     let lifted = remove(&mut *connection, keys, address).await?;
     if let Some(person) = known.filter(|_| lifted) {
-        speak_again(&mut *connection, person.id, now).await?;
+        speak_again(&mut *connection, person.id, Word::Person, now).await?;
         let (action, detail) = ("suppression-lifted", json!({}));
         let entry = Entry { actor: "person", action, subject: person.public_id, detail };
         audit::write(connection, &[entry], now).await?;
@@ -265,12 +265,26 @@ pub async fn lift_by_confirmation(
     Ok(lifted)
 }
 
-/// Makes a person active again, or what they said last before: that everything stops, or nothing. What they could not be told of is owed to them again while the door
-/// has not shut, and looked at at once.
-async fn speak_again(connection: &mut PgConnection, person: i64, now: DateTime<Utc>) -> Result<()> {
+/// Whose word lifts a suppression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// The person's: they want mail, whatever they said before.
+    Person,
+    /// An operator's: what the person said last stands, also that everything stops.
+    Operator,
+}
+
+/// Has a person written to again, as far as the word goes. What they could not be told of is owed to them
+/// again while the door has not shut, and looked at at once.
+async fn speak_again(
+    connection: &mut PgConnection,
+    person: i64,
+    word: Word,
+    now: DateTime<Utc>,
+) -> Result<()> {
     sqlx::query(
         "update subscribers p set slow_until = null, state = case
-             when exists (select from stops s
+             when $2 and exists (select from stops s
                           where s.subscriber_id = p.id and s.scope = 'all' and s.undone_at is null
                             and not exists (select from consents c
                                             where c.subscriber_id = p.id and c.given_at > s.at))
@@ -278,6 +292,7 @@ async fn speak_again(connection: &mut PgConnection, person: i64, now: DateTime<U
          where id = $1 and state = 'suppressed'",
     )
     .bind(person)
+    .bind(word == Word::Operator)
     .execute(&mut *connection)
     .await?;
     sqlx::query(
