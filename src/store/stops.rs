@@ -406,7 +406,7 @@ pub async fn undo(connection: &mut PgConnection, stop: i64, now: DateTime<Utc>) 
         return Ok(Undone::Undone);
     }
     let Some(held) = held.filter(|_| at > undone_if_after(now)) else { return Ok(Undone::TooLate) };
-    if person.state == "suppressed" || stopped_since && person.state == "stopped" {
+    if stopped_since && person.state == "stopped" {
         return Ok(Undone::StoppedSince);
     }
     let held = Held::deserialize(held)

@@ -133,7 +133,8 @@ async fn who_takes_a_domains_mail_is_looked_up_and_no_mail_waits_for_it() {
     let refused: Vec<(String, String, String)> = road
         .rows("select provider, reply, verdict from mails where outcome = 'refused' order by id desc")
         .await;
-    assert_eq!(refused.len() + road.mails().len(), 2 * 6);
+    // Who takes none is written to no more once that is known: after the first mail, or the second.
+    assert!((2 * 6 - 1..=2 * 6).contains(&(refused.len() + road.mails().len())));
     assert_eq!((refused[0].0.as_str(), refused[0].2.as_str()), ("nobody.example", "no-mailbox"));
     assert!(refused[0].1.starts_with("556 5.1.10 "), "{refused:?}");
     assert!(road.count("select count(*) from mails where provider = 'google'").await >= 3);
