@@ -25,6 +25,7 @@ pub mod preview;
 mod recorder;
 mod relays;
 pub mod smtp;
+mod tally;
 mod told;
 mod topic;
 mod writing;
@@ -42,10 +43,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::claim::Rules;
 use crate::delivery::in_hand::InHand;
-use crate::delivery::lanes::{Counters, Parcel, Retries, Shared};
+use crate::delivery::lanes::{Parcel, Retries, Shared};
 use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
 use crate::delivery::relays::Relays;
+use crate::delivery::tally::Counters;
 use crate::domain::letter::Patience;
 use crate::domain::suppression::AddressKeys;
 use crate::domain::taxonomy::Taxonomy;
@@ -55,6 +57,7 @@ use crate::store::settings;
 use crate::store::workers::{self, Life};
 
 pub use in_hand::Errand;
+pub use tally::Tally;
 pub use told::told;
 
 /// How long to wait for the bell before looking anyway: what is due by the
@@ -84,21 +87,6 @@ pub struct Delivery {
     tasks: JoinSet<()>,
     /// Whether the last claim found anybody.
     busy: bool,
-}
-
-/// What became of mails since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// Accepted by the mail server.
-    pub accepted: u64,
-    /// To be tried again.
-    pub deferred: u64,
-    /// Nobody knows whether they arrived.
-    pub unknown: u64,
-    /// Refused for good, given up, or held back by our own checks.
-    pub failed: u64,
-    /// Not sent, because the address is not one that gets mail here.
-    pub withheld: u64,
 }
 
 /// What one step did.
@@ -176,7 +164,7 @@ impl Delivery {
             patience: config.patience(),
             rules,
             database_url: config.database.url.expose().to_owned(),
-            address_keys: config.secrets.address_keys.as_ref().map(|file| file.secret.expose().clone()),
+            address_keys: config.secrets.keys_of_addresses().ok().cloned(),
             bell,
             life: None,
             places,

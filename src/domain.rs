@@ -14,6 +14,7 @@ pub mod dkim;
 pub mod email;
 pub mod facts;
 pub mod history;
+pub mod keys;
 pub mod keywords;
 pub mod language;
 pub mod letter;

@@ -54,7 +54,7 @@ impl Rules {
             settings: config.housekeeping.clone(),
             patience: config.patience(),
             zone: config.time.zone,
-            address_keys: config.secrets.address_keys.as_ref().map(|file| file.secret.expose().clone()),
+            address_keys: config.secrets.keys_of_addresses().ok().cloned(),
             rows_together: ROWS_TOGETHER,
         }
     }

@@ -90,10 +90,7 @@ impl Web {
     ///
     /// When there are no keys to read links with, or a template is wrong.
     pub fn new(config: &Config, pool: PgPool, clock: Clock, limits: Limits) -> anyhow::Result<Self> {
-        let keys = config.secrets.token_keys.as_ref().context(
-            "secrets.token_keys_file is not set: without it links to stop cannot be read; \
-             see [secrets] in config/jobalerts.toml",
-        )?;
+        let keys = config.secrets.keys_of_tokens()?;
         let base = config.web.public_url.path().trim_end_matches('/').to_owned();
         let pages = Pages::new(
             config.sender.clone(),
@@ -107,7 +104,7 @@ impl Web {
         let site = Site {
             pool,
             clock,
-            keys: keys.secret.expose().clone(),
+            keys: keys.clone(),
             one_click: config.web.one_click,
             zone: config.time.zone,
             base,

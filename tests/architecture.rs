@@ -33,7 +33,7 @@ const RANKS: [(&str, u32); 20] = [
 const ONLY_IN: [(&str, &[&str]); 11] = [
     ("ring::signature", &["src/domain/dkim.rs"]),
     ("lapin::", &["src/broker.rs"]),
-    ("lettre::transport", &["src/delivery/smtp.rs"]),
+    ("lettre::transport", &["src/delivery/smtp.rs", "src/delivery/smtp/"]),
     ("mail_parser::", &["src/returns/incoming.rs"]),
     ("hickory_resolver::", &["src/delivery/mx.rs"]),
     ("sqlx::query", &["src/store.rs", "src/store/"]),

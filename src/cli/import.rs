@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use crate::cli::{EXIT_DATA, say};
 use crate::clock::Clock;
-use crate::config::{Config, NoAddressKey};
+use crate::config::Config;
 use crate::daemon::Program;
 use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::Person;
@@ -33,10 +33,10 @@ const LONGEST_LINE: u64 = 1024 * 1024;
 pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow::Result<ExitCode> {
     let program = Program::new(config, clock)?;
     program.prepare().await?;
-    if program.config().secrets.address_keys.is_none()
+    if let Err(no_key) = program.config().secrets.keys_of_addresses()
         && suppressions::any(&mut *program.pool().acquire().await?).await?
     {
-        return Err(NoAddressKey.into());
+        return Err(no_key.into());
     }
     let standard_input = file.as_os_str() == "-";
     let opened: Box<dyn Read + Send> = if standard_input {
@@ -172,7 +172,7 @@ async fn not_suppressed(
     config: &Config,
     people: Vec<&Person>,
 ) -> store::Result<Vec<Person>> {
-    let Some(keys) = config.secrets.address_keys.as_ref().map(|file| file.secret.expose()) else {
+    let Ok(keys) = config.secrets.keys_of_addresses() else {
         return Ok(people.into_iter().cloned().collect());
     };
     let hashes: Vec<AddressHash> = people.iter().flat_map(|person| keys.hashes(&person.address)).collect();

@@ -7,7 +7,7 @@
 //! have and the tables do not, and the tables know which.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::compose::Email;
 use crate::config::{Delays, Reach};
-use crate::delivery::Tally;
 use crate::delivery::gate::Gate;
 use crate::delivery::in_hand::{Errand, InHand};
 use crate::delivery::pen::Pen;
@@ -27,6 +26,7 @@ use crate::delivery::pile::{Pile, Turn};
 use crate::delivery::recorder::{Gone, Recorder};
 use crate::delivery::relays::{NoWay, Relays, Way};
 use crate::delivery::smtp::{After, Refusal, Verdict};
+use crate::delivery::tally::Counters;
 use crate::delivery::told::told;
 use crate::delivery::writing::written;
 use crate::domain::alert::Policy;
@@ -43,16 +43,6 @@ pub(super) struct Retries {
     pub delays: Delays,
     /// How long after the first claim to give up.
     pub give_up_after: chrono::Duration,
-}
-
-/// Counts what becomes of mails; see [`Tally`].
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    accepted: AtomicU64,
-    deferred: AtomicU64,
-    unknown: AtomicU64,
-    withheld: AtomicU64,
-    failed: AtomicU64,
 }
 
 /// What all lanes share.
@@ -416,31 +406,6 @@ impl Shared {
             InHand::Alert(mail) => told(mail, &self.policy, self.clock.now()),
             InHand::Letter(_) => vec![],
         }
-    }
-}
-
-impl Counters {
-    /// What has become of mails so far.
-    pub(super) fn so_far(&self) -> Tally {
-        Tally {
-            accepted: self.accepted.load(Ordering::Relaxed),
-            deferred: self.deferred.load(Ordering::Relaxed),
-            unknown: self.unknown.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
-            withheld: self.withheld.load(Ordering::Relaxed),
-        }
-    }
-
-    fn count(&self, outcome: &Outcome) {
-        let counter = match outcome {
-            Outcome::Accepted => &self.accepted,
-            Outcome::Deferred(_) | Outcome::Lost(_) => &self.deferred,
-            Outcome::Unknown(_) => &self.unknown,
-            Outcome::Withheld => &self.withheld,
-            Outcome::Refused | Outcome::Held | Outcome::GivenUp => &self.failed,
-            Outcome::Returned => return,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What would leave if it might: the claim's own decisions about everybody who
 //! is due, with nothing changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -63,11 +63,11 @@ pub async fn outlook(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> store:
         Outlook { letters: letters::standing(&mut snapshot, now).await?.due, ..Outlook::default() };
     let due = due::everybody(&mut snapshot, now).await?;
     for people in due.chunks(TOGETHER) {
+        let since: HashMap<i64, DateTime<Utc>> = people.iter().copied().collect();
         let ids: Vec<i64> = people.iter().map(|(person, _)| *person).collect();
         let decided = claim::decide(&mut snapshot, rules, &ids, now).await?;
         for plan in &decided.plans {
-            let since = people.iter().find(|(person, _)| *person == plan.errand.subscriber_id);
-            let since = since.map_or(now, |(_, due_at)| *due_at);
+            let since = since.get(&plan.errand.subscriber_id).copied().unwrap_or(now);
             let lot = outlook.mails.entry(plan.kind.name()).or_insert(Lot { mails: 0, oldest_due_at: since });
             lot.mails += 1;
             lot.oldest_due_at = lot.oldest_due_at.min(since);

@@ -1,4 +1,4 @@
-//! SMTP: the only file that names the transport of its client.
+//! SMTP: the only room that names the transport of its client.
 //!
 //! One [`Line`] is one connection, owned by one worker. The client's pool is
 //! not used: after a time-out it can take the reply to one mail for the reply
@@ -7,32 +7,29 @@
 //! dropped. `TCP_NODELAY` is on: without it each mail waits some 40 ms for a
 //! delayed acknowledgement.
 
+mod stream;
+
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use crate::config::{Smtp, SmtpTimeouts, SmtpTls};
+use crate::delivery::smtp::stream::{Octets, Stream};
 use crate::domain::reply::{Judgement, Point, Sequel, codes};
 use crate::domain::text::{one_line, shorten};
 
@@ -172,16 +169,17 @@ impl Relay {
         let connecting = TcpStream::connect((url.host.as_str(), url.port));
         let stream = within(timeouts.connect, "connecting", connecting).await?.map_err(|e| e.to_string())?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        let stream: Box<dyn AsyncTokioStream> = match &self.implicit_tls {
+        let peer = stream.peer_addr().map_err(|e| e.to_string())?;
+        let stream: Box<dyn Octets> = match &self.implicit_tls {
             None => Box::new(stream),
             Some(connector) => {
                 let name = ServerName::try_from(url.host.clone()).map_err(|e| e.to_string())?;
                 let handshake = connector.connect(name, stream);
                 let encrypted = within(timeouts.connect, "TLS", handshake).await?;
-                Box::new(Encrypted(encrypted.map_err(|e| format!("TLS: {e}"))?))
+                Box::new(encrypted.map_err(|e| format!("TLS: {e}"))?)
             }
         };
-        let stream: Box<dyn AsyncTokioStream> = if plain { Box::new(Plain(stream)) } else { stream };
+        let stream = Box::new(Stream::new(stream, peer, plain));
         let greeting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
         let mut connection = within(timeouts.greeting, "greeting", greeting).await?.map_err(|error| {
             // RFC 5321 section 3.2: to a server that does not know EHLO one says HELO.
@@ -530,77 +528,4 @@ fn connector(authority: Option<&[u8]>) -> Result<TlsConnector, String> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// A stream on which the client, which knows only EHLO, says HELO.
-#[derive(Debug)]
-struct Plain(Box<dyn AsyncTokioStream>);
-
-impl AsyncTokioStream for Plain {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
-    }
-}
-
-impl AsyncRead for Plain {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Plain {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        // The client writes each command as a whole; no line of a mail begins a write like this.
-        match buf.strip_prefix(b"EHLO ") {
-            Some(name) => Pin::new(&mut self.0).poll_write(cx, &[b"HELO ", name].concat()),
-            None => Pin::new(&mut self.0).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-/// A stream under TLS from its first octet (RFC 8314), in the form that the
-/// client takes.
-#[derive(Debug)]
-struct Encrypted(TlsStream<TcpStream>);
-
-impl AsyncTokioStream for Encrypted {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().0.peer_addr()
-    }
-}
-
-impl AsyncRead for Encrypted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Encrypted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }

@@ -1,27 +1,18 @@
 //! Signed calls of our webhook: who calls us knows a key, and calls now.
 
-use std::fmt;
-
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use data_encoding::HEXLOWER_PERMISSIVE;
-use hmac::{Hmac, KeyInit, Mac};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::domain::token::{KEY, KeysError, read_keys};
+use crate::domain::keys::{Key, Keys, KeysError};
 
 /// How far the time of a call may be from ours: what is older may have been listened to.
 const CLOCKS_APART: Duration = Duration::minutes(5);
 
 /// The keys of those who may call us; all are taken.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SigningKeys(Vec<[u8; KEY]>);
-
-/// Without the keys.
-impl fmt::Debug for SigningKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKeys({})", self.0.len())
-    }
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKeys(Keys);
 
 /// Why a call is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,21 +26,21 @@ pub enum NotSigned {
 }
 
 impl SigningKeys {
-    /// Reads keys as [`TokenKeys::parse`](crate::domain::token::TokenKeys::parse) does.
+    /// Reads keys as [`Keys::parse`] does.
     ///
     /// # Errors
     ///
     /// When there is no key, or a line that is none.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
-        read_keys(text).map(Self)
+        Keys::parse(text).map(Self)
     }
 
     /// The signature of a call: `t=<seconds since 1970>,v1=<HMAC-SHA-256 of "t.body", in hex>`.
     #[must_use]
     pub fn sign(&self, body: &[u8], at: DateTime<Utc>) -> String {
         let time = at.timestamp().to_string();
-        let tag = mac(&self.0[0], &time, body).finalize().into_bytes();
-        format!("t={time},v1={}", data_encoding::HEXLOWER.encode(&tag))
+        let tag = mac(self.0.first(), &time, body).finalize().into_bytes();
+        format!("t={time},v1={}", HEXLOWER.encode(&tag))
     }
 
     /// Whether a call is signed by one of the keys, and now. There may be several `v1`, while its
@@ -74,12 +65,8 @@ impl SigningKeys {
     }
 }
 
-fn mac(key: &[u8; KEY], time: &str, body: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(time.as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    mac
+fn mac(key: &Key, time: &str, body: &[u8]) -> Hmac<Sha256> {
+    key.mac(&[time.as_bytes(), b".", body])
 }
 
 #[cfg(test)]

@@ -3,13 +3,10 @@
 //! What is kept of them is a keyed hash: it outlives everything else that is known of the person, so
 //! that a list that is imported later cannot bring them back, and tells nothing to who has no key.
 
-use std::fmt;
-
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 
 use crate::domain::email::EmailAddress;
-use crate::domain::token::{KEY, KeysError, read_keys};
+use crate::domain::keys::{Key, Keys, KeysError};
 
 /// Why nothing is sent to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,33 +57,26 @@ impl Reason {
 }
 
 /// The keys of the hashes: with the first they are made, by all they are found.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AddressKeys(Vec<[u8; KEY]>);
-
-/// Without the keys.
-impl fmt::Debug for AddressKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AddressKeys({})", self.0.len())
-    }
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressKeys(Keys);
 
 /// What an address is known by: an HMAC-SHA-256 (RFC 2104) of its folded form.
 pub type AddressHash = Vec<u8>;
 
 impl AddressKeys {
-    /// Reads keys as [`TokenKeys::parse`](crate::domain::token::TokenKeys::parse) does.
+    /// Reads keys as [`Keys::parse`] does.
     ///
     /// # Errors
     ///
     /// When there is no key, or a line that is none.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
-        read_keys(text).map(Self)
+        Keys::parse(text).map(Self)
     }
 
     /// What an address is known by from now on.
     #[must_use]
     pub fn hash(&self, address: &EmailAddress) -> AddressHash {
-        hash(&self.0[0], address)
+        hash(self.0.first(), address)
     }
 
     /// All that an address may be known by.
@@ -96,10 +86,8 @@ impl AddressKeys {
     }
 }
 
-fn hash(key: &[u8; KEY], address: &EmailAddress) -> AddressHash {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(address.lookup().as_bytes());
-    mac.finalize().into_bytes().to_vec()
+fn hash(key: &Key, address: &EmailAddress) -> AddressHash {
+    key.mac(&[address.lookup().as_bytes()]).finalize().into_bytes().to_vec()
 }
 
 #[cfg(test)]

@@ -7,20 +7,17 @@
 //! (RFC 2104, section 5) over all of this. Nothing in it is secret, and nothing in it can be made
 //! up or used for another purpose.
 
-use std::fmt;
-
 use chrono::{DateTime, TimeZone, Utc};
-use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use data_encoding::BASE32_NOPAD;
+use hmac::Mac;
 use uuid::Uuid;
+
+use crate::domain::keys::{Key, Keys, KeysError};
 
 /// The octets of the HMAC that are kept.
 const MAC: usize = 16;
 /// The layout described above.
 const VERSION: u8 = 1;
-/// The octets of a key.
-pub(super) const KEY: usize = 32;
 
 /// What a token is good for. One for one purpose is worth nothing for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,42 +59,22 @@ pub enum TokenError {
 }
 
 /// The keys that tokens are signed with: the first signs, all are taken.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TokenKeys(Vec<[u8; KEY]>);
-
-/// Without the keys.
-impl fmt::Debug for TokenKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenKeys({})", self.0.len())
-    }
-}
-
-/// Why a text is not a list of keys. Never repeats the text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeysError {
-    /// No line holds a key.
-    #[error("there is no key in it; make one with: openssl rand -hex 32")]
-    Empty,
-    /// A line holds something else.
-    #[error("line {0}: expected a key of 64 hexadecimal digits, as openssl rand -hex 32 prints it")]
-    NoKey(usize),
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenKeys(Keys);
 
 impl TokenKeys {
-    /// Reads keys, one a line, each 64 hexadecimal digits; empty lines and those that begin with
-    /// `#` are passed over. A new key is put first, and the old ones stay below it as long as
-    /// tokens signed with them are to be taken.
+    /// Reads keys as [`Keys::parse`] does.
     ///
     /// # Errors
     ///
     /// When there is no key, or a line that is none.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
-        read_keys(text).map(Self)
+        Keys::parse(text).map(Self)
     }
 
     /// A key that nobody knows, good as long as it is held: to try out what needs keys.
     pub fn passing(rng: &mut impl rand::Rng) -> Self {
-        Self(vec![rng.random()])
+        Self(Keys::passing(rng))
     }
 
     /// A token about `subject`. It is the same whenever it is made.
@@ -108,13 +85,13 @@ impl TokenKeys {
     #[must_use]
     pub fn sign(&self, purpose: Purpose, subject: &[u8], expires: Option<DateTime<Utc>>) -> String {
         assert_eq!(purpose.expires(), expires.is_some(), "whether a token expires is up to its purpose");
-        let key = &self.0[0];
-        let mut token = vec![VERSION << 4 | purpose.code(), name(key)];
+        let key = self.0.first();
+        let mut token = vec![VERSION << 4 | purpose.code(), key.name()];
         if let Some(expires) = expires {
             token.extend(expires.timestamp().to_be_bytes());
         }
         token.extend(subject);
-        let mac = mac(key, &token).finalize().into_bytes();
+        let mac = key.mac(&[&token]).finalize().into_bytes();
         token.extend(&mac[..MAC]);
         BASE32_NOPAD.encode(&token).to_ascii_lowercase()
     }
@@ -130,8 +107,7 @@ impl TokenKeys {
         let length = octets.len().checked_sub(MAC).ok_or(TokenError::Forged)?;
         let (said, tag) = octets.split_at(length);
         let [head, signer, rest @ ..] = said else { return Err(TokenError::Forged) };
-        let ours =
-            |key: &[u8; KEY]| name(key) == *signer && mac(key, said).verify_truncated_left(tag).is_ok();
+        let ours = |key: &Key| key.name() == *signer && key.mac(&[said]).verify_truncated_left(tag).is_ok();
         if *head != VERSION << 4 | purpose.code() || !self.0.iter().any(ours) {
             return Err(TokenError::Forged);
         }
@@ -214,30 +190,6 @@ impl StopToken {
         };
         Ok(Self { person: Uuid::from_bytes(*person), mail })
     }
-}
-
-/// Reads keys, one a line, as [`TokenKeys::parse`] says.
-pub(super) fn read_keys(text: &str) -> Result<Vec<[u8; KEY]>, KeysError> {
-    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
-    let keys: Vec<[u8; KEY]> = lines
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| {
-            let octets = HEXLOWER_PERMISSIVE.decode(line.as_bytes()).ok();
-            octets.and_then(|octets| octets.try_into().ok()).ok_or(KeysError::NoKey(number))
-        })
-        .collect::<Result<_, _>>()?;
-    if keys.is_empty() { Err(KeysError::Empty) } else { Ok(keys) }
-}
-
-/// What a key is known by in tokens. Two keys may share a name; then both are tried.
-fn name(key: &[u8; KEY]) -> u8 {
-    Sha256::digest(key)[0]
-}
-
-fn mac(key: &[u8; KEY], said: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(said);
-    mac
 }
 
 #[cfg(test)]

@@ -300,19 +300,18 @@ async fn no_log_knows_a_token_and_the_end_waits_for_who_is_served() {
     let mut late = TcpStream::connect(address).await.unwrap();
     let length = ONE_CLICK.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: pages\r\nContent-Type: {FORM}\r\nContent-Length: {length}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: pages\r\nContent-Type: {FORM}\r\nContent-Length: {length}\r\n\
+         Expect: 100-continue\r\n\r\n"
     );
     late.write_all(head.as_bytes()).await.unwrap();
-    daemon.says("somebody took back a stop").await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let answered = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        late.write_all(ONE_CLICK.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        late.read_to_string(&mut answer).await.unwrap();
-        answer
-    };
-    let ((status, log), answer) = tokio::join!(daemon.stop(), answered);
+    let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    soon("its wish for the rest", late.read_exact(&mut go_on)).await.unwrap();
+    daemon.send("TERM");
+    daemon.says("stopping; finishes what is under way").await;
+    late.write_all(ONE_CLICK.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon("the answer", late.read_to_string(&mut answer)).await.unwrap();
+    let (status, log) = daemon.ended().await;
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     let log = log.to_lowercase();

@@ -121,7 +121,8 @@ impl Daemon {
         self.child.try_wait().unwrap().is_none()
     }
 
-    fn send(&self, signal: &str) {
+    /// Sends it a signal.
+    pub(crate) fn send(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
         let command = format!("kill -{signal} \"$0\"");
         let sent = std::process::Command::new("sh").args(["-c", &command, &id]).status().unwrap();
@@ -134,8 +135,13 @@ impl Daemon {
     }
 
     /// Ends it with SIGTERM; returns its exit and its log.
-    pub(crate) async fn stop(mut self) -> (ExitStatus, String) {
+    pub(crate) async fn stop(self) -> (ExitStatus, String) {
         self.send("TERM");
+        self.ended().await
+    }
+
+    /// Waits until it has ended; returns its exit and its log.
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = soon("the daemon's end", self.child.wait()).await.unwrap();
         self.reader.await.unwrap();
         let log = self.log.borrow().clone();
