@@ -225,6 +225,9 @@ pub enum ComposeError {
     /// The parts could not be put together.
     #[error("the mail could not be put together: {0}")]
     Message(#[from] lettre::error::Error),
+    /// What was put together is no text.
+    #[error("the mail is not UTF-8: {0}")]
+    Encoding(#[from] std::string::FromUtf8Error),
     /// The key for signatures does not work.
     #[error("the mail could not be signed: {0}")]
     Signature(#[from] KeyError),

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use jobalerts::compose::{Composer, Digest, Identity, Item, MailKind, MessageId, Recipient, Sender, Signer};
+use jobalerts::compose::{
+    Composer, Digest, Email, Identity, Item, MailKind, MessageId, Recipient, Sender, Signer,
+};
 use jobalerts::config::Config;
 use jobalerts::domain::alert::{Notice, Told};
 use jobalerts::domain::difference::Field;
@@ -37,29 +39,29 @@ const ENOUGH: Duration = Duration::from_millis(700);
 pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
     let config = Config::load(Some(Path::new("config/jobalerts.toml")), &BTreeMap::new())?;
     let taxonomy = Arc::new(Taxonomy::shipped());
-    let composer = composer(&config, &taxonomy)?;
-    let truth = truth(&config)?;
+    let writer = Writer::new(&config, Signed::Not)?;
     for vacancies in [1, 3, 10] {
-        let octets = written(&composer, &truth, vacancies)?.len();
-        let each = timed(|| written(&composer, &truth, vacancies));
+        let octets = writer.write(vacancies)?.content().len();
+        let each = timed(|| writer.write(vacancies));
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         let what = format!("writing a mail of {vacancies} vacancies ({} octets)", grouped(octets as f64));
         report.add(what, time(each));
     }
-    for (signatures, what) in [(1, "RSA 2048"), (2, "RSA 2048 and Ed25519")] {
-        let signing = signing(&config, &taxonomy, signatures)?;
-        let each = timed(|| written(&signing, &truth, 1));
+    for (signed, what) in [(Signed::Ed25519, "Ed25519"), (Signed::Rsa, "RSA 2048")] {
+        let signing = Writer::new(&config, signed)?;
+        let each = timed(|| signing.write(1));
         report.add(format!("writing a mail of one vacancy, signed by {what}"), time(each));
     }
-    digests(&config, &composer, report)?;
-    report.add("what an advert answers to", time(timed(|| Terms::of(&truth.facts, &taxonomy))));
+    digests(&config, &writer.composer, report)?;
+    let facts = &writer.truth.facts;
+    report.add("what an advert answers to", time(timed(|| Terms::of(facts, &taxonomy))));
     Ok(())
 }
 
 /// Digests of six, on one thread and on two.
 fn digests(config: &Config, composer: &Composer, report: &mut Report) -> anyhow::Result<()> {
     let six = Six::new(config)?;
-    let octets = six.written(composer)?.len();
+    let octets = six.written(composer)?.content().len();
     for threads in [1, 2] {
         let written = AtomicU64::new(0);
         let begun = Instant::now();
@@ -130,7 +132,7 @@ impl Six {
         })
     }
 
-    fn written(&self, composer: &Composer) -> anyhow::Result<Vec<u8>> {
+    fn written(&self, composer: &Composer) -> anyhow::Result<Email> {
         let told = Told {
             truth: &self.told,
             phase: Phase::Open,
@@ -153,33 +155,66 @@ impl Six {
         let keys: Vec<String> = self.subjects.iter().map(|subject| format!("{subject}/1")).collect();
         let told = keys.iter().map(|key| (key.as_str(), 1));
         let id = MessageId::of(Uuid::from_u128(1829), MailKind::Digest.name(), told, composer.domain());
-        Ok(composer.digest(&recipient()?, identity(&id), &digest, self.at)?.to_bytes())
+        Ok(composer.digest(&recipient()?, identity(&id), &digest, self.at)?)
     }
 }
 
-/// A mail of one vacancy, as the octets that leave.
-pub(crate) fn sample(config: &Config) -> anyhow::Result<Vec<u8>> {
-    let composer = composer(config, &Arc::new(Taxonomy::shipped()))?;
-    written(&composer, &truth(config)?, 1)
+/// How mails are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signed {
+    /// They are not.
+    Not,
+    /// By RSA with 2,048 bits.
+    Rsa,
+    /// By Ed25519.
+    Ed25519,
 }
 
-fn composer(config: &Config, taxonomy: &Arc<Taxonomy>) -> anyhow::Result<Composer> {
-    let keys = TokenKeys::passing(&mut rand::rng());
-    Composer::new(Sender::new(config, keys), Arc::clone(taxonomy), None)
-        .map_err(|problems| anyhow::anyhow!("the templates have {} problems", problems.len()))
+/// Writes mails to one person about one vacancy.
+pub(crate) struct Writer {
+    composer: Composer,
+    truth: Truth,
 }
 
-/// A composer that puts so many signatures on each mail.
-fn signing(config: &Config, taxonomy: &Arc<Taxonomy>, signatures: usize) -> anyhow::Result<Composer> {
-    let keys = [SigningKey::rsa(secrets::DKIM_RSA_KEY)?, SigningKey::ed25519(secrets::DKIM_ED25519_KEY)?];
-    let signers = keys.into_iter().take(signatures).map(|key| Signer {
-        domain: config.dkim.domain.clone(),
-        selector: "bench".to_owned(),
-        key,
-    });
-    let sender =
-        Sender { signers: signers.collect(), ..Sender::new(config, TokenKeys::passing(&mut rand::rng())) };
-    Composer::new(sender, Arc::clone(taxonomy), None).map_err(|problems| anyhow::anyhow!("{problems:?}"))
+impl Writer {
+    /// One whose mails are signed so.
+    pub(crate) fn new(config: &Config, signed: Signed) -> anyhow::Result<Self> {
+        let key = match signed {
+            Signed::Not => None,
+            Signed::Rsa => Some(SigningKey::rsa(secrets::DKIM_RSA_KEY)?),
+            Signed::Ed25519 => Some(SigningKey::ed25519(secrets::DKIM_ED25519_KEY)?),
+        };
+        let signers = key.into_iter().map(|key| Signer {
+            domain: config.dkim.domain.clone(),
+            selector: "bench".to_owned(),
+            key,
+        });
+        let keys = TokenKeys::passing(&mut rand::rng());
+        let sender = Sender { signers: signers.collect(), ..Sender::new(config, keys) };
+        let composer = Composer::new(sender, Arc::new(Taxonomy::shipped()), None)
+            .map_err(|problems| anyhow::anyhow!("the templates have {} problems", problems.len()))?;
+        Ok(Self { composer, truth: truth(config)? })
+    }
+
+    /// A mail that says it of so many vacancies.
+    pub(crate) fn write(&self, vacancies: usize) -> anyhow::Result<Email> {
+        let subject: Subject = "vacancy/ROAD-1".parse()?;
+        let item = Item {
+            subject: &subject,
+            truth: &self.truth,
+            told: None,
+            notice: &Notice::Open,
+            searches: vec!["My search"],
+            registration: None,
+            no_longer_matches: false,
+            perhaps_told: false,
+            test: false,
+        };
+        let (kind, told) = (MailKind::VacancyAlert, [("vacancy/ROAD-1/1", 1)]);
+        let id = MessageId::of(Uuid::from_u128(1829), kind.name(), told.into_iter(), self.composer.domain());
+        let items = vec![item; vacancies];
+        Ok(self.composer.mail(kind, &recipient()?, identity(&id), &items, now())?)
+    }
 }
 
 /// What is so by the event that opens the vacancy.
@@ -216,26 +251,6 @@ fn recipient() -> anyhow::Result<Recipient> {
 
 fn identity(message_id: &MessageId) -> Identity<'_> {
     Identity { key: 1829, message_id, thread: &[] }
-}
-
-fn written(composer: &Composer, truth: &Truth, vacancies: usize) -> anyhow::Result<Vec<u8>> {
-    let subject: Subject = "vacancy/ROAD-1".parse()?;
-    let item = Item {
-        subject: &subject,
-        truth,
-        told: None,
-        notice: &Notice::Open,
-        searches: vec!["My search"],
-        registration: None,
-        no_longer_matches: false,
-        perhaps_told: false,
-        test: false,
-    };
-    let to = recipient()?;
-    let (kind, told) = (MailKind::VacancyAlert, [("vacancy/ROAD-1/1", 1)]);
-    let id = MessageId::of(Uuid::from_u128(1829), kind.name(), told.into_iter(), composer.domain());
-    let items = vec![item; vacancies];
-    Ok(composer.mail(kind, &to, identity(&id), &items, now())?.to_bytes())
 }
 
 fn timed<T>(mut work: impl FnMut() -> T) -> Duration {

@@ -42,6 +42,11 @@ impl Program {
         Ok(Self { child, log })
     }
 
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The most memory it has had so far, in octets.
     pub(crate) fn peak(&self) -> anyhow::Result<u64> {
         self.memory("VmHWM:")

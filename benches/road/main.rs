@@ -21,7 +21,9 @@ mod intake;
 mod mails;
 mod matching;
 mod population;
+mod processor;
 mod report;
+mod sender;
 mod sink;
 mod stops;
 mod tick;
@@ -55,6 +57,8 @@ struct Options {
 enum Part {
     /// Writing a mail, in this process.
     Compose,
+    /// Mails over the wire, without tables.
+    Sender,
     /// Events through intake.
     Intake,
     /// People and searches through `jobalerts import`.
@@ -138,6 +142,9 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let mut report = Report::default();
     if wanted(Part::Compose) {
         compose::measure(&mut report)?;
+    }
+    if wanted(Part::Sender) {
+        sender::measure(options.scale.sizes(), &mut report).await?;
     }
     if [Part::Intake, Part::Import, Part::Match, Part::Mails, Part::Tick, Part::Stops].into_iter().any(wanted)
     {

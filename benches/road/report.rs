@@ -23,6 +23,16 @@ impl Report {
         self.row(what.into(), figure.into(), String::new());
     }
 
+    /// Adds a figure with something beside it.
+    pub(crate) fn note(
+        &mut self,
+        what: impl Into<String>,
+        figure: impl Into<String>,
+        beside: impl Into<String>,
+    ) {
+        self.row(what.into(), figure.into(), beside.into());
+    }
+
     /// Adds a figure that we aim at something with.
     pub(crate) fn aim(
         &mut self,

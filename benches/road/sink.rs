@@ -1,7 +1,6 @@
 //! A mail server that throws mails away, and another program to send to it:
 //! Postfix's `smtp-sink` and `smtp-source` where they are installed.
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -49,19 +48,26 @@ impl Sink {
         }
     }
 
+    /// Its process, if it is one of its own.
+    pub(crate) fn process(&self) -> Option<u32> {
+        match self {
+            Self::Postfix { sink, .. } => Some(sink.id()),
+            Self::Own(_) => None,
+        }
+    }
+
     /// How many mails a second `smtp-source` sends: this one, over so many
     /// sessions; over each of them one mail only, or one after the other.
     pub(crate) fn source_rate(
         &self,
-        mail: &[u8],
+        mail: &str,
         sessions: u16,
         mails: usize,
         keep_lines: bool,
     ) -> anyhow::Result<Option<f64>> {
         let Self::Postfix { source, address, .. } = self else { return Ok(None) };
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("road-mail.txt");
-        let text = String::from_utf8(mail.to_vec())?.replace("\r\n", "\n");
-        std::fs::File::create(&file)?.write_all(text.as_bytes())?;
+        std::fs::write(&file, mail.replace("\r\n", "\n"))?;
         let mut command = Command::new(source);
         if keep_lines {
             command.arg("-d");

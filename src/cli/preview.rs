@@ -155,7 +155,7 @@ fn write_one(folder: &Path, name: &str, email: &Email) -> anyhow::Result<()> {
         fs::write(&path, content).with_context(|| format!("{} cannot be written", path.display()))
     };
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    write("eml", &email.to_bytes())?;
+    write("eml", email.content().as_bytes())?;
     write("html", email.html.as_bytes())?;
     write("txt", email.text.as_bytes())
 }

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use data_encoding::BASE64;
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, digest};
 
 use crate::domain::dkim::{KeyError, SigningKey};
 
@@ -67,7 +67,7 @@ impl Signer {
     /// # Errors
     ///
     /// When the key is damaged.
-    pub(super) fn header(&self, mail: &[u8], at: DateTime<Utc>) -> Result<Vec<u8>, KeyError> {
+    pub(super) fn header(&self, mail: &[u8], at: DateTime<Utc>) -> Result<String, KeyError> {
         let (head, body) = parts(mail);
         let fields: Vec<&[u8]> = fields(head).collect();
         let names = names(&fields);
@@ -87,7 +87,7 @@ impl Signer {
             format!("d={};", self.domain),
             format!("s={};", self.selector),
             format!("t={};", at.timestamp()),
-            format!("bh={};", BASE64.encode(&Sha256::digest(relaxed_body(body)))),
+            format!("bh={};", BASE64.encode(digest(&SHA256, &relaxed_body(body)).as_ref())),
         ] {
             header.add(" ", &tag);
         }
@@ -101,7 +101,7 @@ impl Signer {
         // The field itself is signed without its value and without the end of its line (3.7).
         said.extend(unsigned.strip_suffix(b"\r\n").unwrap_or(&unsigned));
         header.add_broken(&BASE64.encode(&self.key.sign(&said)?));
-        Ok((header.text + "\r\n").into_bytes())
+        Ok(header.text + "\r\n")
     }
 }
 
@@ -180,16 +180,15 @@ fn without_end(text: &[u8]) -> &[u8] {
 }
 
 /// Each run of spaces as one.
-fn single_spaced(text: &[u8], into: &mut Vec<u8>) {
-    let mut after_space = false;
-    for &octet in text {
-        if !is_space(octet) {
-            into.push(octet);
-        } else if !after_space {
-            into.push(b' ');
-        }
-        after_space = is_space(octet);
+fn single_spaced(mut text: &[u8], into: &mut Vec<u8>) {
+    while let Some(space) = text.iter().position(|octet| is_space(*octet)) {
+        let (word, rest) = text.split_at(space);
+        into.extend_from_slice(word);
+        into.push(b' ');
+        let next = rest.iter().position(|octet| !is_space(*octet)).unwrap_or(rest.len());
+        text = &rest[next..];
     }
+    into.extend_from_slice(text);
 }
 
 /// A header that is broken into lines where a piece would not fit.

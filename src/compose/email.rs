@@ -95,7 +95,7 @@ impl List {
     }
 }
 
-/// One mail to one person: what people read, the headers, and both together as octets.
+/// One mail to one person: what people read, the headers, and both together as they leave.
 #[derive(Clone)]
 pub struct Email {
     /// On one line.
@@ -107,7 +107,7 @@ pub struct Email {
     /// The headers that differ from mail to mail.
     pub headers: Headers,
     envelope: Envelope,
-    octets: Vec<u8>,
+    content: String,
 }
 
 impl Email {
@@ -166,15 +166,17 @@ impl Email {
             .insert_raw(in_lines(header::ReplyTo::from(Mailboxes::from(mailbox(reply_to)?))));
         // The builder knows the time in UTC only; people's programs show the zone of the sender.
         message.headers_mut().insert_raw(raw("Date", date.to_rfc2822()));
-        Ok(Self { subject, text, html, headers, envelope, octets: message.formatted() })
+        Ok(Self { subject, text, html, headers, envelope, content: String::from_utf8(message.formatted())? })
     }
 
     /// Puts the signatures in front. Nothing about it may change after this.
     pub(super) fn signed(mut self, signers: &[Signer]) -> Result<Self, ComposeError> {
         let at = self.headers.date.with_timezone(&Utc);
-        let signatures: Vec<Vec<u8>> =
-            signers.iter().map(|signer| signer.header(&self.octets, at)).collect::<Result<_, _>>()?;
-        self.octets.splice(0..0, signatures.concat());
+        let signatures: Vec<String> = signers
+            .iter()
+            .map(|signer| signer.header(self.content.as_bytes(), at))
+            .collect::<Result<_, _>>()?;
+        self.content.insert_str(0, &signatures.concat());
         Ok(self)
     }
 
@@ -187,8 +189,8 @@ impl Email {
     /// The whole mail in the form of RFC 5322: lines of at most 78 characters, except where a link
     /// of a header is longer, ended by CR LF; ASCII only, except for a `To` whose local part is not.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.octets.clone()
+    pub fn content(&self) -> &str {
+        &self.content
     }
 }
 

@@ -243,10 +243,10 @@ impl<'a> Lane<'a> {
         let &Errand { mail_id, worker, .. } = mail.errand();
         let departure = Departure { mail_id, worker, told: shared.tells(mail) };
         let Ok(asked) = recorder.ask(departure) else { return Ok(None) };
-        let content = email.to_bytes();
+        let content = email.content();
         let mut used = self.way.is_some();
         let mut way = self.take_way().await?;
-        while let Err((refusal, after)) = way.line.offer(email.envelope(), &content).await {
+        while let Err((refusal, after)) = way.line.offer(email.envelope(), content).await {
             if used && refusal.judgement == Judgement::Away && after == After::Broken {
                 used = false;
                 way = self.take_way().await?;
@@ -267,7 +267,7 @@ impl<'a> Lane<'a> {
             shared.found_out_nothing(&way).await;
             return Ok(None);
         }
-        let (verdict, after) = way.line.hand_over(&content, email.headers.to.as_str()).await;
+        let (verdict, after) = way.line.hand_over(content, email.headers.to.as_str()).await;
         shared.heed_of_relay(&way, &verdict).await;
         self.keep(way, after);
         Ok(Some(verdict))

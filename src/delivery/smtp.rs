@@ -7,6 +7,7 @@
 //! dropped. `TCP_NODELAY` is on: without it each mail waits some 40 ms for a
 //! delayed acknowledgement.
 
+mod commands;
 mod stream;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use crate::config::{Smtp, SmtpTimeouts, SmtpTls};
+use crate::delivery::smtp::commands::{Content, Group, Offered};
 use crate::delivery::smtp::stream::{Octets, Stream};
 use crate::domain::reply::{Judgement, Point, Sequel, codes};
 use crate::domain::text::{one_line, shorten};
@@ -246,37 +248,6 @@ pub struct Line {
     most: u32,
 }
 
-/// What a server offers that the client does not keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Offered {
-    /// The largest mail that it takes, in octets, if it offers SIZE (RFC 1870);
-    /// 0 if it does not say.
-    largest: Option<usize>,
-    /// It reads commands that come together (RFC 2920).
-    pipelining: bool,
-}
-
-impl Offered {
-    /// By the lines of its reply to EHLO.
-    fn of<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
-        lines.fold(Self::default(), |offered, line| Self {
-            largest: offered.largest.or(largest(line)),
-            pipelining: offered.pipelining || line.trim().eq_ignore_ascii_case("PIPELINING"),
-        })
-    }
-}
-
-/// Commands that travel together. DATA must be the last of them (RFC 2920,
-/// section 3.1).
-struct Group(Mail, Rcpt, Data);
-
-impl fmt::Display for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(mail, rcpt, data) = self;
-        write!(f, "{mail}{rcpt}{data}")
-    }
-}
-
 /// Counts a line as long as it lives.
 struct Open(Arc<AtomicUsize>);
 
@@ -309,10 +280,9 @@ impl Line {
     /// # Errors
     ///
     /// If the server does not go ahead: why, and what is left of the line.
-    pub async fn offer(&mut self, envelope: &Envelope, content: &[u8]) -> Result<(), (Refusal, After)> {
+    pub async fn offer(&mut self, envelope: &Envelope, content: &str) -> Result<(), (Refusal, After)> {
         self.mails += 1;
-        // The client ends it with a line end of its own.
-        let octets = content.len() + 2;
+        let octets = content.len();
         let refused = |code, text: &str| Err((Refusal::said(Point::Recipient, code, text), After::Usable));
         let [recipient] = envelope.to() else {
             return refused(554, "5.5.1 a mail has exactly one recipient");
@@ -401,9 +371,9 @@ impl Line {
 
     /// Hands the content over and waits for the final reply. Whatever is not
     /// a clear reply leaves the mail's fate unknown: it may have arrived.
-    pub async fn hand_over(&mut self, content: &[u8], recipient: &str) -> (Verdict, After) {
+    pub async fn hand_over(&mut self, content: &str, recipient: &str) -> (Verdict, After) {
         let limit = self.timeouts.body + self.timeouts.final_reply;
-        let replied = within(limit, "the final reply", self.connection.message(content)).await;
+        let replied = within(limit, "the final reply", self.connection.command(Content(content))).await;
         match judge(replied, Point::Recipient, recipient, 200..=299) {
             Ok(reply) => (Verdict::Sent(reply), After::Usable),
             Err((Refusal { reply, code: None, .. }, after)) => {
@@ -471,14 +441,6 @@ impl From<String> for Unopened {
     fn from(cause: String) -> Self {
         Self::Because(cause)
     }
-}
-
-/// What a line of the reply to EHLO says of the size of mails (RFC 1870,
-/// section 3).
-fn largest(line: &str) -> Option<usize> {
-    let mut words = line.split_whitespace();
-    let offers = words.next()?.eq_ignore_ascii_case("SIZE");
-    offers.then(|| words.next().and_then(|octets| octets.parse().ok()).unwrap_or(0))
 }
 
 /// What the server said, or what went wrong, without the client's wording.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
+use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ED25519, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
@@ -11,7 +12,6 @@ use ring::signature::{
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
-use sha2::{Digest as _, Sha256};
 
 /// How a key signs (RFC 6376, 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl SigningKey {
             }
             Pair::Ed25519(pair) => {
                 let public = UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref());
-                public.verify(&Sha256::digest(said), &signature)
+                public.verify(digest(&SHA256, said).as_ref(), &signature)
             }
         };
         verified.map(|()| self).map_err(|_| KeyError::Damaged)
@@ -125,7 +125,7 @@ impl SigningKey {
                     .map_err(|_| KeyError::Damaged)?;
                 Ok(signature)
             }
-            Pair::Ed25519(pair) => Ok(pair.sign(&Sha256::digest(said)).as_ref().to_vec()),
+            Pair::Ed25519(pair) => Ok(pair.sign(digest(&SHA256, said).as_ref()).as_ref().to_vec()),
         }
     }
 

@@ -6,6 +6,8 @@ use jobalerts_dev::secrets::{DKIM_ED25519_KEY, DKIM_RSA_KEY};
 use proptest::prelude::*;
 use ring::signature::{ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 
 fn signers() -> Vec<Signer> {
@@ -40,9 +42,8 @@ Hello \t there, \r
 
 fn signed(mail: &str) -> String {
     let at = "2024-04-05T09:02:40Z".parse().unwrap();
-    let headers: Vec<u8> =
-        signers().iter().flat_map(|signer| signer.header(mail.as_bytes(), at).unwrap()).collect();
-    String::from_utf8(headers).unwrap() + mail
+    let headers = signers().into_iter().map(|signer| signer.header(mail.as_bytes(), at).unwrap());
+    headers.collect::<String>() + mail
 }
 
 /// A field, unfolded, as RFC 6376 section 3.4.2 has it.
