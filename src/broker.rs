@@ -1,4 +1,4 @@
-//! RabbitMQ: the only file that names its client.
+//! RabbitMQ: the only room that names its client.
 //!
 //! The client's own recovery gives up for good after a long outage and goes
 //! silent after a channel error, so it is off: a [`Line`] is one connection,
@@ -6,6 +6,8 @@
 //! delivers again what was not acknowledged.
 //!
 //! What is declared and what goes where is for the stages to say.
+
+mod held;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +23,8 @@ use lapin::{
 };
 
 use crate::config::Amqp;
+
+pub use held::Held;
 
 /// Seconds between signs of life on an idle connection.
 const HEARTBEAT: &str = "10";

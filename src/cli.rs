@@ -2,6 +2,7 @@
 
 mod bounce;
 mod check;
+mod dead_letters;
 mod dns;
 mod drain;
 mod explain;
@@ -15,7 +16,7 @@ mod suppression;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{BufRead as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ use crate::clock::Clock;
 use crate::config::{Config, process_environment};
 use crate::daemon::{Program, StageName};
 use crate::domain::language::Language;
+use crate::intake::dead_letters::Fate;
 use crate::{store, telemetry};
 
 /// Watches vacancies open and close, and mails the people who asked to hear.
@@ -239,6 +241,15 @@ enum Command {
         #[command(subcommand)]
         command: UnknownCommand,
     },
+    /// Messages that were set aside because they could not be read, or should not be: see what they are, and
+    /// what becomes of them.
+    ///
+    /// They wait on the dead-letter queue (`amqp.dead_letter_queue`) until somebody decides. While one looks,
+    /// nobody else sees them.
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// bash, elvish, fish, powershell or zsh.
@@ -258,6 +269,38 @@ enum UnknownCommand {
     Resend(Which),
     /// They arrived: record them as accepted.
     Settle(Which),
+}
+
+#[derive(Debug, Subcommand)]
+enum DeadLettersCommand {
+    /// List them: key, since when, reason, and which event it is if that can be read.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one of them with all that came.
+    Show {
+        /// Its key, as listed.
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Only the body, octet by octet.
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Take them in once more, after what was wrong here is mended.
+    ///
+    /// Each goes to our queue as it came; what is still no good is set aside again. Safe to repeat: an
+    /// event that is known already changes nothing.
+    Replay(dead_letters::Which),
+    /// Throw them away for good, after you have confirmed how many.
+    Discard {
+        #[command(flatten)]
+        which: dead_letters::Which,
+        /// Confirm that these are so many; without it, it asks at the terminal.
+        #[arg(long, value_name = "NUMBER")]
+        letters: Option<u64>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -367,6 +410,7 @@ impl Cli {
                 return block_on(async { pause::resume(&Program::new(config, clock)?, mails, look).await });
             }
             Command::Unknown { command } => return unknown(config, command),
+            Command::DeadLetters { command } => return dead_letters(&config, command),
             Command::Check { .. } | Command::Completions { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
@@ -385,6 +429,19 @@ fn unknown(config: Config, command: UnknownCommand) -> anyhow::Result<ExitCode> 
     block_on(async { unknown::decide(&Program::new(config, clock)?, verdict, &mails).await })
 }
 
+fn dead_letters(config: &Config, command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        DeadLettersCommand::List { json } => block_on(dead_letters::list(config, json)),
+        DeadLettersCommand::Show { key, raw } => block_on(dead_letters::show(config, &key, raw)),
+        DeadLettersCommand::Replay(which) => {
+            block_on(dead_letters::decide(config, Fate::Replayed, &which, None))
+        }
+        DeadLettersCommand::Discard { which, letters } => {
+            block_on(dead_letters::decide(config, Fate::Discarded, &which, letters))
+        }
+    }
+}
+
 /// Who runs this, by the machine's accounts.
 fn account(environment: &BTreeMap<String, String>) -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| environment.get(name));
@@ -395,6 +452,19 @@ fn account(environment: &BTreeMap<String, String>) -> String {
 /// does, has read all it wanted.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Asks at the terminal for this number, which means: do so.
+fn ask(number: u64, purpose: &str) -> anyhow::Result<u64> {
+    let mut stderr = std::io::stderr();
+    write!(stderr, "Type {number} to {purpose}: ")?;
+    stderr.flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    match line.trim().parse() {
+        Ok(typed) if typed == number => Ok(typed),
+        _ => anyhow::bail!("that is not {number}; nothing has changed"),
+    }
 }
 
 /// The clock to go by. To set it is refused in production.

@@ -2,6 +2,7 @@
 //! writes what is so.
 
 pub mod cloudevents;
+pub mod dead_letters;
 pub mod json;
 pub mod queue;
 pub mod stage;

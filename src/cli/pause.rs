@@ -1,11 +1,11 @@
 //! `pause` and `resume`: the switch for all mails.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use crate::cli::check::counted;
 use crate::cli::ledger::minute;
-use crate::cli::say;
+use crate::cli::{ask, say};
 use crate::daemon::Program;
 use crate::delivery::Delivery;
 use crate::delivery::outlook::{Outlook, outlook};
@@ -60,7 +60,9 @@ pub(super) async fn resume(
     }
     let confirmed = match confirmed {
         Some(confirmed) => confirmed,
-        None if std::io::stdin().is_terminal() => ask(mails)?,
+        None if std::io::stdin().is_terminal() => {
+            ask(mails, &format!("let {} leave", counted(usize::try_from(mails)?, "mail")))?
+        }
         None => bail!("not confirmed: run `jobalerts resume --mails {mails}` to let them leave"),
     };
     if confirmed < mails {
@@ -86,18 +88,6 @@ fn show(outlook: &Outlook) {
         for (reason, alerts) in &outlook.stale {
             say(format_args!("{alerts:>10}  {reason}"));
         }
-    }
-}
-
-fn ask(mails: u64) -> anyhow::Result<u64> {
-    let mut stderr = std::io::stderr();
-    write!(stderr, "Type {mails} to let {} leave: ", counted(usize::try_from(mails)?, "mail"))?;
-    stderr.flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    match line.trim().parse() {
-        Ok(typed) if typed == mails => Ok(typed),
-        _ => bail!("that is not {mails}; nothing has changed"),
     }
 }
 

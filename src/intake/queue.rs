@@ -1,6 +1,8 @@
 //! Our queue on the broker: what is declared, how messages are taken from it,
 //! and where those go that are no good.
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use crate::broker::{Batch, Consumer, Line, Passing, Published, Result, Setting, Takers};
 use crate::config::Amqp;
 use crate::intake::verdict::Rejection;
@@ -9,8 +11,12 @@ use crate::intake::verdict::Rejection;
 pub const REASON_HEADER: &str = "x-dead-letter-reason";
 /// The header of a dead letter that says why, to a person.
 pub const DETAIL_HEADER: &str = "x-dead-letter-detail";
-const EXCHANGE_HEADER: &str = "x-original-exchange";
-const ROUTING_KEY_HEADER: &str = "x-original-routing-key";
+/// The header of a dead letter that says when it was set aside (RFC 3339).
+pub const SINCE_HEADER: &str = "x-dead-letter-since";
+/// The header of a dead letter that says on which exchange its message was published.
+pub const EXCHANGE_HEADER: &str = "x-original-exchange";
+/// And under which routing key.
+pub const ROUTING_KEY_HEADER: &str = "x-original-routing-key";
 
 /// A connection with everything declared on it.
 pub struct Session {
@@ -73,13 +79,20 @@ impl Session {
     /// # Errors
     ///
     /// When the session is over; the broker then delivers the batch again.
-    pub async fn settle(&self, batch: Batch, rejected: &[(usize, Rejection)]) -> Result<()> {
+    pub async fn settle(
+        &self,
+        batch: Batch,
+        rejected: &[(usize, Rejection)],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let since = now.to_rfc3339_opts(SecondsFormat::Secs, true);
         let mut dead = Vec::with_capacity(rejected.len());
         for (index, rejection) in rejected {
-            let (exchange, routing_key) = batch.origin(*index).unwrap_or_default();
+            let (exchange, routing_key) = origin(&batch, *index);
             let headers = vec![
                 (REASON_HEADER, rejection.reason.code()),
                 (DETAIL_HEADER, rejection.detail.as_str()),
+                (SINCE_HEADER, since.as_str()),
                 (EXCHANGE_HEADER, exchange),
                 (ROUTING_KEY_HEADER, routing_key),
             ];
@@ -97,5 +110,18 @@ impl Session {
     /// When the broker does not.
     pub async fn publish(&self, events: &[Published]) -> Result<()> {
         self.line.publish(&self.settings.exchange, events, Takers::Needed).await
+    }
+}
+
+/// Where a message was published. One that was replayed came from the queue of
+/// dead letters, and its headers know.
+fn origin(batch: &Batch, index: usize) -> (&str, &str) {
+    let headers = batch.messages().get(index).map(|message| &message.headers);
+    let noted = |name| headers.and_then(|headers| headers.get(name)).map(String::as_str);
+    match batch.origin(index) {
+        Some(("", queue)) => {
+            (noted(EXCHANGE_HEADER).unwrap_or_default(), noted(ROUTING_KEY_HEADER).unwrap_or(queue))
+        }
+        published => published.unwrap_or_default(),
     }
 }

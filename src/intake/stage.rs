@@ -77,7 +77,7 @@ impl Intake {
             "took in"
         );
         if let (Some(session), Some(batch)) = (&self.session, self.batch.take())
-            && let Err(error) = session.settle(batch, &taken.rejected).await
+            && let Err(error) = session.settle(batch, &taken.rejected, self.clock.now()).await
         {
             self.session = None;
             return Err(error.into());

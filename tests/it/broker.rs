@@ -99,7 +99,7 @@ async fn a_batch_that_comes_again_after_a_crash_changes_nothing() {
     let (taken, batches) = take(&mut second).await;
     assert_eq!((taken.new, taken.repeated, taken.openings), (0, 3, 0));
     for batch in batches {
-        second.settle(batch, &[]).await.unwrap();
+        second.settle(batch, &[], road.program().clock().now()).await.unwrap();
     }
     assert_eq!(road.broker().await.waiting().await, (0, 0));
     assert_eq!(road.drain().await, Delivered::NOTHING);

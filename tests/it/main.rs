@@ -13,6 +13,7 @@ mod concurrency;
 mod corrections;
 mod daemon;
 mod days;
+mod dead_letters;
 mod delivery;
 mod digests;
 mod golden;

@@ -157,6 +157,10 @@ impl DeadLetter {
     }
 }
 
+fn structured_event() -> BasicProperties {
+    BasicProperties::default().with_content_type("application/cloudevents+json".into()).with_delivery_mode(2)
+}
+
 /// The other side of the broker: who publishes, and who looks at dead letters.
 pub(crate) struct Peer {
     session: Session,
@@ -214,6 +218,17 @@ impl Peer {
         let options = BasicPublishOptions::default();
         let publish = self.channel.basic_publish(exchange, "something".into(), options, body, properties);
         publish.await.unwrap().await.unwrap();
+    }
+
+    /// Puts events among the dead letters, as the broker itself does.
+    pub(crate) async fn set_aside(&self, events: &[Event]) {
+        for event in events {
+            let exchange = self.settings.dead_letter_exchange.clone().into();
+            let (options, body) = (BasicPublishOptions::default(), event.body());
+            let publish =
+                self.channel.basic_publish(exchange, event.kind().into(), options, &body, structured_event());
+            publish.await.unwrap().await.unwrap();
+        }
     }
 
     /// How many messages wait on the queue, and how many dead letters there are.
