@@ -287,7 +287,8 @@ pub async fn stopped(
     .await?;
     for person in &people {
         if let Ok(address) = person.address.parse() {
-            suppressions::add(&mut *connection, keys, &address, suppression::Reason::Stop, now).await?;
+            let reason = suppression::Reason::Stop;
+            suppressions::add(&mut *connection, keys, &address, reason, person.since).await?;
         }
     }
     let entry = |person: &Forgotten| Entry {

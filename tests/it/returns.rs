@@ -1,6 +1,8 @@
 //! What comes back to us, and what follows from it: for the person, for what they were told, for the
 //! ledger, and for whoever imports their address again. The mails are those of `tests/golden/returns`.
 
+mod confirmed;
+
 use std::path::PathBuf;
 
 use jobalerts::domain::email::EmailAddress;
