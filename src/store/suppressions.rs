@@ -91,8 +91,8 @@ pub async fn of_address(
     row.map(|(reason, since)| Suppression::read(&reason, since)).transpose()
 }
 
-/// Suppresses an address, since `since`. Of one that is suppressed the weightier reason stays, with
-/// the last time at which there was one of that weight: what the person agrees to is held against it.
+/// Suppresses an address, since `since`. Of one that is suppressed the weightier reason stays; what is
+/// as weighty moves the time on, against which what the person agrees to is held.
 ///
 /// # Errors
 ///

@@ -135,8 +135,8 @@ pub(super) struct Pages {
     contact: String,
     /// The path of the style sheet.
     style: String,
-    /// How long people who stopped everything are known.
-    forgotten_after: String,
+    /// How long people who stopped everything are known, if they are ever forgotten.
+    forgotten_after: Option<String>,
 }
 
 /// What every template knows.
@@ -180,7 +180,7 @@ impl Pages {
         sender: Sender,
         contact: String,
         style: String,
-        forgotten_after: String,
+        forgotten_after: Option<String>,
     ) -> Result<Self, Vec<TemplateProblem>> {
         Ok(Self { templates: Templates::pages()?, sender, contact, style, forgotten_after })
     }
@@ -216,7 +216,7 @@ impl Pages {
                 let everything = *scope == Scope::All;
                 let title = if everything { "All emails are stopped" } else { "These emails are stopped" };
                 let forgotten_after =
-                    undo.as_ref().filter(|_| everything).map(|_| self.forgotten_after.as_str());
+                    self.forgotten_after.as_deref().filter(|_| everything && undo.is_some());
                 self.render(
                     "stopped",
                     title,
@@ -253,6 +253,10 @@ mod tests {
     use super::*;
 
     fn pages() -> Pages {
+        pages_of(Some("28 days"))
+    }
+
+    fn pages_of(forgotten_after: Option<&str>) -> Pages {
         let sender = Sender {
             name: "Midshire <Police>".to_owned(),
             team: "Recruitment Team".to_owned(),
@@ -260,7 +264,8 @@ mod tests {
             privacy_url: "https://careers.midshire.example/privacy".parse().unwrap(),
         };
         let contact = "recruitment@midshire.example".to_owned();
-        Pages::new(sender, contact, "/alerts/style.css".to_owned(), "28 days".to_owned()).unwrap()
+        Pages::new(sender, contact, "/alerts/style.css".to_owned(), forgotten_after.map(str::to_owned))
+            .unwrap()
     }
 
     fn all() -> Vec<Page> {
@@ -303,6 +308,8 @@ mod tests {
             assert_eq!(html(&page).contains("action=\"/undo/abc\""), undo, "{page:?}");
             let forgets = matches!(&page, Page::Stopped { undo: Some(_), scope: Scope::All });
             assert_eq!(html(&page).contains("after 28 days"), forgets, "{page:?}");
+            let never = pages_of(None).html(&page).unwrap();
+            assert!(!never.contains("forget") && !never.contains("delete"), "{page:?}: {never}");
         }
     }
 

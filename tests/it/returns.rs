@@ -2,6 +2,7 @@
 //! ledger, and for whoever imports their address again. The mails are those of `tests/golden/returns`.
 
 mod confirmed;
+mod forgotten;
 
 use std::path::PathBuf;
 
