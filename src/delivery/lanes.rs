@@ -317,7 +317,7 @@ impl Shared {
     /// What becomes of a mail that was not taken.
     fn not_taken(&self, mail: &InHand, refusal: Refusal) -> Done {
         let now = self.clock.now();
-        let mail_id = mail.errand().mail_id;
+        let &Errand { mail_id, subscriber_id, .. } = mail.errand();
         let outcome = match refusal.sequel() {
             Sequel::Waits => self.retries.after(mail, now),
             Sequel::WaitsUncounted => match self.retries.after(mail, now) {
@@ -340,7 +340,7 @@ impl Shared {
             }
         };
         let sign = (refusal.point == Point::Recipient)
-            .then(|| (refusal.judgement.signal(), refusal.codes().to_owned()));
+            .then(|| (refusal.judgement.signal().about(subscriber_id), refusal.codes().to_owned()));
         Done { outcome, verdict: Some(refusal.judgement), sign, reply: refusal.reply }
     }
 
