@@ -72,7 +72,7 @@ struct Person {
     address: String,
     /// The mail that it is about, if it is known which...
     mail_id: Option<i64>,
-    /// ...and when it was accepted.
+    /// ...and when it was accepted, or ended otherwise; none while nobody knows whether it was.
     accepted_at: Option<DateTime<Utc>>,
     /// It is still in a worker's hands.
     in_hand: bool,
@@ -160,7 +160,8 @@ pub async fn refused(connection: &mut PgConnection, now: DateTime<Utc>) -> Resul
         "select m.id, m.verdict, m.reply from mails m join subscribers p on p.id = m.subscriber_id
          where m.outcome in ('refused', 'given-up') and m.finished_at > $1 and m.verdict = any($2)
            and not exists (select from returns r
-                           where r.subscriber_id = m.subscriber_id and r.kind = 'bounce' and r.mail_id = m.id)
+                           where r.subscriber_id = m.subscriber_id and r.kind = 'bounce' and r.mail_id = m.id
+                             and r.finished_at = m.finished_at)
          order by m.finished_at limit 1000",
     )
     .bind(now - REFUSED_LATELY)
@@ -256,7 +257,7 @@ pub async fn answering(
     .await?)
 }
 
-/// Keeps what came back. Returns whether it is new.
+/// Keeps what came back. Returns whether it is new: a mail bounces once for each time that it was sent.
 async fn keep(
     connection: &mut PgConnection,
     person: &Person,
@@ -266,8 +267,8 @@ async fn keep(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let kept = sqlx::query(
-        "insert into returns (subscriber_id, mail_id, kind, weight, status, source, at)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict on constraint returns_once do nothing",
+        "insert into returns (subscriber_id, mail_id, kind, weight, status, source, at, finished_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict on constraint returns_once do nothing",
     )
     .bind(person.id)
     .bind(person.mail_id)
@@ -276,6 +277,7 @@ async fn keep(
     .bind(said.map(|(_, status)| status.to_string()))
     .bind(source.name())
     .bind(now)
+    .bind(person.accepted_at.filter(|_| kind == "bounce"))
     .execute(connection)
     .await?;
     Ok(kept.rows_affected() > 0)

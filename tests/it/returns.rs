@@ -3,6 +3,7 @@
 
 mod confirmed;
 mod forgotten;
+mod resent;
 
 use std::path::PathBuf;
 
