@@ -43,6 +43,7 @@ pub(super) struct Undo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message {
     Undone,
+    UndoneInVain,
     StoppedSince,
     TooLate,
     NotFound,
@@ -57,8 +58,9 @@ pub(super) enum Message {
 impl Message {
     /// All of them.
     #[cfg(test)]
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Undone,
+        Self::UndoneInVain,
         Self::StoppedSince,
         Self::TooLate,
         Self::NotFound,
@@ -72,7 +74,7 @@ impl Message {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::Undone | Self::StoppedSince => StatusCode::OK,
+            Self::Undone | Self::UndoneInVain | Self::StoppedSince => StatusCode::OK,
             Self::TooLate => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NothingAsked => StatusCode::BAD_REQUEST,
@@ -87,6 +89,7 @@ impl Message {
     const fn title(self) -> &'static str {
         match self {
             Self::Undone => "Your emails start again",
+            Self::UndoneInVain => "We still send you nothing",
             Self::StoppedSince => "All emails stay stopped",
             Self::TooLate => "It is too late to undo this",
             Self::NotFound => "Error: this page does not exist",
@@ -100,6 +103,11 @@ impl Message {
     const fn words(self) -> &'static [&'static str] {
         match self {
             Self::Undone => &["The searches and registrations that had ended are back."],
+            Self::UndoneInVain => &[
+                "The searches and registrations that had ended are back. But we send nothing to your address: an \
+                 email could not be delivered to it, or was marked as spam, or we are not allowed to for another reason.",
+                "If you want to hear from us again, you are welcome to sign up again.",
+            ],
             Self::StoppedSince => {
                 &["You have stopped all emails since. We changed nothing, and send you nothing more."]
             }
@@ -122,7 +130,10 @@ impl Message {
 
     /// Whether a person can help.
     const fn refers_to_people(self) -> bool {
-        matches!(self, Self::NotFound | Self::Unavailable | Self::TooLarge | Self::TooSlow)
+        matches!(
+            self,
+            Self::UndoneInVain | Self::NotFound | Self::Unavailable | Self::TooLarge | Self::TooSlow
+        )
     }
 }
 

@@ -155,6 +155,7 @@ async fn undo(State(site): State<Arc<Site>>, token: Token, headers: HeaderMap) -
     }
     match site.in_time(site.undo(stop)).await {
         Ok(Undone::Undone) => site.say(Message::Undone),
+        Ok(Undone::InVain) => site.say(Message::UndoneInVain),
         Ok(Undone::StoppedSince) => site.say(Message::StoppedSince),
         Ok(Undone::TooLate) => site.say(Message::TooLate),
         Err(unavailable) => unavailable,
