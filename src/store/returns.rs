@@ -23,8 +23,8 @@ const REFUSED_LATELY: Duration = Duration::days(7);
 pub enum Source {
     /// By a mail to us.
     Mail,
-    /// By a call of our webhook.
-    Webhook,
+    /// By a call of our webhook, which may say when it was.
+    Webhook(Option<DateTime<Utc>>),
     /// By the answer of a mail server to which we sent.
     Smtp,
 }
@@ -35,8 +35,17 @@ impl Source {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mail => "mail",
-            Self::Webhook => "webhook",
+            Self::Webhook(_) => "webhook",
             Self::Smtp => "smtp",
+        }
+    }
+
+    /// When it was, as far as can be: not before the mail ended, and not later than `now`, when we hear
+    /// of it. Without the mail nothing holds what is said, and it counts as of now.
+    fn when(self, mail_ended_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+        match (self, mail_ended_at) {
+            (Self::Webhook(Some(said)), Some(ended)) => said.max(ended).min(now),
+            _ => now,
         }
     }
 }
@@ -131,7 +140,7 @@ pub async fn bounced(
     };
     match consequence {
         Consequence::Again => {
-            let until = now + APART;
+            let until = now.max(source.when(person.accepted_at, now) + APART);
             untell(&mut *connection, &person, Some(until), now).await?;
             sqlx::query("update subscribers set slow_until = greatest(slow_until, $2) where id = $1")
                 .bind(person.id)
@@ -276,7 +285,7 @@ async fn keep(
     .bind(said.map(|(weight, _)| weight.name()))
     .bind(said.map(|(_, status)| status.to_string()))
     .bind(source.name())
-    .bind(now)
+    .bind(source.when(person.accepted_at, now))
     .bind(person.accepted_at.filter(|_| kind == "bounce"))
     .execute(connection)
     .await?;
