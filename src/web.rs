@@ -107,6 +107,7 @@ impl Web {
             clock,
             keys: keys.clone(),
             one_click: config.web.one_click,
+            hsts_subdomains: config.web.hsts_subdomains,
             zone: config.time.zone,
             base,
             pages,
