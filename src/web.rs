@@ -96,7 +96,8 @@ impl Web {
             config.sender.clone(),
             config.smtp.reply_to.address().as_str().to_owned(),
             format!("{base}/style.css"),
-            config.housekeeping.keep_stopped.to_string(),
+            // Without a key nobody is forgotten, and no page says so.
+            config.secrets.keys_of_addresses().ok().map(|_| config.housekeeping.keep_stopped.to_string()),
         );
         let pages = pages.map_err(|problems| {
             anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
@@ -106,6 +107,7 @@ impl Web {
             clock,
             keys: keys.clone(),
             one_click: config.web.one_click,
+            hsts_subdomains: config.web.hsts_subdomains,
             zone: config.time.zone,
             base,
             pages,

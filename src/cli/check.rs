@@ -91,6 +91,9 @@ pub(super) async fn check(
         if !config.smtp.only_to.is_everybody() {
             say("Warning: smtp.only_to: only the addresses that are listed there get mail.");
         }
+        if let Some(warning) = nobody_is_forgotten(config) {
+            say(warning);
+        }
         for warning in
             config.time.calendar.calendar.warnings(now.with_timezone(&config.time.zone).date_naive())
         {
@@ -98,6 +101,17 @@ pub(super) async fn check(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// That who stops cannot be forgotten, if so.
+fn nobody_is_forgotten(config: &Config) -> Option<String> {
+    let no_key = config.secrets.keys_of_addresses().err()?;
+    let kept = config.housekeeping.keep_stopped;
+    Some(format!(
+        "Warning: {no_key}. Without it nobody who stops or complains is forgotten after {kept} \
+         (housekeeping.keep_stopped), because an old list could bring them back, and nothing follows from mails that \
+         come back."
+    ))
 }
 
 /// Which templates are an operator's own.

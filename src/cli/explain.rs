@@ -25,10 +25,13 @@ use crate::delivery::asking::{Asker, Library};
 use crate::delivery::claim::Rules;
 use crate::domain::age::Age;
 use crate::domain::alert::Standing;
+use crate::domain::breaker::State;
 use crate::domain::email::EmailAddress;
+use crate::domain::provider::Scope;
 use crate::domain::subject::Subject;
 use crate::domain::taxonomy::Taxonomy;
 use crate::store::alerts::Due;
+use crate::store::breakers;
 use crate::store::explain::{self, Who};
 use crate::store::ledger::Named;
 use crate::store::stops::{self, Told};
@@ -60,10 +63,38 @@ struct Person {
     unreachable_because: Option<&'static str>,
     tester: bool,
     discreet: bool,
+    language: &'static str,
+    /// Until when nothing that can wait is sent: a mail came back.
+    slow_until: Option<DateTime<Utc>>,
+    /// The latest first.
+    came_back: Vec<Returned>,
+    /// That nothing goes to the provider of their mailbox just now.
+    provider_left_alone: Option<LeftAlone>,
     consents: Vec<Consent>,
     paused_searches: Vec<String>,
     /// The latest first.
     stops: Vec<Stop>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Returned {
+    at: DateTime<Utc>,
+    kind: String,
+    weight: Option<String>,
+    status: Option<String>,
+    source: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LeftAlone {
+    /// As `status` names it; none where that is the mail domain itself.
+    provider: Option<String>,
+    since: DateTime<Utc>,
+    /// One mail finds out after this whether it takes mails again.
+    until: DateTime<Utc>,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -236,7 +267,7 @@ async fn report(
     let revisions = explain::revisions(&mut *connection, &keys).await?;
     let each: Vec<(i64, i32)> =
         revisions.iter().map(|(opening, revision, _)| (*opening, *revision)).collect();
-    let said = person(&mut *connection, rules, found, addressee).await?;
+    let said = person(&mut *connection, rules, found, addressee, now).await?;
     let told = opening::Chain {
         rules,
         person: found.id,
@@ -274,6 +305,7 @@ async fn person(
     rules: &Rules,
     found: &explain::Person,
     addressee: &Addressee,
+    now: DateTime<Utc>,
 ) -> anyhow::Result<Person> {
     let consents = explain::consents(&mut *connection, found.id).await?;
     let unreachable_because = (!addressee.reachable).then_some(match found.state.as_str() {
@@ -293,6 +325,20 @@ async fn person(
         unreachable_because,
         tester: rules.standing(addressee) == Standing::Tester,
         discreet: addressee.discreet,
+        language: addressee.language.tag(),
+        slow_until: addressee.slow_until.filter(|until| *until > now),
+        came_back: explain::returns(&mut *connection, found.id)
+            .await?
+            .into_iter()
+            .map(|it| Returned {
+                at: it.at,
+                kind: it.kind,
+                weight: it.weight,
+                status: it.status,
+                source: it.source,
+            })
+            .collect(),
+        provider_left_alone: left_alone(&mut *connection, found.id, addressee).await?,
         consents: consents
             .into_iter()
             .map(|consent| Consent {
@@ -308,6 +354,28 @@ async fn person(
             .map(|Told { at, scope, route, undone_at }| Stop { at, scope, route, undone_at })
             .collect(),
     })
+}
+
+/// Whether nothing goes to the provider of a person's mailbox just now, as far as mails to it tell whose it is.
+async fn left_alone(
+    connection: &mut PgConnection,
+    person: i64,
+    addressee: &Addressee,
+) -> anyhow::Result<Option<LeftAlone>> {
+    let domain = addressee.address.domain();
+    let provider = explain::provider(&mut *connection, person).await?.unwrap_or_else(|| domain.to_owned());
+    let scope = Scope::Provider(&provider).to_string();
+    let breaker = breakers::all(connection).await?.into_iter().find(|kept| kept.scope == scope);
+    Ok(breaker.and_then(|kept| match kept.breaker.state {
+        State::Closed => None,
+        State::Open { until } | State::Probing { until } => Some(LeftAlone {
+            // A domain of its own would say who they are.
+            provider: (provider != domain).then_some(provider),
+            since: kept.changed_at,
+            until,
+            reason: kept.reason,
+        }),
+    }))
 }
 
 /// `a***@e***.org`: enough to see that it is the right person.

@@ -1,11 +1,12 @@
 //! `import`: people, from lines of JSON.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sqlx::PgConnection;
 
@@ -13,11 +14,13 @@ use crate::cli::{EXIT_DATA, say};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Program;
+use crate::domain::email::EmailAddress;
 use crate::domain::rhythm::Rhythm;
 use crate::domain::subscriber::Person;
 use crate::domain::suppression::AddressHash;
 use crate::store::subscribers::{self, Imported};
-use crate::store::{self, StoreError, suppressions};
+use crate::store::suppressions::{self, Suppression};
+use crate::store::{self, StoreError};
 
 /// Lines that one transaction keeps.
 const LINES_TOGETHER: usize = 1_000;
@@ -52,8 +55,7 @@ pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow:
 
     let mut people = Vec::with_capacity(LINES_TOGETHER);
     let (mut number, mut read, mut refused) = (0_u64, 0_u64, 0_u64);
-    let mut imported = Imported::default();
-    let mut suppressed = 0_usize;
+    let mut all = Kept::default();
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -72,10 +74,9 @@ pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow:
         }
         if people.len() == LINES_TOGETHER || (length == 0 && !people.is_empty()) {
             read += people.len() as u64;
-            let kept = keep_each(&program, std::mem::take(&mut people)).await?;
-            imported += kept.imported;
-            suppressed += kept.suppressed;
-            for (line, cause) in kept.refused {
+            let (kept, objections) = keep_each(&program, std::mem::take(&mut people)).await?;
+            all += kept;
+            for (line, cause) in objections {
                 read -= 1;
                 refused += 1;
                 progress.suspend(|| eprintln!("line {line}: {cause}"));
@@ -89,10 +90,13 @@ pub(super) async fn import(config: Config, clock: Clock, file: &Path) -> anyhow:
     say(format_args!(
         "{number} lines: {read} people read, {refused} lines refused; new or changed: {} people, {} searches, \
          {} registrations",
-        imported.people, imported.searches, imported.registrations
+        all.imported.people, all.imported.searches, all.imported.registrations
     ));
-    if suppressed > 0 {
-        say(format_args!("{suppressed} of these were left out: nothing is sent to their addresses"));
+    if all.left_out > 0 {
+        say(format_args!("{} of these were left out: nothing is sent to their addresses", all.left_out));
+    }
+    if all.lifted > 0 {
+        say(format_args!("{} of these were suppressed and have agreed since: that is lifted", all.lifted));
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DATA) })
 }
@@ -120,30 +124,39 @@ fn person(
 }
 
 /// What came of some lines.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Kept {
     imported: Imported,
     /// How many were left out, because nothing is sent to their addresses.
-    suppressed: usize,
-    /// The lines that the database objects to, and why.
-    refused: Vec<(u64, String)>,
+    left_out: usize,
+    /// How many addresses are written to again.
+    lifted: usize,
+}
+
+impl std::ops::AddAssign for Kept {
+    fn add_assign(&mut self, other: Self) {
+        self.imported += other.imported;
+        self.left_out += other.left_out;
+        self.lifted += other.lifted;
+    }
 }
 
 /// Keeps people together if the database takes them together; if it objects to
-/// what is in one of them, halves until that line is found.
-async fn keep_each(program: &Program, people: Vec<(u64, Person)>) -> anyhow::Result<Kept> {
-    let mut all = Kept::default();
+/// what is in one of them, halves until that line is found. Returns also the
+/// lines that it objects to, and why.
+async fn keep_each(
+    program: &Program,
+    people: Vec<(u64, Person)>,
+) -> anyhow::Result<(Kept, Vec<(u64, String)>)> {
+    let (mut all, mut objections) = (Kept::default(), vec![]);
     let mut parts = vec![people];
     while let Some(mut part) = parts.pop() {
         match keep(program, &part).await {
-            Ok((imported, suppressed)) => {
-                all.imported += imported;
-                all.suppressed += suppressed;
-            }
+            Ok(kept) => all += kept,
             Err(StoreError::Database(sqlx::Error::Database(error))) if store::is_about_the_data(&*error) => {
                 if part.len() == 1 {
                     let cause = format!("the database cannot keep it ({})", error.code().unwrap_or_default());
-                    all.refused.extend(part.pop().map(|(line, _)| (line, cause)));
+                    objections.extend(part.pop().map(|(line, _)| (line, cause)));
                 } else {
                     let rest = part.split_off(part.len() / 2);
                     parts.extend([rest, part]);
@@ -152,34 +165,49 @@ async fn keep_each(program: &Program, people: Vec<(u64, Person)>) -> anyhow::Res
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(all)
+    Ok((all, objections))
 }
 
-/// Keeps people, but not those whose addresses are suppressed; returns how many these are.
-async fn keep(program: &Program, people: &[(u64, Person)]) -> store::Result<(Imported, usize)> {
+/// Keeps people, but not those whose addresses are suppressed.
+async fn keep(program: &Program, people: &[(u64, Person)]) -> store::Result<Kept> {
+    let now = program.clock().now();
     let mut transaction = program.pool().begin().await?;
-    let people: Vec<&Person> = people.iter().map(|(_, person)| person).collect();
-    let all = people.len();
-    let people = not_suppressed(&mut transaction, program.config(), people).await?;
-    let imported = subscribers::import(&mut transaction, &people, program.clock().now()).await?;
+    let all: Vec<&Person> = people.iter().map(|(_, person)| person).collect();
+    let (people, lifted) = not_suppressed(&mut transaction, program.config(), &all, now).await?;
+    let imported = subscribers::import(&mut transaction, &people, now).await?;
     transaction.commit().await?;
-    Ok((imported, all - people.len()))
+    Ok(Kept { imported, left_out: all.len() - people.len(), lifted })
 }
 
-/// Those of these people to whom mail may be sent. Without a key nobody was ever suppressed.
+/// Those of these people to whom mail may be sent, and how many addresses are written to again because
+/// of what they agreed to. Without a key nobody was ever suppressed.
 async fn not_suppressed(
     connection: &mut PgConnection,
     config: &Config,
-    people: Vec<&Person>,
-) -> store::Result<Vec<Person>> {
+    people: &[&Person],
+    now: DateTime<Utc>,
+) -> store::Result<(Vec<Person>, usize)> {
     let Ok(keys) = config.secrets.keys_of_addresses() else {
-        return Ok(people.into_iter().cloned().collect());
+        return Ok((people.iter().copied().cloned().collect(), 0));
     };
     let hashes: Vec<AddressHash> = people.iter().flat_map(|person| keys.hashes(&person.address)).collect();
-    let suppressed: HashSet<AddressHash> = suppressions::among(connection, &hashes).await?;
-    let may_be_written_to =
-        |person: &&Person| !keys.hashes(&person.address).iter().any(|hash| suppressed.contains(hash));
-    Ok(people.into_iter().filter(may_be_written_to).cloned().collect())
+    let suppressed: HashMap<AddressHash, Suppression> =
+        suppressions::among(&mut *connection, &hashes).await?;
+    let (mut kept, mut lifted) = (vec![], BTreeMap::new());
+    for person in people {
+        let hashes = keys.hashes(&person.address);
+        let mut standing = hashes.iter().filter_map(|hash| suppressed.get(hash)).peekable();
+        if standing.peek().is_some() {
+            if !standing.all(|suppression| suppression.ends_by_consent(person.consent.at, now)) {
+                continue;
+            }
+            lifted.insert(person.address.lookup(), &person.address);
+        }
+        kept.push(Person::clone(person));
+    }
+    let addresses: Vec<&EmailAddress> = lifted.into_values().collect();
+    suppressions::lift_by_consent(connection, keys, &addresses, now).await?;
+    Ok((kept, addresses.len()))
 }
 
 fn progress(size: Option<u64>) -> ProgressBar {

@@ -14,8 +14,8 @@ use crate::compose::{Composer, Email};
 use crate::config::Config;
 use crate::daemon;
 use crate::delivery::claim::Rules;
-use crate::delivery::pen;
 use crate::delivery::preview::{self, Next, Silence};
+use crate::delivery::{letters, pen};
 use crate::domain::language::Language;
 use crate::domain::suggest::nearest;
 use crate::store::{self, audit, subscribers};
@@ -94,7 +94,8 @@ async fn of_person(
     let addressee = addressees.first().context(
         "this person's row cannot be read, so nothing is sent to them; the log line above says what is wrong with it",
     )?;
-    let next = preview::next(&mut connection, rules, composer, found.id, now).await?;
+    let letters = letters::Rules { patience: config.patience(), mails: rules };
+    let next = preview::next(&mut connection, letters, composer, found.id, now).await?;
     let kind = match &next {
         Next::Mail { kind, .. } => Some(*kind),
         Next::Nothing(_) => None,
@@ -129,11 +130,11 @@ async fn of_person(
             ));
         }
         Next::Nothing(silences) => {
-            say(format_args!("They would get nothing about openings now:"));
+            say(format_args!("They would get nothing now:"));
             for silence in silences {
                 say(format_args!("  {}", because(&silence)));
             }
-            say(format_args!("`jobalerts explain` says why, for each opening."));
+            say(format_args!("`jobalerts explain` says why, for each opening that they could be told of."));
         }
     }
     Ok(())

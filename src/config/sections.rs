@@ -14,7 +14,7 @@ use url::Url;
 
 use super::meaning::{
     base_url, broker_name, duration, duration_or_none, email, host_name, list, log_format, log_level,
-    quiet_hours, scope, socket_address, text, within,
+    quiet_hours, scope, socket_address, switch, text, within,
 };
 use super::reader::Section;
 use super::urls::SecretUrl;
@@ -177,6 +177,8 @@ pub struct Web {
     pub listen: SocketAddr,
     /// How much the unsubscribe button of a mail program stops.
     pub one_click: Scope,
+    /// Whether browsers are told that the hosts below that of `public_url` are reached only over TLS, too.
+    pub hsts_subdomains: bool,
 }
 
 impl Web {
@@ -185,6 +187,7 @@ impl Web {
             public_url: s.get("public_url", "https://careers.midshire.example", base_url),
             listen: s.get("listen", "127.0.0.1:8080", socket_address),
             one_click: s.get("one_click", "all", scope),
+            hsts_subdomains: s.get("hsts_subdomains", "true", switch),
         }
     }
 }

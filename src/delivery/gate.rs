@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::config::Config;
 use crate::delivery::breakers::Breakers;
@@ -15,6 +15,31 @@ use crate::domain::breaker::Leave;
 use crate::domain::provider::Scope;
 use crate::store;
 use crate::store::allowances;
+
+/// A mail that a provider was to be given and was not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Refund {
+    provider: String,
+    taken_at: DateTime<Utc>,
+}
+
+impl Refund {
+    /// Gives all of these back. What cannot be given back is lost until the minute or the day is over.
+    pub(super) async fn give_back(refunds: Vec<Self>, pool: &PgPool) {
+        let mut counted: BTreeMap<Self, u32> = BTreeMap::new();
+        for refund in refunds {
+            *counted.entry(refund).or_default() += 1;
+        }
+        for (Self { provider, taken_at }, count) in counted {
+            let scope = Scope::Provider(&provider);
+            let given =
+                async { allowances::give_back(&mut *pool.acquire().await?, scope, count, taken_at).await };
+            if let Err(error) = given.await {
+                tracing::debug!(%scope, %error, "what it was not given cannot be given back");
+            }
+        }
+    }
+}
 
 /// What holds mails back that are due.
 #[derive(Debug)]
@@ -88,6 +113,7 @@ impl Gate {
         }
         mails.retain_mut(|mail| {
             let errand = errand(mail);
+            errand.admitted_at = now;
             let Some((left, probe)) = places.get_mut(&errand.provider) else { return false };
             errand.probe = *probe;
             let admitted = *left > 0;
@@ -122,8 +148,18 @@ impl Gate {
         if leave == Leave::Granted || given == 0 {
             return Ok((given, false));
         }
-        let won = self.breakers.probe(connection, scope, now).await?;
+        let won = self.breakers.probe(&mut *connection, scope, now).await?;
+        if !won && limits.any() {
+            allowances::give_back(connection, scope, given, now).await?;
+        }
         Ok((u32::from(won), true))
+    }
+
+    /// What a mail that ended without its provider having been asked gives back.
+    pub(super) fn refund(&self, errand: &Errand) -> Option<Refund> {
+        let limits = self.directory.limits(&errand.provider);
+        let counted = limits.per_minute.is_some() || limits.per_day.is_some();
+        counted.then(|| Refund { provider: errand.provider.clone(), taken_at: errand.admitted_at })
     }
 
     /// Whether a mail in hand may still go: nothing may go to its provider since

@@ -29,6 +29,8 @@ pub struct Errand {
     pub thread: Vec<String>,
     /// Who runs the mailbox; empty until the mail is admitted.
     pub provider: String,
+    /// When it was admitted, and so counted as given to the provider.
+    pub admitted_at: DateTime<Utc>,
     /// It finds out whether they take mails again.
     pub probe: bool,
 }
@@ -59,6 +61,7 @@ impl Errand {
             message_id,
             thread,
             provider: String::new(),
+            admitted_at: now,
             probe: false,
         }
     }

@@ -135,12 +135,13 @@ async fn lane(shared: Arc<Shared>, recorder: Recorder) {
         };
         drop(turn);
         shared.heed_of_provider(mail.errand(), &done).await;
-        let Done { outcome, reply, verdict, .. } = done;
+        let Done { outcome, reply, verdict, sign } = done;
+        let refund = if sign.is_none() { shared.gate.refund(mail.errand()) } else { None };
         shared.tally.count(&outcome);
         let &Errand { mail_id, worker, subscriber_id, .. } = mail.errand();
         let told = shared.tells(&mail);
         let outcome = Try { mail_id, worker, subscriber_id, told, outcome, reply, verdict };
-        match recorder.ended(outcome, place) {
+        match recorder.ended(outcome, refund, place) {
             Ok(done) => lane.last = Some(done),
             Err(Gone) => break,
         }
@@ -166,7 +167,7 @@ struct Done {
     outcome: Outcome,
     reply: String,
     verdict: Option<Judgement>,
-    /// What it says of the provider of the mailbox, and why.
+    /// What it says of the provider of the mailbox, and why; none if that was not asked.
     sign: Option<(Signal, String)>,
 }
 
@@ -317,7 +318,7 @@ impl Shared {
     /// What becomes of a mail that was not taken.
     fn not_taken(&self, mail: &InHand, refusal: Refusal) -> Done {
         let now = self.clock.now();
-        let mail_id = mail.errand().mail_id;
+        let &Errand { mail_id, subscriber_id, .. } = mail.errand();
         let outcome = match refusal.sequel() {
             Sequel::Waits => self.retries.after(mail, now),
             Sequel::WaitsUncounted => match self.retries.after(mail, now) {
@@ -340,7 +341,7 @@ impl Shared {
             }
         };
         let sign = (refusal.point == Point::Recipient)
-            .then(|| (refusal.judgement.signal(), refusal.codes().to_owned()));
+            .then(|| (refusal.judgement.signal().about(subscriber_id), refusal.codes().to_owned()));
         Done { outcome, verdict: Some(refusal.judgement), sign, reply: refusal.reply }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::compose::letters::Holding;
 use crate::compose::{Letter, MessageId};
@@ -53,10 +53,23 @@ pub struct Claim {
 }
 
 /// A letter as it was decided.
-struct Plan {
+pub(super) struct Plan {
     id: i64,
     begun: Option<Unfinished>,
-    letter: ClaimedLetter,
+    pub(super) letter: ClaimedLetter,
+}
+
+/// What is to be done about the letters that are due to some people.
+#[derive(Default)]
+pub(super) struct Decided {
+    /// Those that are to be sent, at most one to each.
+    pub(super) plans: Vec<Plan>,
+    /// Those that are not, and why.
+    pub(super) endings: Vec<(i64, &'static str)>,
+    /// Those that wait, and until when.
+    pub(super) waits: Vec<(i64, DateTime<Utc>)>,
+    /// Mails that were begun and are not sent any more.
+    superseded: Vec<i64>,
 }
 
 /// What is to be done about a letter.
@@ -87,41 +100,8 @@ pub async fn claim(
     if people.is_empty() {
         return Ok(Claim::default());
     }
-    let mut unfinished: HashMap<i64, Unfinished> = HashMap::new();
-    for mail in mails::unfinished(&mut transaction, &people).await? {
-        unfinished.insert(mail.id, mail);
-    }
-    // After the mails, as for alerts: one that is recorded as sent meanwhile is not due any more.
-    let due = letters::due_of(&mut transaction, &people, now).await?;
-    let addressees = subscribers::addressees(&mut transaction, &people, true).await?;
-    let rhythm = &rules.mails.policy.rhythm;
-    let had = digests::had(&mut transaction, &people, rhythm.begin_of(rhythm.day_of(now))).await?;
-
-    let mut plans: Vec<Plan> = Vec::new();
-    let (mut endings, mut waits, mut superseded) = (vec![], vec![], vec![]);
-    for person in &people {
-        let addressee = addressees.iter().find(|addressee| addressee.id == *person);
-        for letter in due.iter().filter(|letter| letter.subscriber_id == *person) {
-            let begun = letter.unfinished.and_then(|mail| unfinished.remove(&mail));
-            let unhurried = had.get(person).map_or(0, |had| had.unhurried_today);
-            let decision = match addressee {
-                None => Decision::Wait(now + UNREADABLE),
-                Some(addressee) => decide(rules, addressee, letter, begun.clone(), unhurried, now),
-            };
-            match decision {
-                Decision::Send(plan) => {
-                    plans.push(*plan);
-                    // One mail at a time is in hand; what else is due follows.
-                    break;
-                }
-                Decision::End(reason) => {
-                    superseded.extend(begun.map(|mail| mail.id));
-                    endings.push((letter.id, reason));
-                }
-                Decision::Wait(until) => waits.push((letter.id, until)),
-            }
-        }
-    }
+    let Decided { mut plans, endings, waits, superseded } =
+        decide_all(&mut transaction, rules, &people, now).await?;
     letters::end(&mut transaction, &endings, now).await?;
     letters::postpone(&mut transaction, &waits).await?;
     mails::supersede(&mut transaction, &superseded, now).await?;
@@ -139,6 +119,55 @@ pub async fn claim(
         Some(ClaimedLetter { errand: errand.claimed(mail_id, worker), letter, holding, day })
     });
     Ok(Claim { letters: claimed.collect(), ended: endings.len(), people: people.len() })
+}
+
+/// Decides what is to be done about the letters that are due to these people, after everything about them
+/// was read again. Changes nothing.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub(super) async fn decide_all(
+    connection: &mut PgConnection,
+    rules: Rules<'_>,
+    people: &[i64],
+    now: DateTime<Utc>,
+) -> store::Result<Decided> {
+    let mut unfinished: HashMap<i64, Unfinished> = HashMap::new();
+    for mail in mails::unfinished(&mut *connection, people).await? {
+        unfinished.insert(mail.id, mail);
+    }
+    // After the mails, as for alerts: one that is recorded as sent meanwhile is not due any more.
+    let due = letters::due_of(&mut *connection, people, now).await?;
+    let addressees = subscribers::addressees(&mut *connection, people, true).await?;
+    let rhythm = &rules.mails.policy.rhythm;
+    let had = digests::had(&mut *connection, people, rhythm.begin_of(rhythm.day_of(now))).await?;
+
+    let mut decided = Decided::default();
+    for person in people {
+        let addressee = addressees.iter().find(|addressee| addressee.id == *person);
+        for letter in due.iter().filter(|letter| letter.subscriber_id == *person) {
+            let begun = letter.unfinished.and_then(|mail| unfinished.remove(&mail));
+            let unhurried = had.get(person).map_or(0, |had| had.unhurried_today);
+            let decision = match addressee {
+                None => Decision::Wait(now + UNREADABLE),
+                Some(addressee) => decide(rules, addressee, letter, begun.clone(), unhurried, now),
+            };
+            match decision {
+                Decision::Send(plan) => {
+                    decided.plans.push(*plan);
+                    // One mail at a time is in hand; what else is due follows.
+                    break;
+                }
+                Decision::End(reason) => {
+                    decided.superseded.extend(begun.map(|mail| mail.id));
+                    decided.endings.push((letter.id, reason));
+                }
+                Decision::Wait(until) => decided.waits.push((letter.id, until)),
+            }
+        }
+    }
+    Ok(decided)
 }
 
 /// Decides what is to be done about a letter that is due, to somebody who had so

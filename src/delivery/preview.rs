@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::compose::{Composer, Email};
-use crate::delivery::claim::{self, Rules};
+use crate::delivery::claim;
+use crate::delivery::in_hand::InHand;
+use crate::delivery::letters::{self, Rules};
 use crate::delivery::writing;
 use crate::store::{self, due};
 
@@ -34,26 +36,34 @@ pub enum Silence {
     Ends(&'static str),
 }
 
-/// The mail about openings that this person would get if they were claimed now.
+/// The mail that this person would get if they were claimed now: one about openings, or else a letter.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
 pub async fn next(
     connection: &mut PgConnection,
-    rules: &Rules,
+    rules: Rules<'_>,
     composer: &Composer,
     person: i64,
     now: DateTime<Utc>,
 ) -> store::Result<Next> {
-    let decided = claim::decide(&mut *connection, rules, &[person], now).await?;
+    let decided = claim::decide(&mut *connection, rules.mails, &[person], now).await?;
     if let Some(plan) = decided.plans.into_iter().next() {
         let kind = plan.kind.name();
         let email = writing::alert(composer, &plan.claimed(0, 0), now);
         return Ok(Next::Mail { kind, email: email.map(Box::new).map_err(|error| error.to_string()) });
     }
-    let waits = decided.waits.iter().map(|wait| Silence::Waits(wait.until));
-    let ends = decided.endings.iter().map(|ending| Silence::Ends(ending.reason.unwrap_or("nothing-new")));
+    let letters = letters::decide_all(&mut *connection, rules, &[person], now).await?;
+    if let Some(plan) = letters.plans.into_iter().next() {
+        let kind = plan.letter.letter.name();
+        let email = writing::written(composer, &InHand::Letter(plan.letter), now);
+        return Ok(Next::Mail { kind, email: email.map(Box::new) });
+    }
+    let waits = decided.waits.iter().map(|wait| wait.until);
+    let waits = waits.chain(letters.waits.iter().map(|(_, until)| *until)).map(Silence::Waits);
+    let ends = decided.endings.iter().map(|ending| ending.reason.unwrap_or("nothing-new"));
+    let ends = ends.chain(letters.endings.iter().map(|(_, reason)| *reason)).map(Silence::Ends);
     let mut silences: Vec<Silence> = waits.chain(ends).collect();
     if silences.is_empty() {
         silences.push(Silence::NotDue(due::next_of(connection, person).await?));

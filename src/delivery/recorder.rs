@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::delivery::gate::Refund;
 use crate::delivery::lanes::Shared;
 use crate::stage::wait_after;
 use crate::store;
@@ -27,7 +28,7 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 /// What a lane has to say.
 enum Note {
     /// A try has ended.
-    Ended { outcome: Try, place: OwnedSemaphorePermit, recorded: oneshot::Sender<()> },
+    Ended { outcome: Try, refund: Option<Refund>, place: OwnedSemaphorePermit, recorded: oneshot::Sender<()> },
     /// A mail wants to leave.
     Leaving { departure: Departure, answer: oneshot::Sender<bool> },
 }
@@ -57,14 +58,15 @@ impl Recorder {
     }
 
     /// Has the end of a try written down; resolves when it is durable. The place
-    /// is given back then.
+    /// is given back then, and what its provider was not given.
     pub(super) fn ended(
         &self,
         outcome: Try,
+        refund: Option<Refund>,
         place: OwnedSemaphorePermit,
     ) -> Result<oneshot::Receiver<()>, Gone> {
         let (recorded, done) = oneshot::channel();
-        self.0.send(Note::Ended { outcome, place, recorded }).map_err(|_| Gone)?;
+        self.0.send(Note::Ended { outcome, refund, place, recorded }).map_err(|_| Gone)?;
         Ok(done)
     }
 
@@ -96,11 +98,12 @@ async fn record(shared: Arc<Shared>, mut notes: mpsc::UnboundedReceiver<Note>) {
     let mut together = Vec::with_capacity(TOGETHER);
     while notes.recv_many(&mut together, TOGETHER).await > 0 {
         let (mut tries, mut departures) = (Vec::new(), Vec::new());
-        let (mut waiting, mut asking) = (Vec::new(), Vec::new());
+        let (mut waiting, mut asking, mut refunds) = (Vec::new(), Vec::new(), Vec::new());
         for note in together.drain(..) {
             match note {
-                Note::Ended { outcome, place, recorded } => {
+                Note::Ended { outcome, refund, place, recorded } => {
                     tries.push(outcome);
+                    refunds.extend(refund);
                     waiting.push((place, recorded));
                 }
                 Note::Leaving { departure, answer } => {
@@ -127,6 +130,8 @@ async fn record(shared: Arc<Shared>, mut notes: mpsc::UnboundedReceiver<Note>) {
         if leave.paused {
             shared.paused.store(true, Ordering::Relaxed);
         }
+        // By itself, so that no claim that holds an allowance is waited for with mails held.
+        Refund::give_back(refunds, &shared.pool).await;
         // A lane that has gone does not need to know.
         for (mail_id, answer) in asking {
             let _ = answer.send(leave.granted.contains(&mail_id));

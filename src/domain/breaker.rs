@@ -8,6 +8,10 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::reply::Signal;
 
+/// So many different people's mailboxes must have refused us, one after the other, before we take it
+/// that their provider does. Fewer may have a rule of their own, or an employer who has.
+pub const ENOUGH_PEOPLE: usize = 3;
+
 /// How a breaker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Breaker {
@@ -17,6 +21,34 @@ pub struct Breaker {
     pub run: u16,
     /// How often it opened in a row, and no mail was taken in between.
     pub times: u16,
+    /// Whose mailboxes refused us since a mail was taken, or since it last opened.
+    pub people: People,
+}
+
+/// A few different people, fewer than [`ENOUGH_PEOPLE`], by their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct People([Option<i64>; ENOUGH_PEOPLE - 1]);
+
+impl People {
+    /// Their keys.
+    pub fn iter(self) -> impl Iterator<Item = i64> {
+        self.0.into_iter().flatten()
+    }
+
+    /// These and one more; none if that is enough of them.
+    fn with(mut self, person: i64) -> Option<Self> {
+        if self.iter().any(|known| known == person) {
+            return Some(self);
+        }
+        *self.0.iter_mut().find(|place| place.is_none())? = Some(person);
+        Some(self)
+    }
+}
+
+impl FromIterator<i64> for People {
+    fn from_iter<T: IntoIterator<Item = i64>>(keys: T) -> Self {
+        keys.into_iter().fold(Self::default(), |people, person| people.with(person).unwrap_or(people))
+    }
 }
 
 /// Whether mails may go.
@@ -85,8 +117,16 @@ impl Breaker {
     pub fn after(self, signal: Signal, plan: &Plan, jitter: f64, now: DateTime<Utc>) -> Self {
         match (self.state, signal) {
             (State::Closed | State::Probing { .. }, Signal::Taken) => Self::default(),
-            // It answered for one mailbox: that says nothing of the next.
+            // It answered for one mailbox: that says nothing of the next, who is asked at once.
             (State::Probing { .. }, Signal::Answers) => Self { state: State::Open { until: now }, ..self },
+            (State::Probing { .. }, Signal::RejectsFor(person)) => match self.people.with(person) {
+                Some(people) => Self { state: State::Open { until: now }, people, ..self },
+                None => self.opened(plan, jitter, now),
+            },
+            (State::Closed, Signal::RejectsFor(person)) => match self.people.with(person) {
+                Some(people) => Self { people, ..self },
+                None => self.opened(plan, jitter, now),
+            },
             (State::Probing { .. }, Signal::Strained | Signal::Rejects)
             | (State::Closed, Signal::Rejects) => self.opened(plan, jitter, now),
             (State::Closed, Signal::Strained) => {
@@ -115,6 +155,7 @@ impl Breaker {
             state: State::Open { until: now + jittered },
             run: self.run,
             times: self.times.saturating_add(1),
+            people: People::default(),
         }
     }
 
@@ -180,6 +221,29 @@ mod tests {
     }
 
     #[test]
+    fn one_mailbox_says_nothing_of_its_provider_and_three_do() {
+        let [ann, bob, cee, dan] = [1, 2, 3, 4].map(Signal::RejectsFor);
+        let twice = after(Breaker::default(), &[ann, bob, ann, bob, ann], at(0));
+        assert_eq!((twice.state, twice.people.iter().collect::<Vec<_>>()), (State::Closed, vec![1, 2]));
+        assert_eq!(after(twice, &[Signal::Taken], at(0)), Breaker::default(), "others are taken");
+        let open = after(twice, &[Signal::Answers, cee], at(0));
+        assert_eq!((open.state, open.times), (State::Open { until: at(5) }, 1));
+        // The mail that is to find out goes to one of them: the next may find out at once, and the wait
+        // does not grow.
+        let again = after(open.probing(&PLAN, at(5)), &[ann], at(6));
+        assert_eq!((again.leave(at(6)), again.times), (Leave::Probe, 1));
+        let again = after(again.probing(&PLAN, at(6)), &[ann], at(7));
+        assert_eq!((again.leave(at(7)), again.times), (Leave::Probe, 1));
+        assert_eq!(after(again.probing(&PLAN, at(7)), &[Signal::Taken], at(8)), Breaker::default());
+        // Three different ones do.
+        let again = after(again.probing(&PLAN, at(7)), &[dan], at(8));
+        let open = after(again.probing(&PLAN, at(8)), &[bob], at(9));
+        assert_eq!((open.state, open.times), (State::Open { until: at(19) }, 2));
+        assert_eq!(open.people, People::default());
+        assert_eq!([9, 9, 8, 7].into_iter().collect::<People>().iter().collect::<Vec<_>>(), [9, 8]);
+    }
+
+    #[test]
     fn it_opens_for_longer_each_time_up_to_a_bound() {
         let mut breaker = after(Breaker::default(), &[Signal::Rejects], at(0));
         let mut waits = Vec::new();
@@ -198,7 +262,7 @@ mod tests {
         /// Whatever comes, it lets a mail through again in the end, and stays closed while all is well.
         #[test]
         fn it_never_locks_for_good(
-            signals in prop::collection::vec((0_u8..4, 0_i64..200, 0.75..=1.25_f64), 0..60),
+            signals in prop::collection::vec((0_u8..9, 0_i64..200, 0.75..=1.25_f64), 0..60),
         ) {
             let mut breaker = Breaker::default();
             let mut now = at(0);
@@ -207,8 +271,13 @@ mod tests {
                 if breaker.leave(now) == Leave::Probe {
                     breaker = breaker.probing(&PLAN, now);
                 }
-                let signal =
-                    [Signal::Taken, Signal::Answers, Signal::Strained, Signal::Rejects][usize::from(signal)];
+                let signal = match signal {
+                    0 => Signal::Taken,
+                    1 => Signal::Answers,
+                    2 => Signal::Strained,
+                    3 => Signal::Rejects,
+                    person => Signal::RejectsFor(person.into()),
+                };
                 breaker = breaker.after(signal, &PLAN, jitter, now);
                 prop_assert_ne!(breaker.leave(now + Duration::minutes(75)), Leave::Refused);
                 if breaker.state == State::Closed {

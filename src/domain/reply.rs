@@ -63,6 +63,19 @@ pub enum Signal {
     Strained,
     /// It takes nothing from us.
     Rejects,
+    /// It says so of the mailbox of the person with this key, who may have a rule of their own.
+    RejectsFor(i64),
+}
+
+impl Signal {
+    /// What it says once somebody's mailbox was named.
+    #[must_use]
+    pub const fn about(self, person: i64) -> Self {
+        match self {
+            Self::Rejects => Self::RejectsFor(person),
+            signal => signal,
+        }
+    }
 }
 
 impl Judgement {

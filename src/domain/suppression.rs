@@ -54,6 +54,24 @@ impl Reason {
     pub const fn is_their_will(self) -> bool {
         matches!(self, Self::Complaint | Self::Stop | Self::Erased)
     }
+
+    /// Which of two reasons counts: the person's own will more than what somebody who works here did,
+    /// and that more than what became of their mailbox.
+    #[must_use]
+    pub const fn weight(self) -> u8 {
+        match self {
+            Self::HardBounce | Self::SoftBounces => 0,
+            Self::Operator => 1,
+            Self::Complaint | Self::Stop | Self::Erased => 2,
+        }
+    }
+
+    /// Whether it is over when the person has agreed anew since, as a list says. What somebody who works
+    /// here did is for them to take back: they may know what the list does not.
+    #[must_use]
+    pub const fn ends_by_consent(self) -> bool {
+        !matches!(self, Self::Operator)
+    }
 }
 
 /// The keys of the hashes: with the first they are made, by all they are found.

@@ -1,6 +1,6 @@
 //! What a mail provider that does not send us mails back tells us by a signed call, in a shape that
-//! is nobody's own: `{"kind": "bounce", "token": "...", "status": "5.1.1"}`. The token is that of the
-//! mail's return path.
+//! is nobody's own: `{"kind": "bounce", "token": "...", "status": "5.1.1", "at": "2024-03-05T10:00:00Z"}`.
+//! The token is that of the mail's return path.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -19,6 +19,7 @@ struct Call {
     kind: Kind,
     token: String,
     status: Option<String>,
+    at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -56,7 +57,10 @@ pub enum Refused {
     #[error(transparent)]
     NotSigned(#[from] NotSigned),
     /// It cannot be read.
-    #[error("expected kind (bounce or complaint), token, and for a bounce a status such as 5.1.1")]
+    #[error(
+        "expected kind (bounce or complaint), token, for a bounce a status such as 5.1.1, and if there is an at, a \
+         time such as 2024-03-05T10:00:00Z"
+    )]
     NotACall,
     /// Postgres is away: the same call can be made again.
     #[error(transparent)]
@@ -80,15 +84,16 @@ pub async fn take(
     let call: Call = serde_json::from_slice(body).map_err(|_| Refused::NotACall)?;
     let status: Option<Status> =
         call.status.map(|status| status.parse()).transpose().map_err(|_| Refused::NotACall)?;
+    let source = Source::Webhook(call.at);
     let mut transaction = pool.begin().await.map_err(store::StoreError::from)?;
     let taken = match (call.kind, status, rules.tokens.bounced(&call.token, now)) {
         (Kind::Bounce, None, _) => return Err(Refused::NotACall),
         (_, _, Err(_)) => Taken::Forged,
         (Kind::Bounce, Some(status), Ok(mail)) => {
-            bounce(&mut transaction, rules, mail, status, Source::Webhook, now).await?
+            bounce(&mut transaction, rules, mail, status, source, now).await?
         }
         (Kind::Complaint, _, Ok(mail)) => {
-            complaint(&mut transaction, rules, Whom::Mail(mail), Source::Webhook, now).await?
+            complaint(&mut transaction, rules, Whom::Mail(mail), source, now).await?
         }
     };
     finish(&mut transaction, taken, now).await?;

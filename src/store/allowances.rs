@@ -139,6 +139,33 @@ pub async fn take(
     Ok(Taken { given: taken, renewed_at })
 }
 
+/// Gives back so many mails that were taken at `taken_at` and did not get that far: to that minute, while it
+/// runs, and to that day.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn give_back(
+    connection: &mut PgConnection,
+    scope: Scope<'_>,
+    count: u32,
+    taken_at: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query(
+        "update allowances set
+             in_minute = case when minute = $3 then greatest(in_minute - $2, 0) else in_minute end,
+             in_day = case when day = $4 then greatest(in_day - $2, 0) else in_day end
+         where scope = $1",
+    )
+    .bind(scope.to_string())
+    .bind(i64::from(count))
+    .bind(minute_of(taken_at))
+    .bind(taken_at.date_naive())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Forgets who was given nothing for days, past those whom others hold.
 async fn forget(connection: &mut PgConnection, today: NaiveDate) -> Result<()> {
     sqlx::query(

@@ -28,6 +28,7 @@ struct Row {
     until: Option<DateTime<Utc>>,
     run: i32,
     times: i32,
+    people: Vec<i64>,
     reason: String,
     changed_at: DateTime<Utc>,
 }
@@ -44,7 +45,8 @@ impl Row {
             }
         };
         let count = |count: i32| u16::try_from(count).unwrap_or(u16::MAX);
-        let breaker = Breaker { state, run: count(self.run), times: count(self.times) };
+        let people = self.people.into_iter().collect();
+        let breaker = Breaker { state, run: count(self.run), times: count(self.times), people };
         Ok(Kept { scope: self.scope, breaker, reason: self.reason, changed_at: self.changed_at })
     }
 }
@@ -103,7 +105,7 @@ pub async fn change(
             State::Open { until } | State::Probing { until } => Some(until),
         };
         sqlx::query(
-            "update breakers set state = $2, until = $3, run = $4, times = $5, reason = $6, changed_at = $7
+            "update breakers set state = $2, until = $3, run = $4, times = $5, people = $6, reason = $7, changed_at = $8
              where scope = $1",
         )
         .bind(&scope)
@@ -111,6 +113,7 @@ pub async fn change(
         .bind(until)
         .bind(i32::from(after.run))
         .bind(i32::from(after.times))
+        .bind(after.people.iter().collect::<Vec<_>>())
         .bind(reason)
         .bind(now)
         .execute(&mut *transaction)

@@ -230,10 +230,13 @@ async fn hold(
 ///
 /// When Postgres is away.
 pub async fn next_of(connection: &mut PgConnection, person: i64) -> Result<Option<DateTime<Utc>>> {
-    Ok(sqlx::query_scalar("select min(due_at) from alerts where subscriber_id = $1")
-        .bind(person)
-        .fetch_one(connection)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "select least((select min(due_at) from alerts where subscriber_id = $1),
+                      (select min(due_at) from letters where subscriber_id = $1))",
+    )
+    .bind(person)
+    .fetch_one(connection)
+    .await?)
 }
 
 /// Who gets the places, and whether for what waited for a tick: those have a

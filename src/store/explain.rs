@@ -80,6 +80,49 @@ pub async fn consents(connection: &mut PgConnection, person: i64) -> Result<Vec<
     .await?)
 }
 
+/// That something came back from a person.
+#[derive(Debug, Clone, FromRow)]
+pub struct Returned {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// A bounce, that a mail is delayed, or a complaint.
+    pub kind: String,
+    /// What a bounce says of the mailbox...
+    pub weight: Option<String>,
+    /// ...and the status code that says so.
+    pub status: Option<String>,
+    /// By which way it reached us.
+    pub source: String,
+}
+
+/// What came back from a person, the latest first.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn returns(connection: &mut PgConnection, person: i64) -> Result<Vec<Returned>> {
+    Ok(sqlx::query_as(
+        "select at, kind, weight, status, source from returns where subscriber_id = $1 order by at desc, id desc",
+    )
+    .bind(person)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Who ran a person's mailbox when a mail to it was last claimed.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn provider(connection: &mut PgConnection, person: i64) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar(
+        "select provider from mails where subscriber_id = $1 and provider is not null order by id desc limit 1",
+    )
+    .bind(person)
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// The names of a person's searches that are paused; the others are read as at
 /// a claim.
 ///

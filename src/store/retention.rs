@@ -256,9 +256,10 @@ pub async fn unconfirmed(
     Ok(full(people.len() as u64, most))
 }
 
-/// Forgets up to `most` people who stopped everything before `limit`, and
-/// everything that hangs on them. That nothing is to be sent to their address
-/// stays known, so that an old list does not bring them back.
+/// Forgets up to `most` people who stopped everything before `limit`, as who
+/// complained did, and everything that hangs on them; also if their mailbox was
+/// gone after that. That nothing is to be sent to their address stays known, so
+/// that an old list does not bring them back.
 ///
 /// # Errors
 ///
@@ -277,7 +278,10 @@ pub async fn stopped(
          cross join lateral (
              select max(s.at) as at from stops s
              where s.subscriber_id = p.id and s.scope = 'all' and s.undone_at is null) last
-         where p.state = 'stopped' and last.at < $1
+         where p.id in (select subscriber_id from stops where scope = 'all' and undone_at is null and at < $1)
+           and p.state in ('stopped', 'suppressed') and last.at < $1
+           -- Who came back is suppressed for another reason.
+           and not exists (select from consents c where c.subscriber_id = p.id and c.given_at > last.at)
            and not exists (select from mails m where m.subscriber_id = p.id and m.worker is not null)
          order by p.id limit $2 for update of p skip locked",
     )
@@ -287,7 +291,8 @@ pub async fn stopped(
     .await?;
     for person in &people {
         if let Ok(address) = person.address.parse() {
-            suppressions::add(&mut *connection, keys, &address, suppression::Reason::Stop, now).await?;
+            let reason = suppression::Reason::Stop;
+            suppressions::add(&mut *connection, keys, &address, reason, person.since).await?;
         }
     }
     let entry = |person: &Forgotten| Entry {

@@ -23,8 +23,8 @@ const REFUSED_LATELY: Duration = Duration::days(7);
 pub enum Source {
     /// By a mail to us.
     Mail,
-    /// By a call of our webhook.
-    Webhook,
+    /// By a call of our webhook, which may say when it was.
+    Webhook(Option<DateTime<Utc>>),
     /// By the answer of a mail server to which we sent.
     Smtp,
 }
@@ -35,8 +35,17 @@ impl Source {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mail => "mail",
-            Self::Webhook => "webhook",
+            Self::Webhook(_) => "webhook",
             Self::Smtp => "smtp",
+        }
+    }
+
+    /// When it was, as far as can be: not before the mail ended, and not later than `now`, when we hear
+    /// of it. Without the mail nothing holds what is said, and it counts as of now.
+    fn when(self, mail_ended_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+        match (self, mail_ended_at) {
+            (Self::Webhook(Some(said)), Some(ended)) => said.max(ended).min(now),
+            _ => now,
         }
     }
 }
@@ -72,7 +81,7 @@ struct Person {
     address: String,
     /// The mail that it is about, if it is known which...
     mail_id: Option<i64>,
-    /// ...and when it was accepted.
+    /// ...and when it was accepted, or ended otherwise; none while nobody knows whether it was.
     accepted_at: Option<DateTime<Utc>>,
     /// It is still in a worker's hands.
     in_hand: bool,
@@ -131,7 +140,7 @@ pub async fn bounced(
     };
     match consequence {
         Consequence::Again => {
-            let until = now + APART;
+            let until = now.max(source.when(person.accepted_at, now) + APART);
             untell(&mut *connection, &person, Some(until), now).await?;
             sqlx::query("update subscribers set slow_until = greatest(slow_until, $2) where id = $1")
                 .bind(person.id)
@@ -160,7 +169,8 @@ pub async fn refused(connection: &mut PgConnection, now: DateTime<Utc>) -> Resul
         "select m.id, m.verdict, m.reply from mails m join subscribers p on p.id = m.subscriber_id
          where m.outcome in ('refused', 'given-up') and m.finished_at > $1 and m.verdict = any($2)
            and not exists (select from returns r
-                           where r.subscriber_id = m.subscriber_id and r.kind = 'bounce' and r.mail_id = m.id)
+                           where r.subscriber_id = m.subscriber_id and r.kind = 'bounce' and r.mail_id = m.id
+                             and r.finished_at = m.finished_at)
          order by m.finished_at limit 1000",
     )
     .bind(now - REFUSED_LATELY)
@@ -256,7 +266,7 @@ pub async fn answering(
     .await?)
 }
 
-/// Keeps what came back. Returns whether it is new.
+/// Keeps what came back. Returns whether it is new: a mail bounces once for each time that it was sent.
 async fn keep(
     connection: &mut PgConnection,
     person: &Person,
@@ -266,8 +276,8 @@ async fn keep(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let kept = sqlx::query(
-        "insert into returns (subscriber_id, mail_id, kind, weight, status, source, at)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict on constraint returns_once do nothing",
+        "insert into returns (subscriber_id, mail_id, kind, weight, status, source, at, finished_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict on constraint returns_once do nothing",
     )
     .bind(person.id)
     .bind(person.mail_id)
@@ -275,7 +285,8 @@ async fn keep(
     .bind(said.map(|(weight, _)| weight.name()))
     .bind(said.map(|(_, status)| status.to_string()))
     .bind(source.name())
-    .bind(now)
+    .bind(source.when(person.accepted_at, now))
+    .bind(person.accepted_at.filter(|_| kind == "bounce"))
     .execute(connection)
     .await?;
     Ok(kept.rows_affected() > 0)

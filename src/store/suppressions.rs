@@ -1,9 +1,10 @@
 //! Addresses to which nothing is sent any more, by their hashes.
 //!
 //! Whoever writes here holds the table before any person, as imports hold it against writers: so an
-//! import that is under way either sees a suppression, or is over when it comes.
+//! import that is under way either sees a suppression, or is over when it comes. Imports, which may
+//! lift some, wait for each other.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -24,6 +25,23 @@ pub struct Suppression {
     pub since: DateTime<Utc>,
 }
 
+impl Suppression {
+    fn read(reason: &str, since: DateTime<Utc>) -> Result<Self> {
+        let known = Reason::named(reason).map(|reason| Self { reason, since });
+        known.ok_or_else(|| StoreError::Row {
+            row: "suppressions".to_owned(),
+            cause: format!("reason {reason}"),
+        })
+    }
+
+    /// Whether it is over when a list says at `now` that the person agreed at `agreed_at`. What is
+    /// said to be still to come is no agreement.
+    #[must_use]
+    pub fn ends_by_consent(self, agreed_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        self.reason.ends_by_consent() && self.since < agreed_at && agreed_at <= now
+    }
+}
+
 /// Before a person is held, in a transaction that may suppress somebody.
 ///
 /// # Errors
@@ -34,19 +52,24 @@ pub async fn about_to_write(connection: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Those of these hashes that are suppressed. Until the transaction ends, no others will be.
+/// Those of these hashes that are suppressed. Until the transaction ends, no others will be, and it
+/// alone may lift any.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn among(connection: &mut PgConnection, hashes: &[AddressHash]) -> Result<HashSet<AddressHash>> {
-    sqlx::query("lock table suppressions in share mode").execute(&mut *connection).await?;
-    let found: Vec<AddressHash> =
-        sqlx::query_scalar("select address_hash from suppressions where address_hash = any($1)")
+pub async fn among(
+    connection: &mut PgConnection,
+    hashes: &[AddressHash],
+) -> Result<HashMap<AddressHash, Suppression>> {
+    // Not the weaker share mode: two who hold that could not both write then, and would wait for ever.
+    sqlx::query("lock table suppressions in share row exclusive mode").execute(&mut *connection).await?;
+    let found: Vec<(AddressHash, String, DateTime<Utc>)> =
+        sqlx::query_as("select address_hash, reason, since from suppressions where address_hash = any($1)")
             .bind(hashes)
             .fetch_all(connection)
             .await?;
-    Ok(found.into_iter().collect())
+    found.into_iter().map(|(hash, reason, since)| Ok((hash, Suppression::read(&reason, since)?))).collect()
 }
 
 /// Whether and why an address is suppressed.
@@ -65,16 +88,11 @@ pub async fn of_address(
     .bind(keys.hashes(address))
     .fetch_optional(connection)
     .await?;
-    let Some((reason, since)) = row else { return Ok(None) };
-    let reason = Reason::named(&reason).ok_or_else(|| StoreError::Row {
-        row: "suppressions".to_owned(),
-        cause: format!("reason {reason}"),
-    })?;
-    Ok(Some(Suppression { reason, since }))
+    row.map(|(reason, since)| Suppression::read(&reason, since)).transpose()
 }
 
-/// Suppresses an address. One that is suppressed stays so since then; that it is the person's own
-/// will counts more than that their mailbox was gone.
+/// Suppresses an address, since `since`. Of one that is suppressed the weightier reason stays; what is
+/// as weighty moves the time on, against which what the person agrees to is held.
 ///
 /// # Errors
 ///
@@ -84,17 +102,21 @@ pub async fn add(
     keys: &AddressKeys,
     address: &EmailAddress,
     reason: Reason,
-    now: DateTime<Utc>,
+    since: DateTime<Utc>,
 ) -> Result<()> {
     let known = of_address(&mut *connection, keys, address).await?;
     match known {
-        Some(known) if known.reason.is_their_will() || !reason.is_their_will() => return Ok(()),
-        Some(_) => {
-            sqlx::query("update suppressions set reason = $2 where address_hash = any($1)")
-                .bind(keys.hashes(address))
-                .bind(reason.name())
-                .execute(connection)
-                .await?;
+        Some(known) if known.reason.weight() > reason.weight() => {}
+        Some(known) => {
+            let stays = known.reason.weight() == reason.weight();
+            sqlx::query(
+                "update suppressions set reason = $2, since = greatest(since, $3) where address_hash = any($1)",
+            )
+            .bind(keys.hashes(address))
+            .bind(if stays { known.reason } else { reason }.name())
+            .bind(since)
+            .execute(connection)
+            .await?;
         }
         None => {
             sqlx::query(
@@ -102,7 +124,7 @@ pub async fn add(
             )
             .bind(keys.hash(address))
             .bind(reason.name())
-            .bind(now)
+            .bind(since)
             .execute(connection)
             .await?;
         }
@@ -110,9 +132,9 @@ pub async fn add(
     Ok(())
 }
 
-async fn remove(connection: &mut PgConnection, keys: &AddressKeys, address: &EmailAddress) -> Result<bool> {
+async fn remove(connection: &mut PgConnection, hashes: &[AddressHash]) -> Result<bool> {
     let gone = sqlx::query("delete from suppressions where address_hash = any($1)")
-        .bind(keys.hashes(address))
+        .bind(hashes)
         .execute(connection)
         .await?;
     Ok(gone.rows_affected() > 0)
@@ -218,9 +240,9 @@ pub async fn lift_by_operator(
         Some(theirs) if theirs.reason.is_their_will() => return Ok(Lifted::TheirWill(theirs)),
         Some(_) => {}
     }
-    remove(&mut *connection, keys, address).await?;
+    remove(&mut *connection, &keys.hashes(address)).await?;
     if let Some(person) = &known {
-        speak_again(&mut *connection, person.id, Word::Operator, now).await?;
+        speak_again(&mut *connection, &[person.id], Word::Another, now).await?;
     }
     by_operator(connection, "suppression-lifted", known.as_ref(), now).await?;
     Ok(Lifted::Lifted)
@@ -255,9 +277,9 @@ pub async fn lift_by_confirmation(
 ) -> Result<bool> {
     about_to_write(&mut *connection).await?;
     let known = hold(&mut *connection, address).await?;
-    let lifted = remove(&mut *connection, keys, address).await?;
+    let lifted = remove(&mut *connection, &keys.hashes(address)).await?;
     if let Some(person) = known.filter(|_| lifted) {
-        speak_again(&mut *connection, person.id, Word::Person, now).await?;
+        speak_again(&mut *connection, &[person.id], Word::Person, now).await?;
         let (action, detail) = ("suppression-lifted", json!({}));
         let entry = Entry { actor: "person", action, subject: person.public_id, detail };
         audit::write(connection, &[entry], now).await?;
@@ -265,20 +287,55 @@ pub async fn lift_by_confirmation(
     Ok(lifted)
 }
 
+/// Lifts the suppressions of addresses whose people have agreed since, in the transaction that imports
+/// what they agreed to, and before it does: who had stopped everything as well is `stopped` then, until
+/// that finds that they came back.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn lift_by_consent(
+    connection: &mut PgConnection,
+    keys: &AddressKeys,
+    addresses: &[&EmailAddress],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<Known> = sqlx::query_as(
+        "select id, public_id from subscribers where lookup = any($1) order by id for no key update",
+    )
+    .bind(addresses.iter().map(|address| address.lookup()).collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+    let hashes: Vec<AddressHash> = addresses.iter().flat_map(|address| keys.hashes(address)).collect();
+    remove(&mut *connection, &hashes).await?;
+    let people: Vec<i64> = known.iter().map(|person| person.id).collect();
+    speak_again(&mut *connection, &people, Word::Another, now).await?;
+    let (actor, action) = ("import", "suppression-lifted");
+    let entry = |person: &Known| Entry { actor, action, subject: person.public_id, detail: json!({}) };
+    audit::write(&mut *connection, &known.iter().map(entry).collect::<Vec<_>>(), now).await?;
+    for _ in known.len()..addresses.len() {
+        audit::write_of_nobody(&mut *connection, actor, action, now).await?;
+    }
+    Ok(())
+}
+
 /// Whose word lifts a suppression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     /// The person's: they want mail, whatever they said before.
     Person,
-    /// An operator's: what the person said last stands, also that everything stops.
-    Operator,
+    /// Somebody else's: what the person said last stands, also that everything stops.
+    Another,
 }
 
-/// Has a person written to again, as far as the word goes. What they could not be told of is owed to them
+/// Has people written to again, as far as the word goes. What they could not be told of is owed to them
 /// again while the door has not shut, and looked at at once.
 async fn speak_again(
     connection: &mut PgConnection,
-    person: i64,
+    people: &[i64],
     word: Word,
     now: DateTime<Utc>,
 ) -> Result<()> {
@@ -289,10 +346,10 @@ async fn speak_again(
                             and not exists (select from consents c
                                             where c.subscriber_id = p.id and c.given_at > s.at))
              then 'stopped' else 'active' end
-         where id = $1 and state = 'suppressed'",
+         where id = any($1) and state = 'suppressed'",
     )
-    .bind(person)
-    .bind(word == Word::Operator)
+    .bind(people)
+    .bind(word == Word::Another)
     .execute(&mut *connection)
     .await?;
     sqlx::query(
@@ -303,10 +360,10 @@ async fn speak_again(
                  from (select coalesce(a.outcome = 'released'
                                        and a.outcome_reason in ('suppressed', 'undeliverable'), false) as again) r)
          from openings o
-         where o.id = a.opening_id and a.subscriber_id = $1 and a.ended in ('unreachable', 'refused')
+         where o.id = a.opening_id and a.subscriber_id = any($1) and a.ended in ('unreachable', 'refused')
            and o.state not in ('closed', 'withdrawn') and (o.door_shuts_at is null or o.door_shuts_at > $2)",
     )
-    .bind(person)
+    .bind(people)
     .bind(now)
     .execute(&mut *connection)
     .await?;

@@ -43,6 +43,7 @@ pub(super) struct Undo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message {
     Undone,
+    UndoneInVain,
     StoppedSince,
     TooLate,
     NotFound,
@@ -57,8 +58,9 @@ pub(super) enum Message {
 impl Message {
     /// All of them.
     #[cfg(test)]
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Undone,
+        Self::UndoneInVain,
         Self::StoppedSince,
         Self::TooLate,
         Self::NotFound,
@@ -72,7 +74,7 @@ impl Message {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::Undone | Self::StoppedSince => StatusCode::OK,
+            Self::Undone | Self::UndoneInVain | Self::StoppedSince => StatusCode::OK,
             Self::TooLate => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NothingAsked => StatusCode::BAD_REQUEST,
@@ -87,6 +89,7 @@ impl Message {
     const fn title(self) -> &'static str {
         match self {
             Self::Undone => "Your emails start again",
+            Self::UndoneInVain => "We still send you nothing",
             Self::StoppedSince => "All emails stay stopped",
             Self::TooLate => "It is too late to undo this",
             Self::NotFound => "Error: this page does not exist",
@@ -100,6 +103,11 @@ impl Message {
     const fn words(self) -> &'static [&'static str] {
         match self {
             Self::Undone => &["The searches and registrations that had ended are back."],
+            Self::UndoneInVain => &[
+                "The searches and registrations that had ended are back. But we send nothing to your address: an \
+                 email could not be delivered to it, or was marked as spam, or we are not allowed to for another reason.",
+                "If you want to hear from us again, you are welcome to sign up again.",
+            ],
             Self::StoppedSince => {
                 &["You have stopped all emails since. We changed nothing, and send you nothing more."]
             }
@@ -122,7 +130,10 @@ impl Message {
 
     /// Whether a person can help.
     const fn refers_to_people(self) -> bool {
-        matches!(self, Self::NotFound | Self::Unavailable | Self::TooLarge | Self::TooSlow)
+        matches!(
+            self,
+            Self::UndoneInVain | Self::NotFound | Self::Unavailable | Self::TooLarge | Self::TooSlow
+        )
     }
 }
 
@@ -135,8 +146,8 @@ pub(super) struct Pages {
     contact: String,
     /// The path of the style sheet.
     style: String,
-    /// How long people who stopped everything are known.
-    forgotten_after: String,
+    /// How long people who stopped everything are known, if they are ever forgotten.
+    forgotten_after: Option<String>,
 }
 
 /// What every template knows.
@@ -180,7 +191,7 @@ impl Pages {
         sender: Sender,
         contact: String,
         style: String,
-        forgotten_after: String,
+        forgotten_after: Option<String>,
     ) -> Result<Self, Vec<TemplateProblem>> {
         Ok(Self { templates: Templates::pages()?, sender, contact, style, forgotten_after })
     }
@@ -216,7 +227,7 @@ impl Pages {
                 let everything = *scope == Scope::All;
                 let title = if everything { "All emails are stopped" } else { "These emails are stopped" };
                 let forgotten_after =
-                    undo.as_ref().filter(|_| everything).map(|_| self.forgotten_after.as_str());
+                    self.forgotten_after.as_deref().filter(|_| everything && undo.is_some());
                 self.render(
                     "stopped",
                     title,
@@ -253,6 +264,10 @@ mod tests {
     use super::*;
 
     fn pages() -> Pages {
+        pages_of(Some("28 days"))
+    }
+
+    fn pages_of(forgotten_after: Option<&str>) -> Pages {
         let sender = Sender {
             name: "Midshire <Police>".to_owned(),
             team: "Recruitment Team".to_owned(),
@@ -260,7 +275,8 @@ mod tests {
             privacy_url: "https://careers.midshire.example/privacy".parse().unwrap(),
         };
         let contact = "recruitment@midshire.example".to_owned();
-        Pages::new(sender, contact, "/alerts/style.css".to_owned(), "28 days".to_owned()).unwrap()
+        Pages::new(sender, contact, "/alerts/style.css".to_owned(), forgotten_after.map(str::to_owned))
+            .unwrap()
     }
 
     fn all() -> Vec<Page> {
@@ -303,6 +319,8 @@ mod tests {
             assert_eq!(html(&page).contains("action=\"/undo/abc\""), undo, "{page:?}");
             let forgets = matches!(&page, Page::Stopped { undo: Some(_), scope: Scope::All });
             assert_eq!(html(&page).contains("after 28 days"), forgets, "{page:?}");
+            let never = pages_of(None).html(&page).unwrap();
+            assert!(!never.contains("forget") && !never.contains("delete"), "{page:?}: {never}");
         }
     }
 

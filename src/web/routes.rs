@@ -30,8 +30,7 @@ use crate::web::form::{self, Asked, Unread};
 use crate::web::pages::{Message, Page, Pages, Undo};
 
 /// What stands on every answer: nobody keeps it, learns where it led, finds it, or puts it into a frame.
-const HEADERS: [(HeaderName, &str); 7] = [
-    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
+const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -43,6 +42,15 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
+/// That browsers reach the host only over TLS for a year (RFC 6797), and whether the hosts below it, too.
+const fn transport_security(subdomains: bool) -> HeaderValue {
+    HeaderValue::from_static(if subdomains {
+        "max-age=31536000; includeSubDomains"
+    } else {
+        "max-age=31536000"
+    })
+}
+
 /// The header in which calls of the webhook are signed.
 const SIGNATURE: &str = "x-jobalerts-signature";
 
@@ -53,6 +61,8 @@ pub(super) struct Site {
     pub(super) keys: TokenKeys,
     /// How much one click stops.
     pub(super) one_click: Scope,
+    /// Whether the hosts below ours are reached only over TLS, too.
+    pub(super) hsts_subdomains: bool,
     pub(super) zone: Tz,
     /// The path that all paths are below; empty, or with a slash in front and none at the end.
     pub(super) base: String,
@@ -94,6 +104,8 @@ async fn dress(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    let security = transport_security(site.hsts_subdomains);
+    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, security);
     response
 }
 
@@ -155,6 +167,7 @@ async fn undo(State(site): State<Arc<Site>>, token: Token, headers: HeaderMap) -
     }
     match site.in_time(site.undo(stop)).await {
         Ok(Undone::Undone) => site.say(Message::Undone),
+        Ok(Undone::InVain) => site.say(Message::UndoneInVain),
         Ok(Undone::StoppedSince) => site.say(Message::StoppedSince),
         Ok(Undone::TooLate) => site.say(Message::TooLate),
         Err(unavailable) => unavailable,

@@ -125,6 +125,48 @@ async fn an_explanation_ends_in_the_reason() {
     );
 }
 
+/// What is about the person and not about the opening is named as well.
+#[tokio::test]
+async fn an_explanation_names_what_holds_a_person_up() {
+    let road = Road::new().await;
+    road.import(&[curious("ann@example.org")]).await;
+    road.hears(&[Event::opened("230000AA")]).await;
+    assert_eq!(road.drain().await, Delivered::ONE_MAIL);
+    let explain = async |format: &[&str]| {
+        let arguments =
+            [&["explain", "ann@example.org", "230000AA", "--now", "2023-11-13T09:00:00Z"][..], format];
+        road.run(&arguments.concat()).await.successful().stdout
+    };
+    let said = explain(&[]).await;
+    assert!(said.contains("  reads en-GB\n"), "{said}");
+    assert!(!said.contains("came back") && !said.contains("left alone"), "{said}");
+    road.sql("update subscribers set language = 'cy-GB', slow_until = '2023-11-14T08:45:00Z'").await;
+    road.sql(
+        "insert into returns (subscriber_id, mail_id, kind, weight, status, source, at)
+         values (1, 1, 'bounce', 'soft', '5.2.2', 'mail', '2023-11-13T08:45:00Z')",
+    )
+    .await;
+    road.sql(
+        "insert into breakers (scope, state, until, run, times, reason, changed_at)
+         values ('provider/example.org', 'open', '2023-11-13T09:05:00Z', 0, 1, '550 5.7.1', '2023-11-13T09:00:00Z')",
+    )
+    .await;
+    let said = explain(&[]).await;
+    for line in [
+        "  a mail came back: the mailbox was full, or not reached (5.2.2), at 2023-11-13 08:45Z, by mail\n",
+        "  gets nothing that can wait before 2023-11-14 08:45Z, because a mail came back\n",
+        "because their mail domain has been left alone since 2023-11-13 09:00Z: 550 5.7.1; one mail finds out after",
+        "  reads cy-GB\n",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains("example.org"), "{said}");
+    let said: Value = serde_json::from_str(&explain(&["--json"]).await).unwrap();
+    assert_eq!(said["person"]["language"], "cy-GB");
+    assert_eq!(said["person"]["cameBack"][0]["weight"], "soft");
+    assert_eq!(said["person"]["providerLeftAlone"]["reason"], "550 5.7.1");
+}
+
 #[tokio::test]
 async fn who_or_what_is_unknown_is_said_without_repeating_an_address() {
     let road = Road::new().await;

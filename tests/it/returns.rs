@@ -1,6 +1,11 @@
 //! What comes back to us, and what follows from it: for the person, for what they were told, for the
 //! ledger, and for whoever imports their address again. The mails are those of `tests/golden/returns`.
 
+mod called;
+mod confirmed;
+mod forgotten;
+mod resent;
+
 use std::path::PathBuf;
 
 use jobalerts::domain::email::EmailAddress;

@@ -385,6 +385,24 @@ async fn a_later_stop_is_not_undone_by_an_earlier_way_back() {
     assert_eq!(named, [("Here", "weekly"), ("Here, too", "immediate"), ("There", "immediate")]);
 }
 
+/// Between the stop and its undoing a mail came back: what was asked for is back, and that is all.
+#[tokio::test]
+async fn who_is_suppressed_meanwhile_is_told_that_nothing_comes() {
+    let road = Road::new().await;
+    road.import(&two()).await;
+    let site = road.site().await;
+    let undo = site.post(&road.stop_path(ANN, None).await, ONE_CLICK).await.undo().unwrap();
+    road.sql("update subscribers set state = 'suppressed' where id = 1").await;
+    for _ in 0..2 {
+        let answer = site.post(&undo, "").await;
+        assert!(answer.body.contains("We still send you nothing"), "{answer:?}");
+    }
+    assert_eq!((state(&road, ANN).await, asked(&road).await), ("suppressed".to_owned(), (4, 2)));
+    // Once mail may go there again, it is as it says.
+    road.sql("update subscribers set state = 'active' where id = 1").await;
+    assert!(site.post(&undo, "").await.body.contains("Your emails start again"));
+}
+
 /// Mail to an address that takes none stays suppressed, whatever is stopped and undone.
 #[tokio::test]
 async fn an_undo_makes_nobody_more_than_they_were() {
@@ -398,7 +416,14 @@ async fn an_undo_makes_nobody_more_than_they_were() {
         assert_eq!(site.post(&path, ONE_CLICK).await.body, first.body);
         assert_eq!(stops(&road).await.len(), 1, "{before}");
         assert_ne!(state(&road, ANN).await, "active");
-        site.post(&first.undo().unwrap(), "").await;
+        for time in ["first", "second"] {
+            let answer = site.post(&first.undo().unwrap(), "").await;
+            assert!(
+                answer.status == 200 && answer.body.contains("We still send you nothing"),
+                "{time}: {answer:?}"
+            );
+            assert!(!answer.body.contains("start again"), "{time}: {answer:?}");
+        }
         assert_eq!((state(&road, ANN).await, asked(&road).await), (before.to_owned(), (4, 2)));
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::harness::events::Event;
-use crate::harness::people::curious;
+use crate::harness::people::{curious, person};
 use crate::harness::program::{bare_command, output};
 use crate::harness::{Delivered, Road, soon};
 
@@ -188,7 +188,32 @@ async fn the_next_mail_of_a_person_can_be_looked_at() {
     let but_for_its_link =
         |text: &str| text.lines().filter(|line| !line.contains("/stop/")).collect::<Vec<_>>().join("\n");
     assert_eq!(but_for_its_link(&sent.text().unwrap()), but_for_its_link(&previewed));
-    assert!(look(&[]).await.contains("They would get nothing about openings now"));
+    assert!(look(&[]).await.contains("They would get nothing now"));
     road.sql("update subscribers set state = 'suppressed'").await;
     assert!(look(&[]).await.contains("Mail may not go to this person"));
+}
+
+/// A letter is a mail, too.
+#[tokio::test]
+async fn the_next_letter_of_a_person_can_be_looked_at() {
+    let road = Road::setup().at("2023-11-30T12:00:00Z").build().await;
+    let ann = person("ann@example.org").registered("pc-dhep").quiet("21:00", "08:00");
+    road.import(&[ann.agreed_at("2022-12-01T09:00:00Z")]).await;
+    road.match_all().await;
+    road.keep_house().await;
+    let look = async |now: &str| {
+        let arguments = ["preview", "--person", "-", "--now", now];
+        road.run_with_input(&arguments, "ann@example.org\n").await.successful().stdout
+    };
+    road.keep_house_at("2023-12-01T10:00:00Z").await;
+    let said = look("2023-12-01T10:00:00Z").await;
+    assert!(said.contains("They would get this still-interested now."), "{said}");
+    assert_eq!(road.count("select count(*) from mails").await, 0);
+    assert_eq!(road.deliver().await, Delivered::ONE_MAIL);
+    let subject = road.mails_to("ann@example.org")[0].subject().unwrap();
+    assert!(said.contains(&format!("Subject: {subject}\n")), "{subject}: {said}");
+    assert!(look("2023-12-01T10:00:00Z").await.contains("nothing waits for them"));
+    road.sql("update letters set due_at = '2023-12-01T23:00:00Z', sent_at = null").await;
+    assert!(look("2023-12-01T12:00:00Z").await.contains("the next thing is looked at on 2023-12-01 23:00"));
+    assert!(look("2023-12-01T23:30:00Z").await.contains("waits until"), "at night");
 }

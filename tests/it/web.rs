@@ -51,6 +51,21 @@ fn is_dressed(answer: &Answer) {
     }
 }
 
+/// T08: the hosts below ours are bound to TLS as well, unless the operator has others there.
+#[tokio::test]
+async fn the_hosts_below_ours_can_be_left_out_of_what_is_said_of_tls() {
+    let mut road = road().await;
+    for (setting, expected) in
+        [("true", "max-age=31536000; includeSubDomains"), ("false", "max-age=31536000")]
+    {
+        road.reconfigure("web.hsts_subdomains", setting);
+        let site = road.site().await;
+        for path in ["/style.css", "/"] {
+            assert_eq!(site.get(path).await.header("strict-transport-security"), Some(expected), "{setting}");
+        }
+    }
+}
+
 /// T06, I15: scanners follow links, and ask in every other way that changes nothing.
 #[tokio::test]
 async fn what_is_no_post_changes_nothing_and_every_answer_is_dressed() {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::cli::explain::opening::{Between, Explained, Reach, Registration, Search, Told};
-use crate::cli::explain::{Counts, Event, Person, Report};
+use crate::cli::explain::{Counts, Event, LeftAlone, Person, Report, Returned};
 use crate::cli::ledger::{minute, span};
 use crate::domain::alert::{Notice, Reason, Word};
 use crate::domain::difference::Field;
@@ -152,6 +152,22 @@ fn person(person: &Person, lines: &mut Vec<String>) {
         let undone = any(stop.undone_at, |at| format!(", and undid it at {}", self::at(at)));
         lines.push(format!("  stopped {what} at {}, by {}{undone}", at(stop.at), stop.route));
     }
+    for returned in &person.came_back {
+        lines.push(came_back(returned));
+    }
+    if let Some(until) = person.slow_until {
+        lines.push(format!("  gets nothing that can wait before {}, because a mail came back", at(until)));
+    }
+    if let Some(LeftAlone { provider, since, until, reason }) = &person.provider_left_alone {
+        let provider = provider.as_deref().unwrap_or("their mail domain");
+        lines.push(format!(
+            "  gets nothing just now, because {provider} has been left alone since {}: {reason}; one mail finds out \
+             after {}",
+            at(*since),
+            at(*until)
+        ));
+    }
+    lines.push(format!("  reads {}", person.language));
     if person.discreet {
         lines.push("  asked for discreet mails".to_owned());
     }
@@ -161,6 +177,20 @@ fn person(person: &Person, lines: &mut Vec<String>) {
     if !person.paused_searches.is_empty() {
         lines.push(format!("  paused these searches: {}", person.paused_searches.join("; ")));
     }
+}
+
+fn came_back(returned: &Returned) -> String {
+    let what = match (returned.kind.as_str(), returned.weight.as_deref()) {
+        ("complaint", _) => "a mail was marked as spam",
+        ("delayed", _) => "a mail was still on its way",
+        (_, Some("gone")) => "a mail came back: there is no such mailbox",
+        (_, Some("shut")) => "a mail came back: the mailbox is shut",
+        (_, Some("policy")) => "a mail came back: the server has something against us",
+        (_, Some("ours")) => "a mail came back: it was wrong",
+        _ => "a mail came back: the mailbox was full, or not reached",
+    };
+    let status = returned.status.as_ref().map_or(String::new(), |status| format!(" ({status})"));
+    format!("  {what}{status}, at {}, by {}", at(returned.at), returned.source)
 }
 
 fn event(event: &Event) -> String {

@@ -14,6 +14,9 @@ use crate::store::{self, Result, StoreError, alerts};
 pub enum Undone {
     /// It is taken back, by this or before.
     Undone,
+    /// What was asked for is back, but nothing may be sent to them: a mail came back or was complained
+    /// about, say, or they had lapsed before.
+    InVain,
     /// They have stopped everything since: that stands.
     StoppedSince,
     /// What it ended is not known any more.
@@ -55,13 +58,14 @@ pub async fn undo(connection: &mut PgConnection, stop: i64, now: DateTime<Utc>) 
     let Some(Standing { person, at, scope, held, undone, stopped_since }) = found else {
         return Ok(Undone::TooLate);
     };
-    if undone {
-        return Ok(Undone::Undone);
-    }
-    let Some(held) = held.filter(|_| at > undone_if_after(now)) else { return Ok(Undone::TooLate) };
     if stopped_since && person.state == "stopped" {
         return Ok(Undone::StoppedSince);
     }
+    let answer = |state: &str| if state == "active" { Undone::Undone } else { Undone::InVain };
+    if undone {
+        return Ok(answer(&person.state));
+    }
+    let Some(held) = held.filter(|_| at > undone_if_after(now)) else { return Ok(Undone::TooLate) };
     let held = Held::deserialize(held)
         .map_err(|error| StoreError::Row { row: format!("stops {stop}"), cause: error.to_string() })?;
     bring_back(&mut *connection, &person, &held).await?;
@@ -74,7 +78,7 @@ pub async fn undo(connection: &mut PgConnection, stop: i64, now: DateTime<Utc>) 
     note(&mut *connection, &person, "undid-stop", json!({ "stop": stop, "scope": scope }), now).await?;
     store::announce_work(&mut *connection, "matching").await?;
     store::announce_work(connection, "delivery").await?;
-    Ok(Undone::Undone)
+    Ok(answer(if person.state == "stopped" { &held.state } else { &person.state }))
 }
 
 /// Brings back what was asked for; registrations are matched again.

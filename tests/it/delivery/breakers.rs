@@ -4,7 +4,7 @@
 use jobalerts::stage::{Bell, Stage as _};
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 
-use super::{AFTER_FIRST_WAIT, another, people_at, scripted};
+use super::{AFTER_FIRST_WAIT, AFTER_SECOND_WAIT, another, people_at, scripted};
 use crate::harness::events::Event;
 use crate::harness::rows::Mail;
 use crate::harness::{Delivered, MONDAY, Road, soon, time};
@@ -15,6 +15,8 @@ const AFTER_FIRST_OPENING: &str = "2023-11-13T08:38:00Z";
 const AFTER_SECOND_OPENING: &str = "2023-11-13T08:51:00Z";
 
 const POLICY: &str = "5.7.26 This mail has been blocked because the sender is unauthenticated.";
+
+const BUSY: &str = "4.3.2 Please try again later";
 
 fn google() -> Rule {
     Rule::at(Stage::Rcpt).matching(|said| said.ends_with("@gmail.com") || said.ends_with("@googlemail.com"))
@@ -48,16 +50,16 @@ fn rcpts(road: &Road, domain: &str) -> usize {
 /// S07: what a provider has against the sender is no person's fault.
 #[tokio::test]
 async fn a_policy_ends_no_mail_and_opens_the_breaker_of_the_provider() {
-    let road = about_to_tell([google().first(1).reply(550, POLICY)], &[]).await;
-    assert_eq!(road.deliver().await, Delivered { accepted: 2, deferred: 1, ..Delivered::NOTHING });
+    let road = about_to_tell([google().first(3).reply(550, POLICY)], &[]).await;
+    assert_eq!(road.deliver().await, Delivered { accepted: 2, deferred: 3, ..Delivered::NOTHING });
     assert!(road.mails().iter().all(|mail| mail.rcpt_to[0].ends_with("@example.org")));
     assert_eq!(
         breakers(&road).await,
         [("provider/google".to_owned(), "open".to_owned(), 1, "550 5.7.26".to_owned())]
     );
     let deferred = "select count(*) from mails where outcome is null and verdict = 'policy' and attempts = 1";
-    assert_eq!(road.count(deferred).await, 1);
-    assert_eq!(road.count("select count(*) from alerts where due_at <= '2023-11-13T08:31:00Z'").await, 3);
+    assert_eq!(road.count(deferred).await, 3);
+    assert_eq!(road.count("select count(*) from alerts where due_at <= '2023-11-13T08:31:00Z'").await, 1);
     assert_eq!(road.deliver().await, Delivered::NOTHING, "also after a restart");
 
     let status = road.run(&["status"]).await.successful().stdout;
@@ -65,19 +67,54 @@ async fn a_policy_ends_no_mail_and_opens_the_breaker_of_the_provider() {
     assert!(line.contains("provider/google") && line.contains("550 5.7.26"), "{line}");
     assert!(!status.contains('@'), "{status}");
 
-    // One finds out, and the others follow; the first one waits for its own next try.
+    // One finds out, and the others follow when their own next try has come.
     road.at(AFTER_FIRST_OPENING);
-    assert_eq!(road.deliver().await, Delivered { accepted: 3, ..Delivered::NOTHING });
+    assert_eq!(road.deliver().await, Delivered::ONE_MAIL);
     assert_eq!(breakers(&road).await, []);
     road.at(AFTER_FIRST_WAIT);
-    assert_eq!(road.deliver().await, Delivered::ONE_MAIL);
+    assert_eq!(road.deliver().await, Delivered { accepted: 3, ..Delivered::NOTHING });
     assert_eq!(road.mails().len(), 6);
+}
+
+/// S07: one mailbox may have a rule of its own, and so may two.
+#[tokio::test]
+async fn a_mailbox_that_wants_nothing_from_us_holds_nobody_else_up() {
+    let rule = Rule::at(Stage::Rcpt).matching(|said| said.contains("p0@g")).reply(550, "5.7.1 Not wanted");
+    let road = about_to_tell([rule], &[]).await;
+    assert_eq!(road.deliver().await, Delivered { accepted: 4, deferred: 2, ..Delivered::NOTHING });
+    assert_eq!(breakers(&road).await, [], "others were taken in between");
+    road.at(AFTER_FIRST_WAIT);
+    assert_eq!(road.deliver().await, Delivered { deferred: 2, ..Delivered::NOTHING });
+    let known = "select state, array(select unnest(people) order by 1) from breakers";
+    let kept: Vec<(String, Vec<i64>)> = road.rows(known).await;
+    assert_eq!(kept, [("closed".to_owned(), vec![2, 3])], "another process would know");
+    road.at(AFTER_SECOND_WAIT);
+    assert_eq!(road.deliver().await, Delivered { deferred: 2, ..Delivered::NOTHING });
+    assert_eq!(road.rows::<(String, Vec<i64>)>(known).await, kept);
+}
+
+/// The mail that is to find out may go to one of those: the next one finds out at once.
+#[tokio::test]
+async fn a_mailbox_that_wants_nothing_from_us_does_not_keep_its_provider_shut() {
+    let road = about_to_tell([google().first(3).reply(550, POLICY)], &[]).await;
+    assert_eq!(road.deliver().await, Delivered { accepted: 2, deferred: 3, ..Delivered::NOTHING });
+    road.smtp.set_script([Rule::at(Stage::Rcpt)
+        .matching(|said| said.contains("p1@googlemail.com"))
+        .reply(550, "5.7.1 Not wanted")]);
+    road.at(AFTER_FIRST_OPENING);
+    assert_eq!(road.deliver().await, Delivered { deferred: 1, ..Delivered::NOTHING });
+    let found = breakers(&road).await;
+    assert_eq!((found[0].1.as_str(), found[0].2), ("open", 1), "for no longer than before");
+    road.sql("update alerts set due_at = '2023-11-13T08:38:00Z' where due_at is not null").await;
+    assert_eq!(road.deliver().await, Delivered { accepted: 3, deferred: 1, ..Delivered::NOTHING });
+    assert_eq!(rcpts(&road, "gmail.com") + rcpts(&road, "googlemail.com"), 3 + 1 + 4);
 }
 
 /// One process finds out for all, and one mail is enough to find out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_process_finds_out_another_need_not() {
-    let road = about_to_tell([google().first(2).reply(550, POLICY)], &[]).await;
+    let busy = google().first(2).reply(451, BUSY);
+    let road = about_to_tell([busy], &[("providers.breaker_run", "1")]).await;
     assert_eq!(road.deliver().await, Delivered { accepted: 2, deferred: 1, ..Delivered::NOTHING });
     let both = async |now: &str| {
         road.at(now);
@@ -95,7 +132,7 @@ async fn what_one_process_finds_out_another_need_not() {
     assert_eq!(rcpts(&road, "gmail.com") + rcpts(&road, "googlemail.com"), 2, "one of two processes asked");
     assert_eq!(
         breakers(&road).await,
-        [("provider/google".to_owned(), "open".to_owned(), 2, "550 5.7.26".to_owned())]
+        [("provider/google".to_owned(), "open".to_owned(), 2, "451 4.3.2".to_owned())]
     );
     both(AFTER_SECOND_OPENING).await;
     assert_eq!(breakers(&road).await, []);
@@ -106,7 +143,8 @@ async fn what_one_process_finds_out_another_need_not() {
 /// Whoever was to find out is gone: another finds out when that has taken too long.
 #[tokio::test]
 async fn a_probe_that_is_lost_is_made_again() {
-    let road = about_to_tell([google().first(1).reply(550, POLICY)], &[]).await;
+    let busy = google().first(1).reply(451, BUSY);
+    let road = about_to_tell([busy], &[("providers.breaker_run", "1")]).await;
     road.deliver().await;
     road.sql("update breakers set state = 'probing', until = '2023-11-13T09:30:00Z'").await;
     road.at("2023-11-13T09:29:59Z");
@@ -117,7 +155,7 @@ async fn a_probe_that_is_lost_is_made_again() {
 
 #[tokio::test]
 async fn a_run_of_mails_that_the_server_puts_off_opens_the_breaker() {
-    let busy = google().reply(451, "4.3.2 Please try again later");
+    let busy = google().reply(451, BUSY);
     let road = about_to_tell([busy], &[("providers.breaker_run", "3")]).await;
     assert_eq!(road.deliver().await, Delivered { accepted: 2, deferred: 3, ..Delivered::NOTHING });
     assert_eq!(

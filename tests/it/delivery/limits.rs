@@ -58,6 +58,34 @@ async fn a_provider_gets_so_many_a_minute_and_a_day_of_all_processes_together() 
     assert_eq!(road.count("select count(*) from mails where attempts <> 1").await, 0);
 }
 
+/// What a provider was not given after all is left for others in the same minute.
+#[tokio::test]
+async fn what_is_withheld_or_given_back_uses_up_no_allowance() {
+    let providers = file("[groups.google]\ndomains = ['gmail.com']\nper_minute = 2\nper_day = 3");
+    let listed = "p4@gmail.com, p5@gmail.com, p6@gmail.com, p7@gmail.com";
+    let setup = Road::setup()
+        .set("providers.file", &providers)
+        .set("smtp.connections", "1")
+        .set("smtp.only_to", listed);
+    let road = about_to_tell(setup, &[("gmail.com", 8)]).await;
+    // Nothing can be handed over: what was claimed goes back.
+    road.smtp.stop_listening().await.unwrap();
+    let _ = road.try_deliver().await;
+    assert_eq!(road.count("select count(*) from mails where worker is not null").await, 0);
+    let used = "select coalesce(sum(in_minute + in_day), 0)::bigint from allowances";
+    assert_eq!(road.count(used).await, 0);
+    road.smtp.listen_again().await.unwrap();
+    for (now, mails) in
+        [("2023-11-13T08:31:30Z", 2), ("2023-11-13T08:32:00Z", 3), ("2023-11-14T08:32:00Z", 4)]
+    {
+        road.at(now);
+        road.deliver().await;
+        assert_eq!(arrived(&road, "gmail.com"), mails, "{now}");
+    }
+    assert_eq!(road.count("select count(*) from mails where outcome = 'withheld'").await, 4);
+    assert_eq!(road.count(used).await, 2, "one that was taken in this minute, and today");
+}
+
 /// Those that are over the limit wait where they are, and hold nobody up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_gets_so_many_at_once_of_all_processes_together() {
