@@ -10,6 +10,7 @@
 mod held;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
@@ -29,6 +30,8 @@ pub use held::Held;
 /// Seconds between signs of life on an idle connection.
 const HEARTBEAT: &str = "10";
 const PERSISTENT: u8 = 2;
+/// How long it may take to connect: whoever accepts and then says nothing is no broker.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// Octets after which a batch is closed, however many messages it has: what is
 /// read of JSON takes several times its size in memory.
 const LARGEST_BATCH: usize = 8 * 1024 * 1024;
@@ -39,6 +42,12 @@ pub enum BrokerError {
     /// The broker, or the way to it.
     #[error("RabbitMQ: {0}; see amqp.url")]
     Client(lapin::Error),
+    /// Nobody answered.
+    #[error(
+        "RabbitMQ did not answer within {} s; see amqp.url, and whether a proxy or firewall stands in between",
+        CONNECT_LIMIT.as_secs()
+    )]
+    Silent,
     /// A queue or exchange is there, but not as we declare it.
     #[error(
         "RabbitMQ has {name} with other settings than this program declares ({cause}); remove it when it is \
@@ -133,6 +142,11 @@ impl Line {
     ///
     /// When the broker is away or refuses us.
     pub async fn open(settings: &Amqp) -> Result<Self> {
+        let opened = tokio::time::timeout(CONNECT_LIMIT, Self::opened(settings)).await;
+        opened.unwrap_or(Err(BrokerError::Silent))
+    }
+
+    async fn opened(settings: &Amqp) -> Result<Self> {
         let connection =
             Connection::connect(&with_heartbeat(settings.url.expose()), ConnectionProperties::default())
                 .await?;

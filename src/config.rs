@@ -45,7 +45,7 @@ use sections::span;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Dkim, Guards, Housekeeping, Intake, Links, Listed,
-    Log, LogFormat, NoAddressKey, NoTokenKeys, ProviderSettings, ProvidersFile, Reach, Relay, Relays,
+    Log, LogFormat, NoAddressKey, NoTokenKeys, Ops, ProviderSettings, ProvidersFile, Reach, Relay, Relays,
     Schedules, SecretFile, Secrets, Sender, Share, Smtp, SmtpTimeouts, Taxonomy, Templates, Testing, Time,
     Timing, Web,
 };
@@ -98,6 +98,8 @@ pub struct Config {
     pub taxonomy: Taxonomy,
     /// The words of the mails.
     pub templates: Templates,
+    /// How it is seen how the service goes.
+    pub ops: Ops,
     /// The log.
     pub log: Log,
     /// Each value with its source, for [`Config::show`].
@@ -179,6 +181,7 @@ impl Config {
             housekeeping: Housekeeping::read(reader.section("housekeeping")),
             taxonomy: Taxonomy::read(reader.section("taxonomy")),
             templates: Templates::read(reader.section("templates")),
+            ops: Ops::read(reader.section("ops")),
             log: Log::read(reader.section("log")),
             shown: Vec::new(),
         }

@@ -1,6 +1,10 @@
 //! The composition root: builds the stages from the configuration, runs them
 //! until the program is told to stop, and stops them in two steps.
 
+mod bells;
+mod service_manager;
+mod signals;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::str::FromStr;
@@ -8,19 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::postgres::PgListener;
 use sqlx::{Connection, PgConnection, PgPool};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::pen::Pen;
+use crate::daemon::bells::{Bells, listen};
+use crate::daemon::service_manager::ServiceManager;
+use crate::daemon::signals::{Reread, reread_on_signal, stop_on_signal};
 use crate::delivery::{self, Delivery};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::suggest::nearest;
 use crate::domain::taxonomy::Taxonomy;
+use crate::health::{Health, Pulse};
 use crate::housekeeping::{self, Housekeeping};
 use crate::intake::stage::Intake;
 use crate::intake::step::Policy;
@@ -243,61 +248,103 @@ impl Program {
     pub async fn run(self, stages: &BTreeSet<StageName>) -> anyhow::Result<()> {
         let stop = CancellationToken::new();
         let bells = Bells::default();
+        let health = Health::new(self.config.ops.stuck_after);
+        let database = health.pulse("database");
         // Before anything else, so that a wrong template or certificate stops us now and not later.
         let delivery = stages
             .contains(&StageName::Delivery)
             .then(|| self.delivery(bells.delivery.clone()))
             .transpose()?;
         let web = stages.contains(&StageName::Web).then(|| self.web(web::Limits::default())).transpose()?;
-        let mut signals = JoinSet::new();
-        signals.spawn(stop_on_signal(stop.clone())?);
+        let manager = Arc::new(ServiceManager::new(health.clone()));
+        let mut aside = JoinSet::new();
+        aside.spawn(stop_on_signal(stop.clone(), Arc::clone(&manager))?);
         let reread = Reread {
             config: self.config.clone(),
             taxonomy: Arc::clone(&self.taxonomy),
             pen: delivery.as_ref().map(|delivery| delivery.pen().clone()),
         };
-        signals.spawn(reread_on_signal(reread)?);
+        aside.spawn(reread_on_signal(reread, Arc::clone(&manager))?);
 
-        let mut running = JoinSet::new();
+        let mut running = Running { health: health.clone(), stop: stop.clone(), tasks: JoinSet::new() };
         if let Some(web) = web {
-            // Also while the database is away: then it says so.
-            running.spawn(drive(web, stop.clone()));
+            running.start(web);
         }
-        if self.wait_until_prepared(&stop).await {
-            if stages.contains(&StageName::Intake) {
-                running.spawn(drive(self.intake(), stop.clone()));
-            }
-            if stages.contains(&StageName::Matching) {
-                let matching = Matching::new(
-                    self.pool.clone(),
-                    self.clock.clone(),
-                    bells.matching.clone(),
-                    self.matching_rules(),
-                );
-                running.spawn(drive(matching, stop.clone()));
-            }
-            if let Some(delivery) = delivery {
-                running.spawn(drive(delivery, stop.clone()));
-            }
-            if stages.contains(&StageName::Outcomes) {
-                running.spawn(drive(self.outcomes(), stop.clone()));
-            }
-            if stages.contains(&StageName::Housekeeping) {
-                let housekeeping =
-                    Housekeeping::new(self.pool.clone(), self.clock.clone(), self.housekeeping_rules());
-                running.spawn(drive(housekeeping, stop.clone()));
-            }
-            signals.spawn(listen(self.pool.clone(), bells));
+        if let Some(delivery) = delivery {
+            running.start(delivery);
         }
+        self.start_the_others(stages, &bells, &mut running);
+        // All parts are known to it by now, so that it waits for each.
+        let (told, stopping) = (Arc::clone(&manager), stop.clone());
+        aside.spawn(async move { told.tell(&stopping).await });
+        if self.wait_until_prepared(&database, &stop).await {
+            health.tables_are_there();
+            aside.spawn(listen(self.pool.clone(), bells, database));
+        }
+        running.end().await
+    }
+
+    /// Starts the stages that cannot be wrong from the start.
+    fn start_the_others(&self, stages: &BTreeSet<StageName>, bells: &Bells, running: &mut Running) {
+        let (pool, clock) = (&self.pool, &self.clock);
+        for stage in stages {
+            match stage {
+                StageName::Intake => running.start(self.intake()),
+                StageName::Matching => {
+                    let (bell, rules) = (bells.matching.clone(), self.matching_rules());
+                    running.start(Matching::new(pool.clone(), clock.clone(), bell, rules));
+                }
+                StageName::Outcomes => running.start(self.outcomes()),
+                StageName::Housekeeping => {
+                    let rules = self.housekeeping_rules();
+                    running.start(Housekeeping::new(pool.clone(), clock.clone(), rules));
+                }
+                StageName::Delivery | StageName::Web => {}
+            }
+        }
+    }
+
+    /// Waits for the database. False if the program is told to stop before.
+    async fn wait_until_prepared(&self, pulse: &Pulse, stop: &CancellationToken) -> bool {
+        let mut faults = 0;
+        loop {
+            pulse.works();
+            let Err(error) = self.prepare().await else { return true };
+            let wait = wait_after(faults, &mut rand::rng());
+            faults += 1;
+            pulse.rests(&error.to_string());
+            tracing::warn!(faults, %error, "cannot start yet; tries again");
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}
+
+/// The stages that run.
+struct Running {
+    health: Health,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    fn start<S: Stage + 'static>(&mut self, stage: S) {
+        self.tasks.spawn(drive(stage, self.health.pulse(S::NAME), self.stop.clone()));
+    }
+
+    /// Waits until they are to stop, and have.
+    async fn end(mut self) -> anyhow::Result<()> {
         let ended_early = tokio::select! {
-            () = stop.cancelled() => None,
-            ended = running.join_next() => ended,
+            () = self.stop.cancelled() => None,
+            ended = self.tasks.join_next() => ended,
         };
         if let Some(Err(panic)) = ended_early {
-            stop.cancel();
+            self.stop.cancel();
             return Err(panic).context("a stage failed; this is a fault in the program");
         }
-        let all_stopped = async { while running.join_next().await.is_some() {} };
+        let all_stopped = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(TIME_TO_STOP, all_stopped).await.is_err() {
             anyhow::bail!(
                 "not everything stopped within {} s; what was under way is done again after the next start",
@@ -306,21 +353,6 @@ impl Program {
         }
         tracing::info!("stopped");
         Ok(())
-    }
-
-    /// Waits for the database. False if the program is told to stop before.
-    async fn wait_until_prepared(&self, stop: &CancellationToken) -> bool {
-        let mut faults = 0;
-        loop {
-            let Err(error) = self.prepare().await else { return true };
-            let wait = wait_after(faults, &mut rand::rng());
-            faults += 1;
-            tracing::warn!(faults, %error, "cannot start yet; tries again");
-            tokio::select! {
-                () = stop.cancelled() => return false,
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
     }
 }
 
@@ -342,108 +374,5 @@ pub fn taxonomy(config: &Config) -> anyhow::Result<Taxonomy> {
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     Taxonomy::parse(&files).map_err(|problems| {
         anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })
-}
-
-/// The bells of this process.
-#[derive(Debug, Clone, Default)]
-struct Bells {
-    matching: Bell,
-    delivery: Bell,
-}
-
-/// Rings the bells when any process says that there is work. Without it the
-/// stages look from time to time, so its faults are only noted.
-async fn listen(pool: PgPool, bells: Bells) {
-    let mut faults = 0;
-    loop {
-        match hear(&pool, &bells, &mut faults).await {
-            Ok(()) => {}
-            Err(error) => {
-                tracing::debug!(faults, %error, "does not hear the other stages; looks from time to time");
-                let wait = wait_after(faults, &mut rand::rng());
-                tokio::time::sleep(wait).await;
-                faults += 1;
-            }
-        }
-    }
-}
-
-async fn hear(pool: &PgPool, bells: &Bells, faults: &mut u32) -> sqlx::Result<()> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(store::WORK_CHANNEL).await?;
-    *faults = 0;
-    loop {
-        // While nobody listened there may have been work.
-        bells.matching.ring();
-        bells.delivery.ring();
-        while let Some(notification) = listener.try_recv().await? {
-            match notification.payload() {
-                Matching::NAME => bells.matching.ring(),
-                Delivery::NAME => bells.delivery.ring(),
-                _ => {}
-            }
-        }
-    }
-}
-
-/// What is read again while the program runs.
-#[derive(Clone)]
-struct Reread {
-    config: Config,
-    taxonomy: Arc<Taxonomy>,
-    /// None where this process writes no mails.
-    pen: Option<Pen>,
-}
-
-impl Reread {
-    /// Reads it. What is wrong is refused as a whole, and what was in effect stays so.
-    fn read(&self) {
-        let Self { config, taxonomy, pen } = self;
-        match pen.as_ref().map(|pen| pen.read_again(config, taxonomy)) {
-            None => tracing::info!("SIGHUP: this process writes no mails, so there is nothing to read again"),
-            Some(Ok(())) => tracing::info!("SIGHUP: the templates were read again and are in effect"),
-            Some(Err(error)) => {
-                tracing::error!(%error, "SIGHUP: the templates are wrong; those before stay in effect");
-            }
-        }
-    }
-}
-
-/// SIGHUP: read again what can change while the program runs.
-fn reread_on_signal(reread: Reread) -> anyhow::Result<impl Future<Output = ()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while hangup.recv().await.is_some() {
-            let reread = reread.clone();
-            // Every sample is rendered: too long for the threads that send mails.
-            if let Err(error) = tokio::task::spawn_blocking(move || reread.read()).await {
-                tracing::error!(%error, "SIGHUP: reading again failed; what was in effect stays so");
-            }
-        }
-    })
-}
-
-/// First signal: finish what was begun. Second: end at once.
-fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        let mut signals = 0;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            signals += 1;
-            if signals == 1 {
-                tracing::info!("stopping; finishes what is under way, a second signal ends at once");
-                stop.cancel();
-            } else {
-                tracing::warn!("ended at once; what was under way is done again after the next start");
-                #[expect(clippy::exit, reason = "a second signal asks for exactly this")]
-                std::process::exit(1);
-            }
-        }
     })
 }

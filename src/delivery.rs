@@ -51,6 +51,7 @@ use crate::delivery::tally::Counters;
 use crate::domain::letter::Patience;
 use crate::domain::suppression::AddressKeys;
 use crate::domain::taxonomy::Taxonomy;
+use crate::health::Pulse;
 use crate::stage::{Bell, Stage};
 use crate::store::returns::{self, Source};
 use crate::store::settings;
@@ -67,6 +68,9 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// How long to wait until a good number of mails can be claimed together,
 /// before claiming fewer.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// What a claim may have to wait for, for as long as mail servers may take, or Postgres is away.
+const UNDER_WAY: &str = "mails that are under way";
 
 /// Claimed mails for each line: one being sent, and the next ones at hand.
 const IN_HAND: u32 = 4;
@@ -87,6 +91,10 @@ pub struct Delivery {
     tasks: JoinSet<()>,
     /// Whether the last claim found anybody.
     busy: bool,
+    /// A mail server was looked for at the start, so that it is known now and not with the first mail
+    /// whether there is one.
+    looked: bool,
+    pulse: Pulse,
 }
 
 /// What one step did.
@@ -171,6 +179,8 @@ impl Delivery {
             reserve: Arc::new(Semaphore::new(lines)),
             tasks,
             busy: true,
+            looked: false,
+            pulse: Pulse::alone(),
         })
     }
 
@@ -220,7 +230,9 @@ impl Delivery {
     async fn all_places(&self) -> anyhow::Result<[OwnedSemaphorePermit; 2]> {
         let lines = u32::try_from(self.shared.relays.lanes())?;
         let all = |places: &Arc<Semaphore>, count| Arc::clone(places).acquire_many_owned(count);
-        Ok([all(&self.places, lines * IN_HAND).await?, all(&self.reserve, lines).await?])
+        let places =
+            async { Ok([all(&self.places, lines * IN_HAND).await?, all(&self.reserve, lines).await?]) };
+        self.pulse.while_waiting_for(UNDER_WAY, places).await
     }
 
     /// Waits for room in hand: for half of it, or after a moment for any. If
@@ -272,7 +284,7 @@ impl Delivery {
             return Ok(Step::default());
         }
         self.heed_refusals().await?;
-        let (mut room, except) = self.room().await?;
+        let (mut room, except) = self.pulse.while_waiting_for(UNDER_WAY, self.room()).await?;
         if !self.busy {
             self.free_orphans().await?;
         }
@@ -316,7 +328,7 @@ impl Delivery {
     /// Looks whether a mail server is back when all of them were away.
     async fn find_server(&self) -> anyhow::Result<()> {
         if self.shared.server_away.load(Ordering::Relaxed) {
-            self.shared.relays.find().await?;
+            self.pulse.while_waiting_for("the mail server", self.shared.relays.find()).await?;
             self.shared.server_away.store(false, Ordering::Relaxed);
         }
         Ok(())
@@ -410,6 +422,19 @@ impl Delivery {
 
 impl Stage for Delivery {
     const NAME: &'static str = "delivery";
+
+    fn watched_by(&mut self, pulse: &Pulse) {
+        self.pulse = pulse.clone();
+    }
+
+    async fn connect(&mut self) -> anyhow::Result<bool> {
+        if self.looked {
+            return Ok(false);
+        }
+        self.pulse.while_waiting_for("the mail server", self.shared.relays.find_early()).await?;
+        self.looked = true;
+        Ok(true)
+    }
 
     async fn ready(&mut self) -> anyhow::Result<()> {
         if !self.busy {

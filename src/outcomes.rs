@@ -153,15 +153,20 @@ impl Outcomes {
 impl Stage for Outcomes {
     const NAME: &'static str = "outcomes";
 
-    async fn ready(&mut self) -> anyhow::Result<()> {
-        if !self.line.as_ref().is_some_and(Line::is_up) {
-            self.line = Some(open(&self.settings).await?);
-            tracing::info!(
-                stage = Self::NAME,
-                exchange = self.settings.outcomes_exchange,
-                "connected to RabbitMQ"
-            );
+    async fn connect(&mut self) -> anyhow::Result<bool> {
+        if self.line.as_ref().is_some_and(Line::is_up) {
+            return Ok(false);
         }
+        self.line = Some(open(&self.settings).await?);
+        tracing::info!(
+            stage = Self::NAME,
+            exchange = self.settings.outcomes_exchange,
+            "connected to RabbitMQ"
+        );
+        Ok(true)
+    }
+
+    async fn ready(&mut self) -> anyhow::Result<()> {
         if !self.busy {
             tokio::time::sleep(LOOK_EVERY).await;
         }

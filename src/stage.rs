@@ -8,12 +8,27 @@ use rand::Rng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::health::Pulse;
+
 /// A stage of the road: waits for work, and does it step by step. Each step
 /// claims on its left, writes on its right, and commits, so a stage may be
 /// killed at any moment and run in any number of processes.
 pub trait Stage: Send {
     /// The name in the log and on the command line.
     const NAME: &'static str;
+
+    /// Whether it works on the tables, and so waits until they are there.
+    const NEEDS_TABLES: bool = true;
+
+    /// Where it says, within a step, that it waits for others.
+    fn watched_by(&mut self, _pulse: &Pulse) {}
+
+    /// Gets what it needs besides the tables, if it does not have it: a session
+    /// with the broker, a port. Whether it did; asked before each step. Dropped
+    /// half-way when the program stops.
+    fn connect(&mut self) -> impl Future<Output = anyhow::Result<bool>> + Send {
+        async { Ok(false) }
+    }
 
     /// Waits until there may be work. Dropped half-way when the program stops.
     fn ready(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
@@ -53,21 +68,24 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Runs a stage until it is told to stop. A fault is told and waited out: 0.5,
 /// 1, 2, 4, 8, 16 and then 30 seconds, each up to a quarter shorter or longer,
 /// so that many processes do not come back at one moment.
-pub async fn drive<S: Stage>(mut stage: S, stop: CancellationToken) {
+pub async fn drive<S: Stage>(mut stage: S, pulse: Pulse, stop: CancellationToken) {
     let mut faults = 0;
+    stage.watched_by(&pulse);
     tracing::info!(stage = S::NAME, "started");
     loop {
         let ready = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            ready = stage.ready() => ready,
+            ready = get_ready(&mut stage, &pulse) => ready,
         };
+        pulse.works();
         let done = match ready {
             Ok(()) => stage.step().await,
             Err(error) => Err(error),
         };
         match done {
             Ok(()) => {
+                pulse.is_well();
                 if faults > 0 {
                     tracing::info!(stage = S::NAME, faults, "goes on");
                 }
@@ -76,11 +94,13 @@ pub async fn drive<S: Stage>(mut stage: S, stop: CancellationToken) {
             Err(error) => {
                 let wait = wait_after(faults, &mut rand::rng());
                 faults += 1;
+                let error = format!("{error:#}");
+                pulse.rests(&error);
                 tracing::warn!(
                     stage = S::NAME,
                     faults,
                     wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                    error = format!("{error:#}"),
+                    error,
                     "cannot go on; tries again"
                 );
                 tokio::select! {
@@ -90,8 +110,23 @@ pub async fn drive<S: Stage>(mut stage: S, stop: CancellationToken) {
             }
         }
     }
+    pulse.waits_for("the end of what is under way");
     stage.finish().await;
+    pulse.has_stopped();
     tracing::info!(stage = S::NAME, "stopped");
+}
+
+/// Gets what a stage needs, and waits until there may be work.
+async fn get_ready<S: Stage>(stage: &mut S, pulse: &Pulse) -> anyhow::Result<()> {
+    pulse.works();
+    if stage.connect().await? {
+        pulse.is_well();
+    }
+    if S::NEEDS_TABLES {
+        pulse.tables().await;
+    }
+    pulse.waits_for("work");
+    stage.ready().await
 }
 
 /// How long to wait after so many faults before this one.

@@ -145,9 +145,16 @@ impl Web {
 
 impl Stage for Web {
     const NAME: &'static str = "web";
+    // While the database is away, it says so.
+    const NEEDS_TABLES: bool = false;
+
+    async fn connect(&mut self) -> anyhow::Result<bool> {
+        let listened = self.listener.is_some();
+        self.listen().await?;
+        Ok(!listened)
+    }
 
     async fn ready(&mut self) -> anyhow::Result<()> {
-        self.listen().await?;
         let place = Arc::clone(&self.places).acquire_owned().await?;
         let listener = self.listener.as_ref().context("it listens")?;
         loop {

@@ -154,6 +154,17 @@ pub(super) fn socket_address(written: &Written) -> Meant<SocketAddr> {
         .map_err(|_| r#"expected an IP address and a port, such as "127.0.0.1:8080" or "[::1]:8080""#.into())
 }
 
+/// As [`socket_address`], or `none`.
+pub(super) fn socket_address_or_none(written: &Written) -> Meant<Option<SocketAddr>> {
+    let address = match written.text().map(str::trim) {
+        Some("none" | "") => Ok(None),
+        _ => socket_address(written).map(Some),
+    };
+    address.map_err(|_| {
+        r#"expected an IP address and a port, such as "127.0.0.1:9464" or "[::1]:9464", or "none""#.into()
+    })
+}
+
 /// How much is stopped.
 pub(super) fn scope(written: &Written) -> Meant<Scope> {
     Scope::named(&text(written)?).ok_or_else(|| r#"expected "all" or "these""#.into())

@@ -3,6 +3,7 @@
 //! What a setting is *for*, and when to change it, stands in `config/jobalerts.toml`.
 
 mod mail;
+mod ops;
 mod secrets;
 mod times;
 
@@ -27,6 +28,7 @@ pub use mail::{
     Delays, Dkim, Listed, ProviderSettings, ProvidersFile, Reach, Relay, Relays, Sender, Share, Smtp,
     SmtpTimeouts,
 };
+pub use ops::Ops;
 pub use secrets::{NoAddressKey, NoTokenKeys, SecretFile, Secrets};
 pub use times::{CalendarFile, CronExpression, Housekeeping, Schedules, Time, Timing};
 

@@ -87,6 +87,7 @@ show! {
     } else {
         quoted(times.cron.as_str())
     };
+    Option<SocketAddr>: address => quoted(address.map_or_else(|| "none".to_owned(), |address| address.to_string()));
     Option<QuietHours>: hours => quoted(hours.map_or_else(|| "none".to_owned(), |hours| hours.to_string()));
     LogFormat: format => quoted(format!("{format:?}").to_lowercase());
     SecretUrl: url => quoted(url.redacted());

@@ -292,6 +292,15 @@ impl Relays {
         failed.map_or(Ok(()), Err)
     }
 
+    /// The same before there was any need of them. Where only so many connections
+    /// may be open, one more is not opened for that.
+    pub(super) async fn find_early(&self) -> Result<(), RelayError> {
+        if self.members.iter().any(|member| member.share.limits.connections.is_some()) {
+            return Ok(());
+        }
+        self.find().await
+    }
+
     /// Whether a line is still to be used.
     pub(super) fn is_good(&self, way: &Way, breakers: &Breakers, now: DateTime<Utc>) -> bool {
         let member = &self.members[way.member];

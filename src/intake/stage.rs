@@ -89,13 +89,19 @@ impl Intake {
 impl Stage for Intake {
     const NAME: &'static str = "intake";
 
+    async fn connect(&mut self) -> anyhow::Result<bool> {
+        // With a batch at hand, the database comes first.
+        if self.session.is_some() || self.batch.is_some() {
+            return Ok(false);
+        }
+        self.session = Some(Session::open(&self.settings).await?);
+        tracing::info!(stage = Self::NAME, queue = self.settings.queue, "connected to RabbitMQ");
+        Ok(true)
+    }
+
     async fn ready(&mut self) -> anyhow::Result<()> {
         if self.batch.is_some() {
             return Ok(());
-        }
-        if self.session.is_none() {
-            self.session = Some(Session::open(&self.settings).await?);
-            tracing::info!(stage = Self::NAME, queue = self.settings.queue, "connected to RabbitMQ");
         }
         let Some(session) = &mut self.session else { return Ok(()) };
         match session.next_batch().await {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jobalerts::daemon::Program;
+use jobalerts::health::Pulse;
 use jobalerts::matching;
 use jobalerts::stage::{Bell, Stage, drive};
 use jobalerts::store::WORK_CHANNEL;
@@ -95,7 +96,9 @@ async fn two_intakes_take_each_event_once() {
 
     let stop = CancellationToken::new();
     let programs = [another(&road), another(&road)];
-    let running = programs.each_ref().map(|program| tokio::spawn(drive(program.intake(), stop.clone())));
+    let running = programs
+        .each_ref()
+        .map(|program| tokio::spawn(drive(program.intake(), Pulse::alone(), stop.clone())));
     let closed = "select count(*) from openings where state = 'closed'";
     soon("every vacancy is closed", async {
         while road.count(closed).await < 100 {

@@ -1,39 +1,11 @@
 //! The daemon: it starts whatever is down, goes on by itself, and stops in good order (OPS-1, OPS-2).
 
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
-use url::Url;
 
 use crate::harness::events::Event;
 use crate::harness::people::{crowd, curious};
-use crate::harness::program::Daemon;
-use crate::harness::proxy::Proxy;
+use crate::harness::program::{Daemon, behind_proxies};
 use crate::harness::{Road, soon};
-
-/// The address in a URL.
-fn target(url: &str) -> String {
-    let url = Url::parse(url).unwrap();
-    format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
-}
-
-/// The same URL by way of a proxy.
-fn by(url: &str, proxy: &Proxy) -> String {
-    let mut url = Url::parse(url).unwrap();
-    url.set_ip_host(proxy.address().ip()).unwrap();
-    url.set_port(Some(proxy.address().port())).unwrap();
-    url.into()
-}
-
-/// A daemon that reaches Postgres and `RabbitMQ` by way of proxies, which are down.
-async fn behind_proxies(road: &Road) -> (Daemon, Proxy, Proxy) {
-    let (database, broker) = (road.config().database.url.expose(), road.config().amqp.url.expose());
-    let [to_database, to_broker] = [database, broker].map(|url| Proxy::to(target(url)));
-    let now = road.clock.now().to_rfc3339();
-    let mut command = road.command(&["run", "--now", &now]).await;
-    command
-        .env("JOBALERTS_DATABASE__URL", by(database, &to_database))
-        .env("JOBALERTS_AMQP__URL", by(broker, &to_broker));
-    (Daemon::start(command), to_database, to_broker)
-}
 
 /// OPS-1: everything is away at the start, and comes one after the other.
 #[tokio::test]
@@ -42,7 +14,8 @@ async fn it_waits_for_what_is_away_and_goes_on_by_itself() {
     road.import(&[curious("ann@example.org")]).await;
     road.publish(&[Event::sample("03")]).await;
     road.smtp.stop_listening().await.unwrap();
-    let (mut daemon, mut to_database, mut to_broker) = behind_proxies(&road).await;
+    let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
+    let mut daemon = Daemon::start(command);
     daemon.says("cannot start yet; tries again").await;
     to_database.up();
     daemon.says("cannot go on; tries again").await;
@@ -63,7 +36,8 @@ async fn it_waits_for_what_is_away_and_goes_on_by_itself() {
 async fn it_outlives_outages_of_all_its_servers() {
     let road = Road::new().await;
     road.import(&[curious("ann@example.org")]).await;
-    let (mut daemon, mut to_database, mut to_broker) = behind_proxies(&road).await;
+    let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
+    let mut daemon = Daemon::start(command);
     to_database.up();
     to_broker.up();
     road.publish(&[Event::opened("230000AA")]).await;
@@ -149,7 +123,8 @@ async fn a_mail_server_that_hangs_delays_the_end_only_for_its_time_limit() {
 #[tokio::test]
 async fn it_stops_while_it_waits_for_the_database() {
     let road = Road::new().await;
-    let (mut daemon, _to_database, _to_broker) = behind_proxies(&road).await;
+    let (command, _to_database, _to_broker) = behind_proxies(&road).await;
+    let mut daemon = Daemon::start(command);
     daemon.says("cannot start yet; tries again").await;
     let (status, log) = daemon.stop().await;
     assert_eq!(status.code(), Some(0), "{log}");

@@ -40,6 +40,7 @@ mod reminders;
 mod returns;
 mod road;
 mod schedules;
+mod service_manager;
 mod session;
 mod silence;
 mod stops;

@@ -1,5 +1,6 @@
 //! How much mail a provider, or a mail server, gets: for all processes together, and over restarts.
 
+use jobalerts::health::Pulse;
 use jobalerts::stage::{Bell, Stage as _, drive};
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 use tokio_util::sync::CancellationToken;
@@ -99,9 +100,9 @@ async fn a_provider_gets_so_many_at_once_of_all_processes_together() {
         about_to_tell(setup, &[("slow.example", 100), ("slow2.example", 100), ("example.org", 60)]).await;
     let stop = CancellationToken::new();
     let programs = [another(&road), another(&road)];
-    let running = programs
-        .each_ref()
-        .map(|program| tokio::spawn(drive(program.delivery(Bell::default()).unwrap(), stop.clone())));
+    let running = programs.each_ref().map(|program| {
+        tokio::spawn(drive(program.delivery(Bell::default()).unwrap(), Pulse::alone(), stop.clone()))
+    });
     let mails = soon("the mails to the others", road.smtp.wait_for(60)).await;
     assert!(mails.iter().all(|mail| mail.rcpt_to[0].ends_with("@example.org")));
     let in_hand = "select count(*) from mails where worker is not null and provider = 'slow'";
@@ -148,9 +149,9 @@ async fn a_mail_server_gets_so_many_connections_of_all_processes_together() {
     let road = about_to_tell(setup, &[("example.org", 30)]).await;
     let stop = CancellationToken::new();
     let programs = [another(&road), another(&road), another(&road)];
-    let running = programs
-        .each_ref()
-        .map(|program| tokio::spawn(drive(program.delivery(Bell::default()).unwrap(), stop.clone())));
+    let running = programs.each_ref().map(|program| {
+        tokio::spawn(drive(program.delivery(Bell::default()).unwrap(), Pulse::alone(), stop.clone()))
+    });
     soon("three connections", road.smtp.wait_until(|tally| tally.transactions == 3)).await;
     assert_eq!(road.smtp.tally().connections, 3);
     road.smtp.set_script([]);

@@ -8,6 +8,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use url::Url;
+
+use super::proxy::Proxy;
 use super::{Road, soon};
 
 /// How a process ended.
@@ -78,6 +81,32 @@ impl Road {
         let now = self.clock.now().to_rfc3339();
         Daemon::start(self.command(&["run", "--now", &now]).await)
     }
+}
+
+/// The address in a URL.
+fn target(url: &str) -> String {
+    let url = Url::parse(url).unwrap();
+    format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
+}
+
+/// The same URL by way of a proxy.
+fn by(url: &str, proxy: &Proxy) -> String {
+    let mut url = Url::parse(url).unwrap();
+    url.set_ip_host(proxy.address().ip()).unwrap();
+    url.set_port(Some(proxy.address().port())).unwrap();
+    url.into()
+}
+
+/// A daemon to be started that reaches Postgres and `RabbitMQ` by way of proxies, which are down.
+pub(crate) async fn behind_proxies(road: &Road) -> (Command, Proxy, Proxy) {
+    let (database, broker) = (road.config().database.url.expose(), road.config().amqp.url.expose());
+    let [to_database, to_broker] = [database, broker].map(|url| Proxy::to(target(url)));
+    let now = road.clock.now().to_rfc3339();
+    let mut command = road.command(&["run", "--now", &now]).await;
+    command
+        .env("JOBALERTS_DATABASE__URL", by(database, &to_database))
+        .env("JOBALERTS_AMQP__URL", by(broker, &to_broker));
+    (command, to_database, to_broker)
 }
 
 /// A running daemon; killed when it is dropped.

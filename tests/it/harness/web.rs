@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use jobalerts::domain::token::{StopToken, TokenKeys};
+use jobalerts::health::Pulse;
 use jobalerts::stage::drive;
 use jobalerts::web::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -128,7 +129,7 @@ impl Road {
     pub(crate) async fn site_within(&self, limits: Limits) -> Site {
         let mut web = self.program().web(limits).unwrap();
         let address = web.listen().await.unwrap();
-        let running = tokio::spawn(drive(web, CancellationToken::new()));
+        let running = tokio::spawn(drive(web, Pulse::alone(), CancellationToken::new()));
         Site { address, running }
     }
 
