@@ -216,6 +216,11 @@ impl Program {
         Ok(())
     }
 
+    async fn check_tables(&self) -> store::Result<()> {
+        let mut connection = store::connect(self.config.database.url.expose()).await?;
+        store::check_schema(&mut connection).await
+    }
+
     /// If alerts were made due by other schedules than these, has delivery look
     /// at all that wait: what is not due yet waits for the right moment.
     async fn go_by(&self, rhythm: &Rhythm, connection: &mut PgConnection) -> store::Result<()> {
@@ -263,7 +268,7 @@ impl Program {
             // Also while the database is away: then it says so.
             running.spawn(drive(web, stop.clone()));
         }
-        if self.wait_until_prepared(&stop).await {
+        if self.wait_until_prepared(stages, &stop).await {
             if stages.contains(&StageName::Intake) {
                 running.spawn(drive(self.intake(), stop.clone()));
             }
@@ -309,10 +314,13 @@ impl Program {
     }
 
     /// Waits for the database. False if the program is told to stop before.
-    async fn wait_until_prepared(&self, stop: &CancellationToken) -> bool {
+    async fn wait_until_prepared(&self, stages: &BTreeSet<StageName>, stop: &CancellationToken) -> bool {
+        // Pages prepare nothing: their role may not, see deploy/postgres.
+        let only_pages = stages.iter().all(|stage| *stage == StageName::Web);
         let mut faults = 0;
         loop {
-            let Err(error) = self.prepare().await else { return true };
+            let prepared = if only_pages { self.check_tables().await } else { self.prepare().await };
+            let Err(error) = prepared else { return true };
             let wait = wait_after(faults, &mut rand::rng());
             faults += 1;
             tracing::warn!(faults, %error, "cannot start yet; tries again");

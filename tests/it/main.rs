@@ -38,6 +38,7 @@ mod rejections;
 mod reminders;
 mod returns;
 mod road;
+mod roles;
 mod schedules;
 mod session;
 mod silence;

@@ -8,6 +8,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::database::Role;
 use super::{Road, soon};
 
 /// How a process ended.
@@ -57,12 +58,26 @@ pub(crate) async fn output(mut command: Command, input: Option<&[u8]>) -> Output
 }
 
 impl Road {
-    /// The program on this road.
+    /// The program on this road, each command under the role that needs it least.
     pub(crate) async fn command(&self, arguments: &[&str]) -> Command {
+        let role = match arguments.first() {
+            Some(&"migrate") => Role::Migrate,
+            Some(&("status" | "ledger" | "explain")) => Role::Read,
+            _ => Role::Worker,
+        };
+        self.command_as(role, arguments).await
+    }
+
+    /// The program under another role of the database.
+    pub(crate) async fn command_as(&self, role: Role, arguments: &[&str]) -> Command {
         self.broker().await;
         let mut command = bare_command(arguments);
-        command.envs(&self.environment);
+        command.envs(self.environment_as(role));
         command
+    }
+
+    pub(crate) async fn run_as(&self, role: Role, arguments: &[&str]) -> Output {
+        output(self.command_as(role, arguments).await, None).await
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
