@@ -248,6 +248,9 @@ impl Program {
     pub async fn run(self, stages: &BTreeSet<StageName>) -> anyhow::Result<()> {
         let stop = CancellationToken::new();
         let bells = Bells::default();
+        for (key, exposed) in self.config.in_the_open() {
+            tracing::warn!(key, "{exposed}");
+        }
         // Before anything else, so that a wrong template or certificate stops us now and not later.
         let delivery = stages
             .contains(&StageName::Delivery)

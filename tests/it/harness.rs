@@ -12,6 +12,7 @@ pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod rows;
+pub(crate) mod tls;
 pub(crate) mod web;
 
 use std::collections::BTreeMap;
@@ -37,7 +38,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::OnceCell;
 
-use broker::{Broker, Peer};
+use broker::{Broker, Peer, User};
 use database::{Database, Role};
 use events::Event;
 use people::Person;
@@ -303,6 +304,11 @@ impl Road {
     pub(crate) async fn broker(&self) -> &Peer {
         let open = || Peer::open(&self.broker, &self.config().amqp);
         self.peer.get_or_init(open).await
+    }
+
+    /// A user of the broker with the permissions of a role of `deploy/rabbitmq/permissions`.
+    pub(crate) fn user_of_the_broker(&self, role: &str) -> Option<User> {
+        self.broker.user(role)
     }
 
     pub(crate) async fn publish(&self, events: &[Event]) {

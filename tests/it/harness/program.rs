@@ -76,6 +76,13 @@ impl Road {
         command
     }
 
+    /// The program on a broker on which nothing was declared for it.
+    pub(crate) fn bare(&self, arguments: &[&str]) -> Command {
+        let mut command = bare_command(arguments);
+        command.envs(&self.environment);
+        command
+    }
+
     pub(crate) async fn run_as(&self, role: Role, arguments: &[&str]) -> Output {
         output(self.command_as(role, arguments).await, None).await
     }
