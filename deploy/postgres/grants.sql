@@ -7,7 +7,7 @@
 --
 -- It fails, and changes nothing, if there is a table of which it does not know who may do what.
 --
--- The webhook (secrets.webhook_keys_file) suppresses addresses, so the pages have to read them. They cannot
+-- The webhook (secrets.webhook_key_file) suppresses addresses, so the pages have to read them. They cannot
 -- unless you say so, with PGOPTIONS='-c jobalerts.webhook=on' in the environment; without it the webhook
 -- answers 503. For other names of the roles see roles.sql.
 
