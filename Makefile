@@ -13,7 +13,7 @@ SERVICES := deploy/dev/services
 MAIL_CHECK := deploy/dev/mail-check/run
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: help demo dev test bench check mail-check mail-pictures mails clean tools build
+.PHONY: help demo dev test bench check advisories mail-check mail-pictures mails clean tools build
 
 help: ## list the commands
 	@echo 'Usage: make COMMAND'
@@ -36,7 +36,12 @@ check: tools ## check format, lints, documentation, dependencies and scripts
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if grep -n '^name = "aws-lc' Cargo.lock; then echo 'Cargo.lock: the only cryptography here is ring' >&2; exit 1; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh; else echo 'shellcheck is not installed; the scripts were not checked'; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh deploy/rabbitmq/permissions; else echo 'shellcheck is not installed; the scripts were not checked'; fi
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked check -s bans licenses sources; else echo 'cargo-deny is not installed; licences, bans and sources of the dependencies were not checked'; fi
+
+advisories: tools ## hold the dependencies against the RustSec database, which is fetched from GitHub
+	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 69; }
+	$(CARGO) deny --locked check advisories
 
 mail-check: mails ## hold every mail against tools that others wrote; the mails stay in .dev/mails
 	@$(MAIL_CHECK) self-test

@@ -18,10 +18,13 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
     ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind, PublisherConfirm,
 };
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use crate::config::Amqp;
 
@@ -65,6 +68,14 @@ pub enum BrokerError {
     /// The broker stopped delivering.
     #[error("RabbitMQ ended the consumer; the queue may have been deleted")]
     Ended,
+    /// The authority that is to be trusted cannot be read.
+    #[error("amqp.ca_file {path}: {cause}; it has to be a PEM file of certificates")]
+    Authority {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// The broker did not take responsibility for a message.
     #[error("RabbitMQ did not confirm a message to exchange {exchange}: {cause}")]
     NotConfirmed {
@@ -136,20 +147,22 @@ pub struct Line {
 }
 
 impl Line {
-    /// Connects.
+    /// Connects. `amqps://` is encrypted from the first octet, or there is no connection.
     ///
     /// # Errors
     ///
-    /// When the broker is away or refuses us.
+    /// When the broker is away or refuses us, or is not who it should be.
     pub async fn open(settings: &Amqp) -> Result<Self> {
         let opened = tokio::time::timeout(CONNECT_LIMIT, Self::opened(settings)).await;
         opened.unwrap_or(Err(BrokerError::Silent))
     }
 
     async fn opened(settings: &Amqp) -> Result<Self> {
+        let tls = OwnedTLSConfig { cert_chain: authority(settings)?, identity: None };
+        let url = with_heartbeat(settings.url.expose());
+        let runtime = lapin::runtime::default_runtime()?;
         let connection =
-            Connection::connect(&with_heartbeat(settings.url.expose()), ConnectionProperties::default())
-                .await?;
+            Connection::connect_with_config(&url, ConnectionProperties::default(), tls, runtime).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(Self { connection, channel })
@@ -296,6 +309,25 @@ impl Line {
             BasicPublishOptions { mandatory: takers == Takers::Needed, ..BasicPublishOptions::default() };
         Ok(self.channel.basic_publish(short(exchange)?, routing_key, options, body, properties).await?)
     }
+}
+
+/// PEM of the authorities to trust besides the system's, if there are any.
+///
+/// # Errors
+///
+/// When the file cannot be read, or holds no certificate or a broken one.
+pub fn authority(settings: &Amqp) -> Result<Option<String>> {
+    let Some(path) = &settings.ca_file else { return Ok(None) };
+    let wrong = |cause: String| BrokerError::Authority { path: path.display().to_string(), cause };
+    let pem = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).peekable();
+    if certificates.peek().is_none() {
+        return Err(wrong("there is no certificate in it".to_owned()));
+    }
+    for certificate in certificates {
+        certificate.map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok(Some(pem))
 }
 
 /// Takes messages from a queue.

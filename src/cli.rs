@@ -36,7 +36,7 @@ use crate::{store, telemetry};
 /// Events come from a RabbitMQ queue, people and what they asked for are in
 /// PostgreSQL, mails leave over SMTP. A first try on a fresh machine: `make demo`.
 #[derive(Debug, Parser)]
-#[command(name = "jobalerts", version, max_term_width = 100)]
+#[command(name = "jobalerts", version, max_term_width = 100, after_long_help = EXIT_CODES)]
 struct Cli {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", long_help = CONFIG_HELP)]
@@ -48,6 +48,10 @@ struct Cli {
 const CONFIG_HELP: &str = "The configuration file. Without it: $JOBALERTS_CONFIG, ./config/jobalerts.toml, \
     /etc/jobalerts/jobalerts.toml, or the defaults. Any key can be overridden in the environment: \
     JOBALERTS_SMTP__CONNECTIONS=4";
+
+const EXIT_CODES: &str = "Results go to standard output, and the log to standard error. Exit codes: 0 done, 2 the \
+    command line is wrong, 65 lines of an import were refused or a mail is for a person to read, 75 a mail has to be \
+    taken in again later, 78 the configuration is wrong (or `check` found anything else), 1 the rest.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -255,6 +259,12 @@ enum Command {
         /// bash, elvish, fish, powershell or zsh.
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages into a folder, one for each command.
+    #[command(hide = true)]
+    ManPages {
+        /// The folder; it has to be there.
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -350,6 +360,11 @@ impl Cli {
             clap_complete::generate(shell, &mut Self::command(), "jobalerts", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
         }
+        if let Command::ManPages { folder } = &self.command {
+            clap_mangen::generate_to(Self::command(), folder)
+                .with_context(|| format!("manual pages cannot be written into {}", folder.display()))?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let environment = process_environment();
         if let Command::Check { connect, show, dns } = self.command {
             let examined = Config::examine(self.config.as_deref(), &environment);
@@ -411,7 +426,7 @@ impl Cli {
             }
             Command::Unknown { command } => return unknown(config, command),
             Command::DeadLetters { command } => return dead_letters(&config, command),
-            Command::Check { .. } | Command::Completions { .. } => {}
+            Command::Check { .. } | Command::Completions { .. } | Command::ManPages { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
     }

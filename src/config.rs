@@ -223,6 +223,19 @@ impl Config {
         std::iter::once(first).chain(others).collect()
     }
 
+    /// What others could see or do who are on the way to a server, each with the key of its URL.
+    #[must_use]
+    pub fn in_the_open(&self) -> Vec<(String, &'static str)> {
+        let mut exposed = vec![
+            ("database.url".to_owned(), self.database.url.in_the_open()),
+            ("amqp.url".to_owned(), self.amqp.url.in_the_open()),
+            ("smtp.url".to_owned(), self.smtp.url.in_the_open()),
+        ];
+        let relays = self.relays.others.iter();
+        exposed.extend(relays.map(|(name, relay)| (format!("relays.{name}"), relay.url.in_the_open())));
+        exposed.into_iter().filter_map(|(key, what)| Some((key, what?))).collect()
+    }
+
     /// When people are asked whether they still want to hear, and how long an answer is waited for.
     #[must_use]
     pub fn patience(&self) -> Patience {

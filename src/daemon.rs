@@ -221,6 +221,11 @@ impl Program {
         Ok(())
     }
 
+    async fn check_tables(&self) -> store::Result<()> {
+        let mut connection = store::connect(self.config.database.url.expose()).await?;
+        store::check_schema(&mut connection).await
+    }
+
     /// If alerts were made due by other schedules than these, has delivery look
     /// at all that wait: what is not due yet waits for the right moment.
     async fn go_by(&self, rhythm: &Rhythm, connection: &mut PgConnection) -> store::Result<()> {
@@ -250,6 +255,9 @@ impl Program {
         let bells = Bells::default();
         let health = Health::new(self.config.ops.stuck_after);
         let database = health.pulse("database");
+        for (key, exposed) in self.config.in_the_open() {
+            tracing::warn!(key, "{exposed}");
+        }
         // Before anything else, so that a wrong template or certificate stops us now and not later.
         let delivery = stages
             .contains(&StageName::Delivery)
@@ -277,7 +285,7 @@ impl Program {
         // All parts are known to it by now, so that it waits for each.
         let (told, stopping) = (Arc::clone(&manager), stop.clone());
         aside.spawn(async move { told.tell(&stopping).await });
-        if self.wait_until_prepared(&database, &stop).await {
+        if self.wait_until_prepared(stages, &database, &stop).await {
             health.tables_are_there();
             aside.spawn(listen(self.pool.clone(), bells, database));
         }
@@ -305,11 +313,19 @@ impl Program {
     }
 
     /// Waits for the database. False if the program is told to stop before.
-    async fn wait_until_prepared(&self, pulse: &Pulse, stop: &CancellationToken) -> bool {
+    async fn wait_until_prepared(
+        &self,
+        stages: &BTreeSet<StageName>,
+        pulse: &Pulse,
+        stop: &CancellationToken,
+    ) -> bool {
+        // Pages prepare nothing: their role may not, see deploy/postgres.
+        let only_pages = stages.iter().all(|stage| *stage == StageName::Web);
         let mut faults = 0;
         loop {
             pulse.works();
-            let Err(error) = self.prepare().await else { return true };
+            let prepared = if only_pages { self.check_tables().await } else { self.prepare().await };
+            let Err(error) = prepared else { return true };
             let wait = wait_after(faults, &mut rand::rng());
             faults += 1;
             pulse.rests(&error.to_string());

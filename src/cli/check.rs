@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::broker::BrokerError;
+use crate::broker::{self, BrokerError};
 use crate::cli::{EXIT_CONFIG, dns, say};
 use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
@@ -64,6 +64,9 @@ pub(super) async fn check(
             Ok(relays) if connect && sound => mistakes.extend(try_connections(config, &relays).await),
             Ok(_) => {}
         }
+        if let Err(error) = broker::authority(&config.amqp) {
+            mistakes.push(error.to_string());
+        }
         if show && sound {
             say(format_args!("{}", config.show()));
         }
@@ -93,6 +96,9 @@ pub(super) async fn check(
         }
         if let Some(warning) = nobody_is_forgotten(config) {
             say(warning);
+        }
+        for (key, exposed) in config.in_the_open() {
+            say(format_args!("Warning: {key}: {exposed}."));
         }
         for warning in
             config.time.calendar.calendar.warnings(now.with_timezone(&config.time.zone).date_naive())

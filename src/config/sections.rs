@@ -59,6 +59,8 @@ impl Database {
 pub struct Amqp {
     /// Where it is.
     pub url: SecretUrl,
+    /// PEM of certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// The topic exchange that events are published to.
     pub exchange: String,
     /// Our queue on it.
@@ -78,8 +80,10 @@ pub struct Amqp {
 impl Amqp {
     pub(super) fn read(mut s: Section<'_, '_>) -> Self {
         const URL: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
+        let paths = s.paths();
         Self {
             url: s.secret("url", Some("AMQP_URL"), URL, SecretUrl::amqp),
+            ca_file: s.optional("ca_file", paths),
             exchange: s.get("exchange", "recruitment.events", broker_name),
             queue: s.get("queue", "jobalerts.events", broker_name),
             dead_letter_exchange: s.get("dead_letter_exchange", "jobalerts.dead-letters", broker_name),

@@ -213,16 +213,16 @@ fn the_environment_wins_over_the_file() {
 
 #[test]
 fn urls_come_from_the_nearest_of_their_sources() {
-    const FILE: &str = "[database]\nurl = 'postgres://in-file/a'\n[amqp]\nurl = 'amqp://in-file'";
+    const FILE: &str = "[database]\nurl = 'postgres://a@localhost/in-file'\n[amqp]\nurl = 'amqp://in-file'";
     let database = |environment: &[(&str, &str)]| {
         let config = read(FILE, environment).unwrap();
         config.database.url.expose().to_owned()
     };
-    let alias = ("DATABASE_URL", "postgres://alias/a");
-    let own = ("JOBALERTS_DATABASE__URL", "postgres://own/a");
-    assert_eq!(database(&[]), "postgres://in-file/a");
-    assert_eq!(database(&[alias]), "postgres://alias/a");
-    assert_eq!(database(&[alias, own]), "postgres://own/a");
+    let alias = ("DATABASE_URL", "postgres://localhost/alias");
+    let own = ("JOBALERTS_DATABASE__URL", "postgres://localhost/own");
+    assert_eq!(database(&[]), "postgres://a@localhost/in-file");
+    assert_eq!(database(&[alias]), "postgres://localhost/alias");
+    assert_eq!(database(&[alias, own]), "postgres://localhost/own");
     let config = read(FILE, &[("AMQP_URL", "amqps://alias")]).unwrap();
     assert_eq!(config.amqp.url.expose(), "amqps://alias");
     assert!(config.show().contains("# AMQP_URL"));
@@ -233,12 +233,16 @@ fn secrets_are_read_from_files() {
     let directory = Directory::new();
     let secret = directory.write("smtp", "smtps://zoe:hunter2@mail.example\n");
     directory.write("empty", "\n");
-    let file = directory.write("jobalerts.toml", "[smtp]\nurl_file = 'smtp'\nca_file = 'ca.pem'\n");
+    let file = directory.write(
+        "jobalerts.toml",
+        "[smtp]\nurl_file = 'smtp'\nca_file = 'ca.pem'\n[amqp]\nca_file = 'broker.pem'\n",
+    );
 
     let config = Config::load(Some(&file), &Variables::new()).unwrap();
     let credentials = config.smtp.url.credentials.as_ref().unwrap();
     assert_eq!(credentials.password.expose(), "hunter2");
     assert_eq!(config.smtp.ca_file, Some(directory.0.join("ca.pem")));
+    assert_eq!(config.amqp.ca_file, Some(directory.0.join("broker.pem")));
     let source = format!(" # {}", secret.display());
     let shown = config.show();
     let line = shown.lines().find(|line| line.ends_with(&source)).unwrap();
@@ -249,12 +253,12 @@ fn secrets_are_read_from_files() {
     let environment = variables(&[
         ("CREDENTIALS_DIRECTORY", credentials),
         ("JOBALERTS_DATABASE__URL_FILE", "$CREDENTIALS_DIRECTORY/database"),
-        ("DATABASE_URL", "postgres://alias/a"),
+        ("DATABASE_URL", "postgres://localhost/alias"),
         ("JOBALERTS_SMTP__URL", "smtp://own"),
     ]);
-    directory.write("database", "postgres://secret/a");
+    directory.write("database", "postgres://localhost/secret");
     let config = Config::load(Some(&file), &environment).unwrap();
-    assert_eq!(config.database.url.expose(), "postgres://secret/a");
+    assert_eq!(config.database.url.expose(), "postgres://localhost/secret");
     assert_eq!(config.smtp.url.host, "own");
 
     let both = "[smtp]\nurl_file = 'smtp'\nurl = 'smtp://a'\n[amqp]\nurl_file = 'none'\n[database]\nurl_file = '$CREDENTIALS_DIRECTORY/x'";
@@ -302,7 +306,7 @@ fn secrets_are_never_shown() {
     assert_eq!(config.database.url.redacted(), "postgres://***@a:1,b:2/jobs?sslmode=require&***");
     assert_eq!(config.amqp.url.redacted(), "amqps://***@rabbit/v?heartbeat=10&***");
     assert_eq!(config.smtp.url.redacted(), "smtp://***@mail.example:587?tls=required");
-    let at_last = SecretUrl::postgres("postgres://h/db?password=hun@ter2").unwrap();
+    let at_last = SecretUrl::postgres("postgres://localhost/db?password=hun@ter2").unwrap();
     assert_eq!(at_last.redacted(), "postgres://***");
 
     // Nor in any refusal.

@@ -55,7 +55,8 @@ impl SecretUrl {
     /// Postgres writes them.
     ///
     /// # Errors
-    /// When the scheme is another, or the rest is not a URL.
+    /// When the scheme is another, the rest is not a URL, or it leaves open whether what crosses a
+    /// network is encrypted.
     pub fn postgres(text: &str) -> Result<Self, UrlError> {
         let Some((_, rest)) = scheme(text, &["postgres", "postgresql"])? else {
             return refuse("expected a URL that begins with postgres:// or postgresql://");
@@ -64,7 +65,15 @@ impl SecretUrl {
         if !hosts.rsplit('@').next().unwrap_or_default().contains(',') {
             Url::parse(text)?;
         }
-        Ok(Self(Secret::new(text.to_owned())))
+        let url = Self(Secret::new(text.to_owned()));
+        if !url.is_local() && matches!(url.parameter("sslmode"), None | Some("prefer" | "allow")) {
+            return refuse(
+                "whether this connection is encrypted would be for anybody on its way to say; add \
+                 ?sslmode=verify-full (and &sslrootcert=FILE for an authority of your own), or \
+                 ?sslmode=disable if nobody can listen",
+            );
+        }
+        Ok(url)
     }
 
     /// An `amqp://` or `amqps://` URL.
@@ -85,6 +94,44 @@ impl SecretUrl {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
+    }
+
+    /// What others could see or do who are on the way to the server, if anything.
+    #[must_use]
+    pub fn in_the_open(&self) -> Option<&'static str> {
+        if self.is_local() {
+            return None;
+        }
+        match (self.expose().split_once("://")?.0, self.parameter("sslmode")) {
+            ("amqps", _) | (_, Some("verify-full")) => None,
+            ("amqp", _) => Some("the password crosses the network unencrypted; use amqps://"),
+            (_, Some("require" | "verify-ca")) => {
+                Some("the server could be anybody: its name is not verified; use sslmode=verify-full")
+            }
+            _ => Some("what is known of people crosses the network unencrypted; use sslmode=verify-full"),
+        }
+    }
+
+    /// Whether nothing crosses a network: every host is this machine, or a socket.
+    fn is_local(&self) -> bool {
+        let (_, rest) = self.expose().split_once("://").unwrap_or_default();
+        let place = rest.split(['/', '?']).next().unwrap_or_default();
+        let hosts = place.rsplit('@').next().unwrap_or_default().split(',').map(without_port);
+        let named = ["host", "hostaddr"].into_iter().filter_map(|name| self.parameter(name));
+        let is_local = |host: &str| {
+            host.is_empty() || host.starts_with('/') || starts_with_slash(host) || is_loopback(host)
+        };
+        hosts.chain(named).all(is_local)
+    }
+
+    /// A parameter of the URL, as it is written there; the last counts.
+    fn parameter(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.expose().split_once('?')?;
+        let pairs = query.split('&').filter_map(|one| one.split_once('='));
+        pairs
+            .filter(|(known, _)| *known == name || (name == "sslmode" && *known == "ssl-mode"))
+            .last()
+            .map(|it| it.1)
     }
 
     /// The URL for messages: without user and password, and with only those parameters that are
@@ -174,6 +221,14 @@ pub struct SmtpCredentials {
 }
 
 impl SmtpUrl {
+    /// What others could see who are on the way to the server, if anything.
+    #[must_use]
+    pub fn in_the_open(&self) -> Option<&'static str> {
+        let may_be_open = matches!(self.tls, SmtpTls::None | SmtpTls::Opportunistic);
+        (may_be_open && !is_loopback(&self.host))
+            .then_some("mails may cross the network unencrypted; use ?tls=required or smtps://")
+    }
+
     /// The URL for messages, without user and password.
     #[must_use]
     pub fn redacted(&self) -> String {
@@ -278,6 +333,19 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// `host` of `host:5432`, and `[::1]` of `[::1]:5432`.
+fn without_port(place: &str) -> &str {
+    match place.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => host,
+        _ => place,
+    }
+}
+
+/// A socket's folder, encoded.
+fn starts_with_slash(host: &str) -> bool {
+    host.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("%2f"))
+}
+
 /// Whether a host is this very machine, so that nothing crosses a network.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost"
@@ -288,6 +356,58 @@ pub(super) fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_crosses_a_network_is_encrypted_or_said_not_to_be() {
+        for (text, refused, seen) in [
+            ("postgres://a@127.0.0.1:5432/b", false, None),
+            ("postgres://a:b%40@localhost/b", false, None),
+            ("postgres://a@[::1]:5432/b", false, None),
+            ("postgres:///b?host=/run/postgresql", false, None),
+            ("postgres://%2Frun%2Fpostgresql/b", false, None),
+            ("postgres://db.example/b?sslmode=verify-full", false, None),
+            ("postgres://db.example/b?sslmode=verify-full&sslrootcert=/ca.pem", false, None),
+            ("postgres://db.example/b", true, None),
+            ("postgres://db.example/b?sslmode=prefer", true, None),
+            ("postgres://db.example/b?ssl-mode=allow", true, None),
+            ("postgres://127.0.0.1,db.example/b", true, None),
+            ("postgres:///b?host=db.example", true, None),
+            ("postgres://127.0.0.1/b?hostaddr=192.0.2.1", true, None),
+            // As it is read: the last counts.
+            ("postgres://db.example/b?sslmode=verify-full&sslmode=prefer", true, None),
+            ("postgres://db.example/b?sslmode=disable", false, Some("unencrypted")),
+            ("postgres://db.example/b?sslmode=require", false, Some("could be anybody")),
+            ("postgres://db.example/b?sslmode=verify-ca", false, Some("could be anybody")),
+        ] {
+            match SecretUrl::postgres(text) {
+                Ok(url) => {
+                    assert!(!refused, "{text}");
+                    let found = url.in_the_open().unwrap_or_default();
+                    assert_eq!(seen.is_some(), !found.is_empty(), "{text}: {found}");
+                    assert!(found.contains(seen.unwrap_or_default()), "{text}: {found}");
+                }
+                Err(error) => {
+                    assert!(refused && error.to_string().contains("verify-full"), "{text}: {error}")
+                }
+            }
+        }
+        for (text, seen) in [
+            ("amqp://guest:guest@127.0.0.1:5672/%2f", false),
+            ("amqp://a:b@rabbit.example:5672/v", true),
+            ("amqps://a:b@rabbit.example:5671/v", false),
+        ] {
+            assert_eq!(SecretUrl::amqp(text).unwrap().in_the_open().is_some(), seen, "{text}");
+        }
+        for (text, seen) in [
+            ("smtp://127.0.0.1", false),
+            ("smtp://mail.example", true),
+            ("smtp://mail.example?tls=opportunistic", true),
+            ("smtp://mail.example?tls=required", false),
+            ("smtps://mail.example", false),
+        ] {
+            assert_eq!(text.parse::<SmtpUrl>().unwrap().in_the_open().is_some(), seen, "{text}");
+        }
+    }
 
     #[test]
     fn smtp_urls() {

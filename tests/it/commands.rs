@@ -187,3 +187,21 @@ async fn completions_are_printed_without_any_configuration() {
     let output = output(command, None).await.successful();
     assert!(output.stdout.contains("_jobalerts()") && output.stdout.contains("--connect"));
 }
+
+/// One page for each command, also for those below others.
+#[tokio::test]
+async fn manual_pages_are_written_without_any_configuration() {
+    let folder = std::env::temp_dir().join(format!("jobalerts-it-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&folder).unwrap();
+    let name = folder.display().to_string();
+    output(bare_command(&["man-pages", &name]), None).await.successful();
+    let page = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    assert!(page("jobalerts.1").contains("78 the configuration is wrong"));
+    assert!(page("jobalerts-run.1").contains("\\-\\-stages"));
+    assert!(page("jobalerts-unknown-settle.1").contains("They arrived"));
+    assert!(!folder.join("jobalerts-man-pages.1").exists(), "it is for those who make packages");
+    std::fs::remove_dir_all(&folder).unwrap();
+    let failed = output(bare_command(&["man-pages", &name]), None).await;
+    assert_eq!(failed.code, Some(1));
+    assert!(failed.stderr.contains(&name), "{}", failed.stderr);
+}

@@ -472,13 +472,13 @@ async fn a_look_that_goes_on_misses_nobody() {
         if some.is_empty() {
             break;
         }
-        sqlx::query(told).bind(&some).execute(road.pool()).await.unwrap();
+        sqlx::query(told).bind(&some).execute(road.tester()).await.unwrap();
         assert!(some.iter().all(|person| !all.contains(person)), "{some:?} after {all:?}");
         all.extend(some);
         if all.len() == 24 {
             // Given back, from before the mark.
             let back = "update alerts set due_at = $2 where subscriber_id = $1";
-            sqlx::query(back).bind(all.remove(0)).bind(time(TUESDAY)).execute(road.pool()).await.unwrap();
+            sqlx::query(back).bind(all.remove(0)).bind(time(TUESDAY)).execute(road.tester()).await.unwrap();
         }
     }
     assert_eq!(all.len(), 40);

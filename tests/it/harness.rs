@@ -6,12 +6,13 @@
 //! ([`soon`]).
 
 pub(crate) mod broker;
-mod database;
+pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod rows;
+pub(crate) mod tls;
 pub(crate) mod web;
 
 use std::collections::BTreeMap;
@@ -33,10 +34,12 @@ use jobalerts::store::workers;
 use jobalerts_dev::secrets;
 use jobalerts_dev::smtp::{Builder, ReceivedMail, SmtpServer};
 use serde_json::Value;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tokio::sync::OnceCell;
 
-use broker::{Broker, Peer};
-use database::Database;
+use broker::{Broker, Peer, User};
+use database::{Database, Role};
 use events::Event;
 use people::Person;
 
@@ -110,7 +113,7 @@ impl Setup {
         let mut given = broker.settings();
         given.extend([
             ("rehearsal".to_owned(), "true".to_owned()),
-            ("database.url".to_owned(), database.url().to_owned()),
+            ("database.url".to_owned(), database.url_as(Role::Worker)),
             ("database.connections".to_owned(), "4".to_owned()),
             ("smtp.url".to_owned(), (self.relay_url)(&smtp)),
             ("smtp.connections".to_owned(), "2".to_owned()),
@@ -131,6 +134,7 @@ impl Setup {
             clock: Clock::standing(self.now),
             smtp,
             peer: OnceCell::new(),
+            tester: pool(&database.url()),
             broker,
             _database: database,
         };
@@ -138,6 +142,10 @@ impl Setup {
         road.program().prepare().await.expect("the tables are made");
         road
     }
+}
+
+fn pool(url: &str) -> PgPool {
+    PgPoolOptions::new().max_connections(2).connect_lazy(url).expect("the URL of a database")
 }
 
 /// The file with the keys of tokens, which all tests share.
@@ -174,6 +182,8 @@ pub(crate) struct Road {
     pub(crate) clock: Clock,
     pub(crate) smtp: SmtpServer,
     peer: OnceCell<Peer>,
+    /// As a superuser, to look at rows and to change them behind the program's back.
+    tester: PgPool,
     // The last to be dropped: they take away what the others use.
     broker: Broker,
     _database: Database,
@@ -232,8 +242,25 @@ impl Road {
         &self.program.as_ref().expect("configured").1
     }
 
-    pub(crate) fn pool(&self) -> &sqlx::PgPool {
+    pub(crate) fn pool(&self) -> &PgPool {
         self.program().pool()
+    }
+
+    /// The database as a superuser sees it.
+    pub(crate) fn tester(&self) -> &PgPool {
+        &self.tester
+    }
+
+    /// How a role reaches the database, by the way on which the program does.
+    pub(crate) fn url_as(&self, role: Role) -> String {
+        database::url_as(role, self.config().database.url.expose())
+    }
+
+    /// What a process takes that works under another role.
+    pub(crate) fn environment_as(&self, role: Role) -> BTreeMap<String, String> {
+        let mut environment = self.environment.clone();
+        environment.insert("JOBALERTS_DATABASE__URL".to_owned(), self.url_as(role));
+        environment
     }
 
     /// Sets the clock.
@@ -277,6 +304,11 @@ impl Road {
     pub(crate) async fn broker(&self) -> &Peer {
         let open = || Peer::open(&self.broker, &self.config().amqp);
         self.peer.get_or_init(open).await
+    }
+
+    /// A user of the broker with the permissions of a role of `deploy/rabbitmq/permissions`.
+    pub(crate) fn user_of_the_broker(&self, role: &str) -> Option<User> {
+        self.broker.user(role)
     }
 
     pub(crate) async fn publish(&self, events: &[Event]) {

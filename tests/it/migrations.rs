@@ -32,7 +32,7 @@ const ROWS: &str = r#"
 #[tokio::test]
 async fn what_an_earlier_version_wrote_is_read() {
     let road = Road::new().await;
-    let mut connection = road.pool().acquire().await.unwrap();
+    let mut connection = road.tester().acquire().await.unwrap();
     connection.execute("create schema earlier; set search_path to earlier").await.unwrap();
     for step in [FIRST, ROWS, SECOND] {
         connection.execute(sqlx::raw_sql(step)).await.unwrap();

@@ -26,7 +26,7 @@ fn rules(road: &Road) -> Rules {
 
 async fn state(road: &Road, address: &str) -> String {
     let found = sqlx::query_scalar("select state from subscribers where lookup = $1").bind(address);
-    found.fetch_one(road.pool()).await.unwrap()
+    found.fetch_one(road.tester()).await.unwrap()
 }
 
 async fn asked(road: &Road) -> (i64, i64) {
@@ -105,7 +105,7 @@ async fn withdrawals_are_only_added_to() {
     let road = Road::new().await;
     road.import(&two()).await;
     road.site().await.post(&road.stop_path(ANN, None).await, ONE_CLICK).await;
-    let changed = sqlx::query("update withdrawals set route = 'operator'").execute(road.pool()).await;
+    let changed = sqlx::query("update withdrawals set route = 'operator'").execute(road.tester()).await;
     assert!(changed.unwrap_err().to_string().contains("only ever added to"));
 }
 
@@ -186,7 +186,7 @@ async fn owed() -> (Road, Site) {
 
 async fn mail_to(road: &Road, address: &str) -> i64 {
     let found = "select m.id from mails m join subscribers p on p.id = m.subscriber_id where p.lookup = $1";
-    sqlx::query_scalar(found).bind(address).fetch_one(road.pool()).await.unwrap()
+    sqlx::query_scalar(found).bind(address).fetch_one(road.tester()).await.unwrap()
 }
 
 /// N13, I26: what was owed is released in the same transaction, and others may follow it.
@@ -409,7 +409,7 @@ async fn an_undo_makes_nobody_more_than_they_were() {
     for before in ["suppressed", "lapsed", "unconfirmed"] {
         let road = Road::new().await;
         road.import(&two()).await;
-        sqlx::query("update subscribers set state = $1").bind(before).execute(road.pool()).await.unwrap();
+        sqlx::query("update subscribers set state = $1").bind(before).execute(road.tester()).await.unwrap();
         let site = road.site().await;
         let path = road.stop_path(ANN, None).await;
         let first = site.post(&path, ONE_CLICK).await;

@@ -4,25 +4,8 @@ use jobalerts_dev::secrets;
 use jobalerts_dev::smtp::{Certificate, Extension, Rule, SmtpServer, Stage};
 
 use super::{ANN, tell};
+use crate::harness::tls::AuthorityFile;
 use crate::harness::{Delivered, Road, Setup};
-
-/// The authority's certificate in a file, which goes with the value.
-struct AuthorityFile(std::path::PathBuf);
-
-impl AuthorityFile {
-    fn of(certificate: &Certificate) -> Self {
-        let path = std::env::temp_dir().join(format!("jobalerts-it-{}.pem", uuid::Uuid::new_v4().simple()));
-        std::fs::write(&path, certificate.authority_pem()).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for AuthorityFile {
-    fn drop(&mut self) {
-        // A file that is left in the temporary folder harms nobody.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 async fn delivers(setup: Setup) -> (Road, Result<Delivered, String>) {
     let road = setup.build().await;
@@ -39,7 +22,7 @@ fn with(certificate: &Certificate, authority: &AuthorityFile, query: &'static st
     Road::setup()
         .smtp(smtp)
         .relay_url(move |server| format!("{}{query}", server.url()))
-        .set("smtp.ca_file", &authority.0.display().to_string())
+        .set("smtp.ca_file", authority.path())
 }
 
 #[tokio::test]
@@ -98,7 +81,7 @@ async fn a_user_who_authenticates_may_send() {
         let smtp = smtp.without(Extension::Pipelining);
         let setup = Road::setup()
             .smtp(smtp)
-            .set("smtp.ca_file", &authority.0.display().to_string())
+            .set("smtp.ca_file", authority.path())
             .relay_url(move |server| format!("smtp://alerts:{password}@{}?tls=required", server.addr()));
         let (road, outcome) = delivers(setup).await;
         if right {

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 use data_encoding::BASE64;
 use futures_util::future::join_all;
 use jobalerts::config::Amqp;
 use jobalerts::intake::queue::Session;
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -85,6 +86,56 @@ impl Broker {
                 );
             }
         });
+    }
+}
+
+/// A user of the server that may do what `deploy/rabbitmq/permissions` says; taken away at the end.
+pub(crate) struct User {
+    management: Url,
+    name: String,
+    /// How it reaches the place of a test.
+    pub(crate) url: String,
+}
+
+impl Broker {
+    /// A user with the permissions of a role; none where the server's HTTP API is not known.
+    pub(super) fn user(&self, role: &str) -> Option<User> {
+        let management = self.management.clone()?;
+        self.prepare();
+        let name = format!("{}-{role}", self.name);
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rabbitmq/permissions");
+        let said = Command::new(script)
+            .args([role, &name])
+            .env("RABBITMQCTL", "echo")
+            .env("VHOST", &self.name)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        let [_, _, vhost, user, configure, write, read] = said.split_whitespace().collect::<Vec<_>>()[..]
+        else {
+            panic!("{said}");
+        };
+        let user_path = format!("/api/users/{user}");
+        request(&management, "PUT", &user_path, r#"{"password":"secret","tags":""}"#);
+        let permissions = serde_json::json!({"configure": configure, "write": write, "read": read});
+        let path = format!("/api/permissions/{vhost}/{user}");
+        request(&management, "PUT", &path, &permissions.to_string());
+        let mut url = self.url.clone();
+        url.set_username(&name).unwrap();
+        url.set_password(Some("secret")).unwrap();
+        Some(User { management, name, url: url.into() })
+    }
+}
+
+impl User {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        request(&self.management, "DELETE", &format!("/api/users/{}", self.name), "");
     }
 }
 
@@ -234,6 +285,13 @@ impl Peer {
     /// How many messages wait on the queue, and how many dead letters there are.
     pub(crate) async fn waiting(&self) -> (u32, u32) {
         self.session.waiting().await.unwrap()
+    }
+
+    /// Makes sure that the exchange is there, as the daemon does.
+    pub(crate) async fn declare(&self, exchange: &str) {
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let kind = lapin::ExchangeKind::Topic;
+        self.channel.exchange_declare(exchange.into(), kind, options, FieldTable::default()).await.unwrap();
     }
 
     /// Begins to hear all that is published on an exchange.

@@ -1,8 +1,10 @@
-//! A database for each test, cloned from one that was migrated once.
+//! A database for each test, cloned from one that was migrated once, under the roles that a real one has:
+//! the program works on it as the daemon does, and the tests look at it as a superuser.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
@@ -14,10 +16,44 @@ const TEMPLATE_LOCK: i64 = 0x006a_6f62_616c_6572;
 
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 
+/// What an installation sets up before its first migration, and after each.
+const ROLES: &str = include_str!("../../../deploy/postgres/roles.sql");
+const GRANTS: &str = include_str!("../../../deploy/postgres/grants.sql");
+
+/// The roles of `deploy/postgres/roles.sql`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Owns the tables.
+    Migrate,
+    /// The daemon.
+    Worker,
+    /// The pages.
+    Web,
+    /// Who only looks.
+    Read,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 4] = [Self::Migrate, Self::Worker, Self::Web, Self::Read];
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Migrate => "migrate",
+            Self::Worker => "worker",
+            Self::Web => "web",
+            Self::Read => "read",
+        }
+    }
+
+    /// Its name on the server: all databases with the same tables and grants share it.
+    pub(crate) fn name(self) -> String {
+        format!("{}_{}", prefix(), self.suffix())
+    }
+}
+
 /// A database that is dropped at the end, also of a test that fails.
 pub(super) struct Database {
     name: String,
-    url: String,
 }
 
 impl Database {
@@ -27,12 +63,36 @@ impl Database {
         let mut server = server().await;
         execute(&mut server, format!("create database {name} template {template}")).await;
         server.close().await.unwrap();
-        Self { url: url_of(&name), name }
+        Self { name }
     }
 
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// How a role reaches it.
+    pub(super) fn url_as(&self, role: Role) -> String {
+        url_as(role, &self.url())
     }
+
+    /// How the tests reach it.
+    pub(super) fn url(&self) -> String {
+        url_of(&self.name)
+    }
+}
+
+/// Runs `deploy/postgres/roles.sql`.
+pub(crate) async fn set_up_roles(connection: &mut PgConnection) -> sqlx::Result<()> {
+    set(&mut *connection, "jobalerts.prefix", &prefix()).await?;
+    sqlx::raw_sql(ROLES).execute(connection).await.map(|_| ())
+}
+
+/// Runs `deploy/postgres/grants.sql`.
+pub(crate) async fn grant(connection: &mut PgConnection, webhook: bool) -> sqlx::Result<()> {
+    set(&mut *connection, "jobalerts.prefix", &prefix()).await?;
+    set(&mut *connection, "jobalerts.webhook", if webhook { "on" } else { "off" }).await?;
+    sqlx::raw_sql(GRANTS).execute(connection).await.map(|_| ())
+}
+
+async fn set(connection: &mut PgConnection, name: &str, value: &str) -> sqlx::Result<()> {
+    let set = sqlx::query("select set_config($1, $2, false)").bind(name).bind(value);
+    set.execute(connection).await.map(|_| ())
 }
 
 impl Drop for Database {
@@ -63,14 +123,32 @@ fn url_of(name: &str) -> String {
     url.into()
 }
 
+/// The same way to a database, under a role.
+pub(super) fn url_as(role: Role, url: &str) -> String {
+    let mut url = Url::parse(url).expect("a URL");
+    url.set_username(&role.name()).expect("the URL has a host");
+    url.set_password(Some(&password())).expect("the URL has a host");
+    url.into()
+}
+
+/// What the names of the roles begin with.
+fn prefix() -> String {
+    format!("jobalerts_it_{:016x}", version())
+}
+
+/// The password of the roles. They can do nothing but what is in databases of tests.
+fn password() -> String {
+    format!("{:016x}", version())
+}
+
 async fn execute(server: &mut PgConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(server).await.unwrap();
 }
 
-/// The name of a database with all tables and no rows. Migrations that differ have templates that
-/// differ; whoever comes first makes it.
+/// The name of a database with all tables and no rows. Migrations or grants that differ have templates
+/// that differ; whoever comes first makes it.
 async fn template() -> String {
-    let name = format!("jobalerts_it_template_{:016x}", migrations());
+    let name = format!("jobalerts_it_template_{:016x}", version());
     let mut server = server().await;
     sqlx::query("select pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut server).await.unwrap();
     let made: bool =
@@ -82,7 +160,7 @@ async fn template() -> String {
     if !made {
         execute(&mut server, format!("drop database if exists {name} with (force)")).await;
         execute(&mut server, format!("create database {name}")).await;
-        jobalerts::store::migrate(&url_of(&name)).await.unwrap();
+        make(&name).await;
         // Only now, so that one that was given up half-way is not taken for done.
         execute(&mut server, format!("alter database {name} is_template true")).await;
     }
@@ -90,14 +168,33 @@ async fn template() -> String {
     name
 }
 
-fn migrations() -> u64 {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let files: BTreeMap<_, _> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().map(ToOwned::to_owned), std::fs::read(path).unwrap()))
-        .collect();
-    let mut hasher = DefaultHasher::new();
-    files.hash(&mut hasher);
-    hasher.finish()
+/// Sets a new database up as an installation does: roles, tables, grants.
+async fn make(name: &str) {
+    let mut database = PgConnection::connect(&url_of(name)).await.unwrap();
+    set_up_roles(&mut database).await.expect("the user of DATABASE_URL is a superuser");
+    for role in Role::ALL {
+        let password = format!("alter role {} password '{}'", role.name(), password());
+        execute(&mut database, password).await;
+    }
+    database.close().await.unwrap();
+    jobalerts::store::migrate(&url_as(Role::Migrate, &url_of(name))).await.unwrap();
+    let mut owner = PgConnection::connect(&url_as(Role::Migrate, &url_of(name))).await.unwrap();
+    grant(&mut owner, false).await.unwrap();
+    owner.close().await.unwrap();
+}
+
+/// Stands for the tables and who may do what with them.
+fn version() -> u64 {
+    static VERSION: OnceLock<u64> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let files: BTreeMap<_, _> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.file_name().map(ToOwned::to_owned), std::fs::read(path).unwrap()))
+            .collect();
+        let mut hasher = DefaultHasher::new();
+        (files, ROLES, GRANTS).hash(&mut hasher);
+        hasher.finish()
+    })
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use url::Url;
 
+use super::database::Role;
 use super::proxy::Proxy;
 use super::{Road, soon};
 
@@ -60,12 +61,33 @@ pub(crate) async fn output(mut command: Command, input: Option<&[u8]>) -> Output
 }
 
 impl Road {
-    /// The program on this road.
+    /// The program on this road, each command under the role that needs it least.
     pub(crate) async fn command(&self, arguments: &[&str]) -> Command {
+        let role = match arguments.first() {
+            Some(&"migrate") => Role::Migrate,
+            Some(&("status" | "ledger" | "explain")) => Role::Read,
+            _ => Role::Worker,
+        };
+        self.command_as(role, arguments).await
+    }
+
+    /// The program under another role of the database.
+    pub(crate) async fn command_as(&self, role: Role, arguments: &[&str]) -> Command {
         self.broker().await;
+        let mut command = bare_command(arguments);
+        command.envs(self.environment_as(role));
+        command
+    }
+
+    /// The program on a broker on which nothing was declared for it.
+    pub(crate) fn bare(&self, arguments: &[&str]) -> Command {
         let mut command = bare_command(arguments);
         command.envs(&self.environment);
         command
+    }
+
+    pub(crate) async fn run_as(&self, role: Role, arguments: &[&str]) -> Output {
+        output(self.command_as(role, arguments).await, None).await
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {

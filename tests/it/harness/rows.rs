@@ -148,19 +148,19 @@ impl Road {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        sqlx::query_as(sql).fetch_all(self.pool()).await.unwrap()
+        sqlx::query_as(sql).fetch_all(self.tester()).await.unwrap()
     }
 
     /// Changes rows, as somebody else would.
     pub(crate) async fn execute(&self, sql: &'static str) {
-        sqlx::query(sql).execute(self.pool()).await.unwrap();
+        sqlx::query(sql).execute(self.tester()).await.unwrap();
     }
 
     pub(crate) async fn value<T>(&self, sql: &'static str) -> T
     where
         T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres> + Send + Unpin,
     {
-        sqlx::query_scalar(sql).fetch_one(self.pool()).await.unwrap()
+        sqlx::query_scalar(sql).fetch_one(self.tester()).await.unwrap()
     }
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
@@ -169,7 +169,7 @@ impl Road {
 
     /// Changes rows behind the program's back; returns how many.
     pub(crate) async fn sql(&self, sql: &'static str) -> u64 {
-        sqlx::query(sql).execute(self.pool()).await.unwrap().rows_affected()
+        sqlx::query(sql).execute(self.tester()).await.unwrap().rows_affected()
     }
 
     /// All tables with all that is in them, as one text.

@@ -3,16 +3,20 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use jobalerts::config::Config;
+use jobalerts::daemon::Program;
 use jobalerts::domain::token::{StopToken, TokenKeys};
 use jobalerts::health::Pulse;
 use jobalerts::stage::drive;
 use jobalerts::web::Limits;
+use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::database::{self, Role};
 use super::{Road, soon};
 
 /// The encoding of forms.
@@ -121,13 +125,20 @@ pub(crate) async fn raw(address: SocketAddr, text: &str) -> Answer {
 }
 
 impl Road {
-    /// The pages of this road.
+    /// The pages of this road, in a process that serves nothing else: under the role of the pages.
     pub(crate) async fn site(&self) -> Site {
         self.site_within(Limits::default()).await
     }
 
     pub(crate) async fn site_within(&self, limits: Limits) -> Site {
-        let mut web = self.program().web(limits).unwrap();
+        let pages = self.environment_as(Role::Web);
+        let config = Config::load(None, &pages).unwrap();
+        if config.secrets.webhook_keys.is_some() {
+            let mut owner = PgConnection::connect(&self.url_as(Role::Migrate)).await.unwrap();
+            database::grant(&mut owner, true).await.unwrap();
+            owner.close().await.unwrap();
+        }
+        let mut web = Program::new(config, self.clock.clone()).unwrap().web(limits).unwrap();
         let address = web.listen().await.unwrap();
         let running = tokio::spawn(drive(web, Pulse::alone(), CancellationToken::new()));
         Site { address, running }
@@ -140,7 +151,7 @@ impl Road {
 
     pub(crate) async fn public_id(&self, address: &str) -> Uuid {
         let found = sqlx::query_scalar("select public_id from subscribers where lookup = $1");
-        found.bind(address).fetch_one(self.pool()).await.unwrap()
+        found.bind(address).fetch_one(self.tester()).await.unwrap()
     }
 
     /// The path by which a person stops; from a mail, if it is named.

@@ -60,7 +60,11 @@ impl Certificate {
     }
 
     /// The server's side of TLS 1.2 and 1.3 with this certificate.
-    pub(super) fn acceptor(&self) -> anyhow::Result<TlsAcceptor> {
+    ///
+    /// # Errors
+    ///
+    /// When the certificate does not go with its key.
+    pub fn acceptor(&self) -> anyhow::Result<TlsAcceptor> {
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
