@@ -36,7 +36,9 @@ check: tools ## check format, lints, documentation, dependencies and scripts
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if grep -n '^name = "aws-lc' Cargo.lock; then echo 'Cargo.lock: the only cryptography here is ring' >&2; exit 1; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh; else echo 'shellcheck is not installed; the scripts were not checked'; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh deploy/systemd/check deploy/prometheus/check; else echo 'shellcheck is not installed; the scripts were not checked'; fi
+	@if command -v systemd-analyze >/dev/null; then deploy/systemd/check; else echo 'systemd is not installed; its units were not checked'; fi
+	@if command -v promtool >/dev/null; then deploy/prometheus/check; else echo 'prometheus is not installed; its rules were not checked'; fi
 
 mail-check: mails ## hold every mail against tools that others wrote; the mails stay in .dev/mails
 	@$(MAIL_CHECK) self-test
