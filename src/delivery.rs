@@ -52,6 +52,7 @@ use crate::domain::letter::Patience;
 use crate::domain::suppression::AddressKeys;
 use crate::domain::taxonomy::Taxonomy;
 use crate::health::Pulse;
+use crate::metrics::Metrics;
 use crate::stage::{Bell, Stage};
 use crate::store::returns::{self, Source};
 use crate::store::settings;
@@ -130,6 +131,7 @@ impl Delivery {
         pool: PgPool,
         clock: Clock,
         bell: Bell,
+        metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let pen = Pen::new(config, &taxonomy)?;
         let rules = Rules::new(config, taxonomy, pen.composer().domain());
@@ -159,6 +161,7 @@ impl Delivery {
             hold_unknown: chrono::Duration::from_std(config.smtp.hold_unknown)
                 .unwrap_or(chrono::Duration::MAX),
             tally: Counters::default(),
+            metrics,
             policy: rules.policy.clone(),
             pile,
         });
@@ -284,7 +287,7 @@ impl Delivery {
             return Ok(Step::default());
         }
         self.heed_refusals().await?;
-        let (mut room, except) = self.pulse.while_waiting_for(UNDER_WAY, self.room()).await?;
+        let (mut room, except) = self.pulse.while_waiting_for(UNDER_WAY, Box::pin(self.room())).await?;
         if !self.busy {
             self.free_orphans().await?;
         }
@@ -328,7 +331,7 @@ impl Delivery {
     /// Looks whether a mail server is back when all of them were away.
     async fn find_server(&self) -> anyhow::Result<()> {
         if self.shared.server_away.load(Ordering::Relaxed) {
-            self.pulse.while_waiting_for("the mail server", self.shared.relays.find()).await?;
+            self.pulse.while_waiting_for("the mail server", Box::pin(self.shared.relays.find())).await?;
             self.shared.server_away.store(false, Ordering::Relaxed);
         }
         Ok(())
@@ -431,7 +434,7 @@ impl Stage for Delivery {
         if self.looked {
             return Ok(false);
         }
-        self.pulse.while_waiting_for("the mail server", self.shared.relays.find_early()).await?;
+        self.pulse.while_waiting_for("the mail server", Box::pin(self.shared.relays.find_early())).await?;
         self.looked = true;
         Ok(true)
     }

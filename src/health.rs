@@ -330,20 +330,20 @@ mod tests {
         let health = Health::new(LIMIT);
         let pulse = health.pulse("intake");
         let mut changes = health.changes();
-        let mut changed = || std::mem::replace(&mut changes, health.changes()).has_changed().unwrap();
+        let mut told = || std::mem::replace(&mut changes, health.changes()).has_changed().unwrap();
         pulse.waits_for("work");
         pulse.works();
-        assert!(!changed());
+        assert!(!told());
         pulse.is_well();
-        assert!(changed());
+        assert!(told());
         pulse.works();
         pulse.is_well();
-        assert!(!changed());
+        assert!(!told());
         pulse.rests("one thing");
-        assert!(changed());
+        assert!(told());
         pulse.rests("one thing");
-        assert!(!changed());
+        assert!(!told());
         pulse.rests("another");
-        assert!(changed());
+        assert!(told());
     }
 }

@@ -29,6 +29,7 @@ mod letters;
 mod lives;
 mod matching;
 mod migrations;
+mod ops;
 mod outcomes;
 mod pauses;
 mod privacy;
