@@ -155,6 +155,8 @@ mod tests {
         Vitals { numbers, breakers: vec![], chores: vec![], paused: false }
     }
 
+    type Change = Box<dyn Fn(&mut Vitals)>;
+
     fn found(change: impl Fn(&mut Vitals)) -> Vec<String> {
         let mut vitals = well();
         change(&mut vitals);
@@ -177,7 +179,6 @@ mod tests {
             reason: "550 5.7.1".to_owned(),
             changed_at: now(),
         };
-        type Change = Box<dyn Fn(&mut Vitals)>;
         let cases: Vec<(&str, Change)> = vec![
             ("all mails are stopped", Box::new(|v| v.paused = true)),
             ("6 s apart", Box::new(move |v| v.numbers.database_time = now() + APART + second)),
