@@ -36,8 +36,10 @@ check: tools ## check format, lints, documentation, dependencies and scripts
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if grep -n '^name = "aws-lc' Cargo.lock; then echo 'Cargo.lock: the only cryptography here is ring' >&2; exit 1; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh deploy/rabbitmq/permissions; else echo 'shellcheck is not installed; the scripts were not checked'; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh deploy/rabbitmq/permissions deploy/systemd/check deploy/prometheus/check; else echo 'shellcheck is not installed; the scripts were not checked'; fi
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked check -s bans licenses sources; else echo 'cargo-deny is not installed; licences, bans and sources of the dependencies were not checked'; fi
+	@if command -v systemd-analyze >/dev/null; then deploy/systemd/check; else echo 'systemd is not installed; its units were not checked'; fi
+	@if command -v promtool >/dev/null; then deploy/prometheus/check; else echo 'prometheus is not installed; its rules were not checked'; fi
 
 advisories: tools ## hold the dependencies against the RustSec database, which is fetched from GitHub
 	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 69; }

@@ -109,12 +109,10 @@ enum Command {
         #[arg(long)]
         unchecked: bool,
     },
-    /// Say how things stand.
-    Status {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Say whether all is well, if not what to do, and how things stand.
+    ///
+    /// The exit code is 0 if all is well, and 1 if not.
+    Status(status::Manner),
     /// Say what was promised to people who registered, and what became of it.
     ///
     /// For each cycle of each programme: the promises; of these owed, kept, kept late, broken, explained
@@ -387,7 +385,7 @@ impl Cli {
                 return block_on(import::import(config, clock, &file));
             }
             Command::Publish { files, unchecked } => block_on(publish::publish(config, &files, unchecked))?,
-            Command::Status { json } => block_on(status::status(&config, json))?,
+            Command::Status(manner) => return block_on(status::status(&config, manner)),
             Command::Ledger { subject, json, now } => {
                 let now = clock(&config, now.map(Clock::standing), "ledger --now")?.now();
                 return block_on(ledger::ledger(&config, subject.as_deref(), json, now));

@@ -30,9 +30,11 @@ use crate::housekeeping::{self, Housekeeping};
 use crate::intake::stage::Intake;
 use crate::intake::step::Policy;
 use crate::matching::{self, Matching};
+use crate::metrics::Metrics;
 use crate::outcomes::Outcomes;
 use crate::stage::{Bell, Stage, drive, wait_after};
 use crate::store::{self, settings};
+use crate::web::ops::{Ops, Watched};
 use crate::web::{self, Web};
 
 /// After SIGTERM the stages finish what they have begun; what is not finished
@@ -92,6 +94,7 @@ pub struct Program {
     taxonomy: Arc<Taxonomy>,
     pool: PgPool,
     clock: Clock,
+    metrics: Metrics,
 }
 
 impl Program {
@@ -107,7 +110,7 @@ impl Program {
             config.database.connections,
             config.database.statement_timeout,
         )?;
-        Ok(Self { config, taxonomy, pool, clock })
+        Ok(Self { config, taxonomy, pool, clock, metrics: Metrics::default() })
     }
 
     /// The configuration.
@@ -137,7 +140,8 @@ impl Program {
     /// The intake stage.
     #[must_use]
     pub fn intake(&self) -> Intake {
-        Intake::new(self.pool.clone(), self.clock.clone(), self.config.amqp.clone(), self.intake_policy())
+        let (pool, clock, settings) = (self.pool.clone(), self.clock.clone(), self.config.amqp.clone());
+        Intake::new(pool, clock, settings, self.intake_policy(), self.metrics.clone())
     }
 
     /// What intake goes by.
@@ -164,7 +168,8 @@ impl Program {
     ///
     /// When templates or the mail server's settings are wrong.
     pub fn delivery(&self, bell: Bell) -> anyhow::Result<Delivery> {
-        Delivery::new(&self.config, Arc::clone(&self.taxonomy), self.pool.clone(), self.clock.clone(), bell)
+        let (taxonomy, pool, clock) = (Arc::clone(&self.taxonomy), self.pool.clone(), self.clock.clone());
+        Delivery::new(&self.config, taxonomy, pool, clock, bell, self.metrics.clone())
     }
 
     /// What deciding about mails goes by.
@@ -274,7 +279,17 @@ impl Program {
         };
         aside.spawn(reread_on_signal(reread, Arc::clone(&manager))?);
 
+        let watched = Watched {
+            health: health.clone(),
+            metrics: self.metrics.clone(),
+            pool: self.pool.clone(),
+            clock: self.clock.clone(),
+        };
+
         let mut running = Running { health: health.clone(), stop: stop.clone(), tasks: JoinSet::new() };
+        if let Some(ops) = Ops::new(&self.config, watched) {
+            running.start(ops);
+        }
         if let Some(web) = web {
             running.start(web);
         }

@@ -55,6 +55,7 @@ use crate::domain::letter::Patience;
 use crate::domain::suppression::AddressKeys;
 use crate::domain::taxonomy::Taxonomy;
 use crate::health::Pulse;
+use crate::metrics::Metrics;
 use crate::stage::{Bell, Stage};
 use crate::store::returns::{self, Source};
 use crate::store::settings;
@@ -133,6 +134,7 @@ impl Delivery {
         pool: PgPool,
         clock: Clock,
         bell: Bell,
+        metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let pen = Pen::new(config, &taxonomy)?;
         let rules = Rules::new(config, taxonomy, pen.composer().domain());
@@ -162,6 +164,7 @@ impl Delivery {
             hold_unknown: chrono::Duration::from_std(config.smtp.hold_unknown)
                 .unwrap_or(chrono::Duration::MAX),
             tally: Counters::default(),
+            metrics,
             policy: rules.policy.clone(),
             pile,
         });
@@ -299,7 +302,7 @@ impl Delivery {
         }
         self.heed_refusals().await?;
         self.places.adapt(self.shared.tally.so_far().all(), Instant::now());
-        let (mut room, except) = self.pulse.while_waiting_for(UNDER_WAY, self.room()).await?;
+        let (mut room, except) = self.pulse.while_waiting_for(UNDER_WAY, Box::pin(self.room())).await?;
         if !self.busy {
             self.free_orphans().await?;
         }
@@ -343,7 +346,7 @@ impl Delivery {
     /// Looks whether a mail server is back when all of them were away.
     async fn find_server(&self) -> anyhow::Result<()> {
         if self.shared.server_away.load(Ordering::Relaxed) {
-            self.pulse.while_waiting_for("the mail server", self.shared.relays.find()).await?;
+            self.pulse.while_waiting_for("the mail server", Box::pin(self.shared.relays.find())).await?;
             self.shared.server_away.store(false, Ordering::Relaxed);
         }
         Ok(())
@@ -446,7 +449,7 @@ impl Stage for Delivery {
         if self.looked {
             return Ok(false);
         }
-        self.pulse.while_waiting_for("the mail server", self.shared.relays.find_early()).await?;
+        self.pulse.while_waiting_for("the mail server", Box::pin(self.shared.relays.find_early())).await?;
         self.looked = true;
         Ok(true)
     }

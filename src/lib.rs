@@ -34,8 +34,9 @@
 //! 8. [`returns`]: from mails that come back to us to what follows from them.
 //! 9. [`web`]: the pages that mails link to, by which people stop.
 //! 10. [`daemon`]: how the stages are put together, started and stopped, each
-//!     in the loop of [`stage`], which tells [`health`] how it goes; and [`cli`],
-//!     the commands.
+//!     in the loop of [`stage`], which tells [`health`] how it goes;
+//!     [`web::ops`], where that and [`metrics`] can be read; and [`cli`], the
+//!     commands.
 //!
 //! Everything that makes a mail wait is one thing: a due time in the future, in
 //! `alerts.due_at` (or, for a letter that is about no opening, `letters.due_at`). Time itself is an argument; only [`clock`] reads it.
@@ -52,6 +53,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod intake;
 pub mod matching;
+pub mod metrics;
 pub mod outcomes;
 pub mod returns;
 pub mod stage;

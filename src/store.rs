@@ -30,6 +30,7 @@ pub mod stops;
 pub mod subscribers;
 pub mod suppressions;
 pub mod tries;
+pub mod vitals;
 pub mod workers;
 
 use std::str::FromStr;

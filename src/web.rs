@@ -8,24 +8,16 @@
 //! It serves while the database is away, too: then it says so (503), and when to try again.
 
 mod form;
+pub mod ops;
 mod pages;
 mod routes;
+mod server;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use sqlx::PgPool;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -33,6 +25,7 @@ use crate::returns::webhook::Webhook;
 use crate::stage::Stage;
 use crate::web::pages::Pages;
 use crate::web::routes::Site;
+use crate::web::server::{Place, Server};
 
 /// What a request may take.
 #[derive(Debug, Clone, Copy)]
@@ -67,21 +60,8 @@ impl Default for Limits {
     }
 }
 
-/// The octets of a request's head.
-const HEAD: usize = 16 * 1024;
-
 /// The stage.
-pub struct Web {
-    address: SocketAddr,
-    listener: Option<TcpListener>,
-    router: Router,
-    limits: Limits,
-    places: Arc<Semaphore>,
-    /// Somebody who has come and is not served yet.
-    next: Option<(TcpStream, OwnedSemaphorePermit)>,
-    served: TaskTracker,
-    stop: CancellationToken,
-}
+pub struct Web(Server);
 
 impl Web {
     /// The stage of a configuration; listens when it runs.
@@ -114,16 +94,8 @@ impl Web {
             limits,
             webhook: Webhook::new(&config.secrets)?,
         };
-        Ok(Self {
-            address: config.web.listen,
-            listener: None,
-            router: routes::router(Arc::new(site)),
-            limits,
-            places: Arc::new(Semaphore::new(limits.connections)),
-            next: None,
-            served: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        })
+        let place = Place { setting: "web.listen", address: config.web.listen, serves: "serves pages" };
+        Ok(Self(Server::new(place, routes::router(Arc::new(site)), limits)))
     }
 
     /// Begins to listen, if it does not yet; returns where.
@@ -132,14 +104,7 @@ impl Web {
     ///
     /// When somebody else listens there, or the address is not this machine's.
     pub async fn listen(&mut self) -> anyhow::Result<SocketAddr> {
-        if self.listener.is_none() {
-            let listener = TcpListener::bind(self.address).await;
-            let listener =
-                listener.with_context(|| format!("cannot listen on web.listen {}", self.address))?;
-            tracing::info!(address = %listener.local_addr()?, "serves pages");
-            self.listener = Some(listener);
-        }
-        Ok(self.listener.as_ref().context("it listens")?.local_addr()?)
+        self.0.listen().await
     }
 }
 
@@ -149,65 +114,19 @@ impl Stage for Web {
     const NEEDS_TABLES: bool = false;
 
     async fn connect(&mut self) -> anyhow::Result<bool> {
-        let listened = self.listener.is_some();
-        self.listen().await?;
-        Ok(!listened)
+        self.0.connect().await
     }
 
     async fn ready(&mut self) -> anyhow::Result<()> {
-        let place = Arc::clone(&self.places).acquire_owned().await?;
-        let listener = self.listener.as_ref().context("it listens")?;
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    self.next = Some((stream, place));
-                    return Ok(());
-                }
-                // They went away before we looked.
-                Err(error) if is_theirs(&error) => {}
-                Err(error) => return Err(error).context("cannot take connections"),
-            }
-        }
+        self.0.ready().await
     }
 
     async fn step(&mut self) -> anyhow::Result<()> {
-        if let Some((stream, place)) = self.next.take() {
-            let serving = serve(stream, self.router.clone(), self.limits, self.stop.clone());
-            self.served.spawn(async move {
-                serving.await;
-                drop(place);
-            });
-        }
+        self.0.step();
         Ok(())
     }
 
     async fn finish(&mut self) {
-        self.listener = None;
-        self.stop.cancel();
-        self.served.close();
-        self.served.wait().await;
+        self.0.finish().await;
     }
-}
-
-fn is_theirs(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// Serves one connection to its end, or to that of its time. What goes wrong on it is between us and
-/// them, and not worth a line: everybody could fill the log with it.
-async fn serve(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_within)
-        .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(limits.connection) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(limits.grace, connection).await;
 }

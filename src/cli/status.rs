@@ -1,4 +1,10 @@
-//! `status`: how things stand.
+//! `status`: is all well, and if not, what is to be done? And how things stand.
+
+mod findings;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -13,124 +19,241 @@ use crate::domain::breaker::State;
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
-use crate::store::breakers::{self, Kept};
-use crate::store::chores::{self, Standing};
+use crate::store::breakers::Kept;
+use crate::store::chores::Standing;
+use crate::store::vitals::{self, Vitals};
 use crate::store::{self, letters, returns, settings, status, stops, suppressions};
+use findings::{Finding, Sight, findings};
 
-/// Prints the state of the queue, the tables and the mails.
+/// How it is printed.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Manner {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// Again and again, until Ctrl-C: every 5 seconds, or as often as this says.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "5s", value_parser = humantime::parse_duration)]
+    watch: Option<Duration>,
+}
+
+/// Prints the state of the queue, the tables and the mails, and whether all is
+/// well: then the exit code is 0, else 1.
 ///
 /// # Errors
 ///
 /// When PostgreSQL is away. A broker that is away is part of the answer.
-pub(super) async fn status(config: &Config, as_json: bool) -> anyhow::Result<()> {
-    let mut connection = store::connect(config.database.url.expose()).await?;
-    store::check_schema(&mut connection).await?;
-    let now = Clock::System.now();
-    let standing = status::standing(&mut connection, now).await?;
-    let endings = status::endings(&mut connection).await?;
-    let letters = letters::standing(&mut connection, now).await?;
-    let left_alone = left_alone(breakers::all(&mut connection).await?);
-    let stops = stops::counted(&mut connection).await?;
-    let chores = chores::standing(&mut connection).await?;
-    let chores = Housekeeping::all(config, &chores, now);
-    let month_ago = (now - COUNTED_FOR).date_naive();
-    let returned = returns::counted(&mut connection, month_ago).await?;
-    let suppressed = suppressions::counted(&mut connection).await?;
-    let paused = settings::paused(&mut connection).await?;
-    let queue = match Session::open(&config.amqp).await {
-        Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    if as_json {
-        let queue = match &queue {
+pub(super) async fn status(config: &Config, manner: Manner) -> anyhow::Result<ExitCode> {
+    loop {
+        let seen = Seen::now(config).await?;
+        if manner.watch.is_some() && std::io::stdout().is_terminal() {
+            // Clears the screen (ECMA-48: ED, CUP).
+            say("\x1b[2J\x1b[H");
+        }
+        if manner.json {
+            say(format_args!("{:#}", seen.value()));
+        } else {
+            seen.lines(config).iter().for_each(say);
+        }
+        let Some(every) = manner.watch else {
+            return Ok(ExitCode::from(u8::from(!seen.findings.is_empty())));
+        };
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// How things stand.
+struct Seen {
+    now: DateTime<Utc>,
+    vitals: Vitals,
+    findings: Vec<Finding>,
+    queue: Result<(u32, u32), String>,
+    standing: status::Standing,
+    endings: Vec<(String, i64)>,
+    letters: letters::Standing,
+    stops: stops::Counted,
+    returned: Vec<(String, i64)>,
+    suppressed: Vec<(String, i64)>,
+    paused: Option<settings::Paused>,
+    /// When each chore is to run next.
+    next: Vec<(Chore, Option<DateTime<Utc>>)>,
+}
+
+impl Seen {
+    async fn now(config: &Config) -> anyhow::Result<Self> {
+        let mut connection = store::connect(config.database.url.expose()).await?;
+        store::check_schema(&mut connection).await?;
+        let now = Clock::System.now();
+        let vitals = vitals::read(&mut connection, now).await?;
+        let queue = match Session::open(&config.amqp).await {
+            Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let next = next(config, &vitals.chores, now);
+        let overdue =
+            next.iter().filter_map(|(chore, at)| Some((chore.name(), at.filter(|at| *at < now)?))).collect();
+        let sight =
+            Sight { vitals: &vitals, queue: queue.as_ref().copied().map_err(String::as_str), overdue, now };
+        let month_ago = (now - COUNTED_FOR).date_naive();
+        Ok(Self {
+            findings: findings(&sight),
+            standing: status::standing(&mut connection, now).await?,
+            endings: status::endings(&mut connection).await?,
+            letters: letters::standing(&mut connection, now).await?,
+            stops: stops::counted(&mut connection).await?,
+            returned: returns::counted(&mut connection, month_ago).await?,
+            suppressed: suppressions::counted(&mut connection).await?,
+            paused: settings::paused(&mut connection).await?,
+            now,
+            vitals,
+            queue,
+            next,
+        })
+    }
+
+    fn value(&self) -> Value {
+        let queue = match &self.queue {
             Ok((waiting, dead)) => json!({ "waiting": waiting, "deadLetters": dead }),
             Err(error) => json!({ "error": error }),
         };
-        let endings = by_name(endings);
-        let chores: Vec<Value> = chores.iter().map(Housekeeping::value).collect();
-        let all = json!({
-            "queue": queue, "standing": standing, "endings": endings, "letters": letters, "stops": stops,
-            "housekeeping": chores, "returned": by_name(returned), "suppressed": by_name(suppressed),
-            "paused": paused,
-            "leftAlone": left_alone.iter().map(value).collect::<Vec<_>>(),
+        let numbers = &self.vitals.numbers;
+        let left_alone: Vec<Value> = left_alone(&self.vitals).map(value).collect();
+        json!({
+            "well": self.findings.is_empty(), "findings": self.findings,
+            "queue": queue, "standing": self.standing, "endings": by_name(&self.endings),
+            "promises": { "owed": numbers.owed, "broken": numbers.broken },
+            "unaccounted": numbers.unaccounted,
+            "feed": { "lastEventAt": numbers.last_event_at, "latenessSeconds": numbers.lateness },
+            "letters": self.letters, "stops": self.stops,
+            "housekeeping": self.chores().map(|chore| chore.value()).collect::<Vec<_>>(),
+            "returned": by_name(&self.returned), "suppressed": by_name(&self.suppressed),
+            "paused": self.paused, "leftAlone": left_alone,
+        })
+    }
+
+    fn lines(&self, config: &Config) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.findings.is_empty() {
+            lines.push("WELL         nothing is to be done".to_owned());
+        }
+        for Finding { what, remedy } in &self.findings {
+            lines.push(format!("NOT WELL     {what}"));
+            lines.push(format!("             -> {remedy}"));
+        }
+        if let Some(paused) = &self.paused {
+            lines.push(format!(
+                "STOPPED      no mail leaves: {}; see `jobalerts resume --look`",
+                told(paused)
+            ));
+        }
+        lines.push(match &self.queue {
+            Ok((waiting, dead)) => format!("queue        {waiting} waiting, {dead} dead letters"),
+            Err(error) => format!("queue        unknown: {error}"),
         });
-        say(format_args!("{all:#}"));
-        return Ok(());
+        self.road(&mut lines);
+        lines.push(self.feed());
+        let labelled = |label: &'static str, texts: Vec<String>| {
+            let line = move |(index, text)| format!("{:<13}{text}", if index == 0 { label } else { "" });
+            texts.into_iter().enumerate().map(line)
+        };
+        lines.extend(labelled("left alone", left_alone(&self.vitals).map(line).collect()));
+        lines.push(format!("returned     {} in 30 days", in_words(&self.returned)));
+        lines.push(format!("suppressed   {}", in_words(&self.suppressed)));
+        lines.extend(labelled("housekeeping", self.chores().map(|chore| chore.line()).collect()));
+        let today = self.now.with_timezone(&config.time.zone).date_naive();
+        lines.extend(labelled("calendar", config.time.calendar.calendar.warnings(today)));
+        lines
     }
-    if let Some(paused) = &paused {
-        say(format_args!("STOPPED      no mail leaves: {}; see `jobalerts resume --look`", told(paused)));
-    }
-    match &queue {
-        Ok((waiting, dead)) => say(format_args!("queue        {waiting} waiting, {dead} dead letters")),
-        Err(error) => say(format_args!("queue        unknown: {error}")),
-    }
-    say(format_args!(
-        "openings     {} known, {} to match, from {} events",
-        standing.openings, standing.openings_to_match, standing.events
-    ));
-    if standing.openings_set_aside > 0 {
-        say(format_args!("             {} set aside; the log says why", standing.openings_set_aside));
-    }
-    say(format_args!(
-        "people       {}, with {} searches and {} registrations",
-        standing.subscribers, standing.searches, standing.registrations
-    ));
-    say(format_args!(
-        "stops        {} of everything, {} of what a mail was about, {} undone; {} people stay stopped",
-        stops.all, stops.these, stops.undone, stops.people
-    ));
-    let oldest = standing
-        .oldest_due_at
-        .map_or(String::new(), |due| format!(" (the oldest for {} s)", (now - due).num_seconds().max(0)));
-    say(format_args!(
-        "alerts       {} due{oldest}, {} due later, {} told, {} ended without a word",
-        standing.alerts_due, standing.alerts_waiting, standing.alerts_told, standing.alerts_ended
-    ));
-    for (reason, count) in endings {
-        say(format_args!("             {count} {reason}"));
-    }
-    say(format_args!(
-        "mails        {} accepted, {} in hand, {} deferred, {} refused, {} given up, {} held",
-        standing.mails_accepted,
-        standing.mails_in_hand,
-        standing.mails_deferred,
-        standing.mails_refused,
-        standing.mails_given_up,
-        standing.mails_held
-    ));
-    if standing.mails_unknown > 0 {
-        let unknown = standing.mails_unknown;
-        say(format_args!(
-            "             {unknown} nobody knows whether they arrived, see `jobalerts unknown list`"
+
+    /// The road, stage by stage.
+    fn road(&self, lines: &mut Vec<String>) {
+        let Self { standing, stops, letters, now, .. } = self;
+        lines.push(format!(
+            "openings     {} known, {} to match, from {} events",
+            standing.openings, standing.openings_to_match, standing.events
+        ));
+        if standing.openings_set_aside > 0 {
+            lines.push(format!("             {} set aside; the log says why", standing.openings_set_aside));
+        }
+        lines.push(format!(
+            "people       {}, with {} searches and {} registrations",
+            standing.subscribers, standing.searches, standing.registrations
+        ));
+        lines.push(format!(
+            "stops        {} of everything, {} of what a mail was about, {} undone; {} people stay stopped",
+            stops.all, stops.these, stops.undone, stops.people
+        ));
+        let numbers = &self.vitals.numbers;
+        lines.push(format!(
+            "promises     {} owed, {} broken and not explained; see `jobalerts ledger`",
+            numbers.owed, numbers.broken
+        ));
+        let oldest = standing.oldest_due_at.map_or(String::new(), |due| {
+            format!(" (the oldest for {} s)", (*now - due).num_seconds().max(0))
+        });
+        lines.push(format!(
+            "alerts       {} due{oldest}, {} due later, {} told, {} ended without a word",
+            standing.alerts_due, standing.alerts_waiting, standing.alerts_told, standing.alerts_ended
+        ));
+        lines.extend(self.endings.iter().map(|(reason, count)| format!("             {count} {reason}")));
+        lines.push(format!(
+            "mails        {} accepted, {} in hand, {} deferred, {} refused, {} given up, {} held",
+            standing.mails_accepted,
+            standing.mails_in_hand,
+            standing.mails_deferred,
+            standing.mails_refused,
+            standing.mails_given_up,
+            standing.mails_held
+        ));
+        if standing.mails_unknown > 0 {
+            let unknown = standing.mails_unknown;
+            lines.push(format!(
+                "             {unknown} nobody knows whether they arrived, see `jobalerts unknown list`"
+            ));
+        }
+        if standing.mails_withheld > 0 {
+            lines.push(format!("             {} withheld, by smtp.only_to", standing.mails_withheld));
+        }
+        lines.push(format!(
+            "letters      {} due, {} due later, {} sent, {} not to be sent",
+            letters.due, letters.waiting, letters.sent, letters.ended
         ));
     }
-    if standing.mails_withheld > 0 {
-        say(format_args!("             {} withheld, by smtp.only_to", standing.mails_withheld));
+
+    fn feed(&self) -> String {
+        let numbers = &self.vitals.numbers;
+        match (numbers.last_event_at, numbers.lateness) {
+            (Some(at), Some(lateness)) => {
+                format!("feed         last event {}, {lateness:.0} s after its own time", minute(at))
+            }
+            _ => "feed         no event yet".to_owned(),
+        }
     }
-    say(format_args!(
-        "letters      {} due, {} due later, {} sent, {} not to be sent",
-        letters.due, letters.waiting, letters.sent, letters.ended
-    ));
-    say_left_alone(&left_alone);
-    say(format_args!("returned     {} in 30 days", in_words(&returned)));
-    say(format_args!("suppressed   {}", in_words(&suppressed)));
-    for (index, chore) in chores.iter().enumerate() {
-        let label = if index == 0 { "housekeeping" } else { "" };
-        say(format_args!("{label:<13}{}", chore.line()));
+
+    fn chores(&self) -> impl Iterator<Item = Housekeeping<'_>> {
+        self.next.iter().map(|(chore, next)| Housekeeping {
+            chore: *chore,
+            standing: standing(&self.vitals.chores, *chore),
+            next: *next,
+        })
     }
-    Ok(())
+}
+
+fn standing(standings: &[Standing], chore: Chore) -> Option<&Standing> {
+    standings.iter().find(|standing| standing.chore == chore.name())
+}
+
+/// When each chore is to run next.
+fn next(config: &Config, standings: &[Standing], now: DateTime<Utc>) -> Vec<(Chore, Option<DateTime<Utc>>)> {
+    let next = |chore: Chore| {
+        let after = standing(standings, chore).map_or(now, |known| known.tick_at.unwrap_or(known.since));
+        next_tick(config.housekeeping.schedule(chore).schedule(), config.time.zone, after)
+    };
+    Chore::ALL.into_iter().map(|chore| (chore, next(chore))).collect()
 }
 
 /// The providers and relays that nothing goes to.
-fn left_alone(all: Vec<Kept>) -> Vec<Kept> {
-    all.into_iter().filter(|kept| kept.breaker.state != State::Closed).collect()
-}
-
-fn say_left_alone(left_alone: &[Kept]) {
-    for (index, kept) in left_alone.iter().enumerate() {
-        let label = if index == 0 { "left alone" } else { "" };
-        say(format_args!("{label:<13}{}", line(kept)));
-    }
+fn left_alone(vitals: &Vitals) -> impl Iterator<Item = &Kept> {
+    vitals.breakers.iter().filter(|kept| kept.breaker.state != State::Closed)
 }
 
 fn line(kept: &Kept) -> String {
@@ -157,10 +280,10 @@ fn value(kept: &Kept) -> Value {
     })
 }
 
-fn by_name(counts: Vec<(String, i64)>) -> Value {
+fn by_name(counts: &[(String, i64)]) -> Value {
     counts
-        .into_iter()
-        .map(|(name, count)| (name, Value::from(count)))
+        .iter()
+        .map(|(name, count)| (name.clone(), Value::from(*count)))
         .collect::<serde_json::Map<_, _>>()
         .into()
 }
@@ -179,18 +302,7 @@ struct Housekeeping<'a> {
     next: Option<DateTime<Utc>>,
 }
 
-impl<'a> Housekeeping<'a> {
-    fn all(config: &Config, standings: &'a [Standing], now: DateTime<Utc>) -> Vec<Self> {
-        let standing = |chore: Chore| standings.iter().find(|standing| standing.chore == chore.name());
-        Chore::ALL.into_iter().map(|chore| Self::of(config, chore, standing(chore), now)).collect()
-    }
-
-    fn of(config: &Config, chore: Chore, standing: Option<&'a Standing>, now: DateTime<Utc>) -> Self {
-        let after = standing.map_or(now, |standing| standing.tick_at.unwrap_or(standing.since));
-        let schedule = config.housekeeping.schedule(chore).schedule();
-        Self { chore, standing, next: next_tick(schedule, config.time.zone, after) }
-    }
-
+impl Housekeeping<'_> {
     fn line(&self) -> String {
         let moment = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), minute);
         let run = self.standing.and_then(|standing| Some((standing, standing.tick_at?)));

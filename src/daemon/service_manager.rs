@@ -1,4 +1,4 @@
-//! What the service manager is told, by the protocol of sd_notify(3): that the
+//! What the service manager is told, by the protocol of `sd_notify(3)`: that the
 //! program has begun, what it does, that it lives, and that it stops. Without
 //! `NOTIFY_SOCKET` it is told nothing. The program has no children who could
 //! inherit the socket.

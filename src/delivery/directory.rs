@@ -118,6 +118,12 @@ impl Directory {
         domains
     }
 
+    /// The group that a provider is, or else `other`: what can be counted without
+    /// saying where anybody has their mailbox.
+    pub(super) fn group<'a>(&self, provider: &'a str) -> &'a str {
+        if self.providers.is_group(provider) { provider } else { "other" }
+    }
+
     /// How much mail a provider gets.
     pub(super) fn limits(&self, provider: &str) -> Limits {
         self.providers.limits(provider)

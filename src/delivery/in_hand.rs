@@ -92,6 +92,14 @@ pub(super) enum InHand {
 }
 
 impl InHand {
+    /// The name of its kind.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Alert(mail) => mail.kind.name(),
+            Self::Letter(letter) => letter.letter.name(),
+        }
+    }
+
     /// What it has in common with all others.
     pub(super) fn errand(&self) -> &Errand {
         match self {

@@ -32,6 +32,7 @@ use crate::delivery::writing::written;
 use crate::domain::alert::Policy;
 use crate::domain::provider::Scope;
 use crate::domain::reply::{Judgement, Point, Sequel, Signal};
+use crate::metrics::Metrics;
 use crate::stage::{Bell, jittered, wait_after};
 use crate::store::leaving::Departure;
 use crate::store::tries::{Outcome, Told, Try};
@@ -83,6 +84,8 @@ pub(super) struct Shared {
     pub worker: AtomicI32,
     /// What became of mails.
     pub tally: Counters,
+    /// The same by kind and provider.
+    pub metrics: Metrics,
     /// What the comparison goes by.
     pub policy: Policy,
     /// Mails that wait for a lane.
@@ -137,7 +140,7 @@ async fn lane(shared: Arc<Shared>, recorder: Recorder) {
         shared.heed_of_provider(mail.errand(), &done).await;
         let Done { outcome, reply, verdict, sign } = done;
         let refund = if sign.is_none() { shared.gate.refund(mail.errand()) } else { None };
-        shared.tally.count(&outcome);
+        shared.count(&mail, &outcome);
         let &Errand { mail_id, worker, subscriber_id, .. } = mail.errand();
         let told = shared.tells(&mail);
         let outcome = Try { mail_id, worker, subscriber_id, told, outcome, reply, verdict };
@@ -313,6 +316,14 @@ impl Shared {
             || self.paused.load(Ordering::Relaxed)
             || self.worker.load(Ordering::Relaxed) != mail.errand().worker
             || !self.gate.is_open_for(mail.errand(), self.clock.now())
+    }
+
+    fn count(&self, mail: &InHand, outcome: &Outcome) {
+        self.tally.count(outcome);
+        if let Some(name) = outcome.name() {
+            let provider = self.gate.directory.group(&mail.errand().provider);
+            self.metrics.mail(name, mail.kind(), provider);
+        }
     }
 
     /// What becomes of a mail that was not taken.

@@ -187,6 +187,12 @@ impl Providers {
         self.of(domain, None) != domain
     }
 
+    /// Whether this is the name of a group, and not a mail domain.
+    #[must_use]
+    pub fn is_group(&self, provider: &str) -> bool {
+        self.groups.contains_key(provider)
+    }
+
     /// How much mail a provider gets.
     #[must_use]
     pub fn limits(&self, provider: &str) -> Limits {

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Amqp;
 use crate::intake::queue::Session;
 use crate::intake::step::{self, Policy, Taken};
+use crate::metrics::Metrics;
 use crate::stage::Stage;
 
 /// How long a drain waits for messages that the queue says are there.
@@ -20,6 +21,7 @@ pub struct Intake {
     clock: Clock,
     settings: Amqp,
     policy: Policy,
+    metrics: Metrics,
     session: Option<Session>,
     /// Delivered and not yet settled. Kept over a fault of the database, so
     /// that an outage does not use up the broker's delivery limit.
@@ -29,8 +31,8 @@ pub struct Intake {
 impl Intake {
     /// The stage on a queue and a database.
     #[must_use]
-    pub fn new(pool: PgPool, clock: Clock, settings: Amqp, policy: Policy) -> Self {
-        Self { pool, clock, settings, policy, session: None, batch: None }
+    pub fn new(pool: PgPool, clock: Clock, settings: Amqp, policy: Policy, metrics: Metrics) -> Self {
+        Self { pool, clock, settings, policy, metrics, session: None, batch: None }
     }
 
     /// Takes in what is on the queue now.
@@ -61,12 +63,18 @@ impl Intake {
         let Some(batch) = &self.batch else { return Ok(Taken::default()) };
         let taken = step::take(&self.pool, batch.messages(), &self.policy, self.clock.now()).await?;
         for (_, rejection) in &taken.rejected {
+            self.metrics.rejected(rejection.reason.code());
             tracing::warn!(
                 reason = rejection.reason.code(),
                 detail = rejection.detail,
                 "set a message aside"
             );
         }
+        let results = [("new", taken.new), ("repeated", taken.repeated), ("late", taken.late)];
+        for (result, count) in results {
+            self.metrics.events(result, count);
+        }
+        self.metrics.events("rejected", taken.rejected.len());
         tracing::info!(
             messages = batch.messages().len(),
             new = taken.new,

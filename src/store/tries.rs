@@ -139,6 +139,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Its name where it is counted; none if it was no try.
+    #[must_use]
+    pub const fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Deferred(_) => Some("deferred"),
+            Self::Lost(_) => Some("lost"),
+            Self::Unknown(_) => Some("unknown"),
+            _ => self.word(),
+        }
+    }
+
     /// How it ends the mail, in the tables; none if it is tried again.
     const fn word(&self) -> Option<&'static str> {
         match self {

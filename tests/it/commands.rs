@@ -112,7 +112,7 @@ async fn the_commands_go_the_whole_road() {
     road.run_with_input(&["publish", "--unchecked", "-"], "garbage").await.successful();
 
     let status = |output: String| serde_json::from_str::<Value>(&output).unwrap();
-    let before = status(road.run(&["status", "--json"]).await.successful().stdout);
+    let before = status(road.run(&["status", "--json"]).await.looked().stdout);
     assert_eq!(
         (&before["queue"]["waiting"], &before["standing"]["subscribers"]),
         (&3.into(), &1.into()),
@@ -126,14 +126,14 @@ async fn the_commands_go_the_whole_road() {
          0 deferred, 0 refused or held\n1 outcome published to jobalerts.outcomes\n"
     );
     assert_eq!(road.only_mail().rcpt_to, ["ann@example.org"]);
-    let after = status(road.run(&["status", "--json"]).await.successful().stdout);
+    let after = status(road.run(&["status", "--json"]).await.looked().stdout);
     assert_eq!(after["queue"], serde_json::json!({"waiting": 0, "deadLetters": 1}));
     assert_eq!(
         (&after["standing"]["alertsTold"], &after["standing"]["mailsAccepted"]),
         (&1.into(), &1.into()),
         "{after}"
     );
-    let text = road.run(&["status"]).await.successful().stdout;
+    let text = road.run(&["status"]).await.looked().stdout;
     assert!(text.contains("0 waiting, 1 dead letters") && text.contains("1 accepted"), "{text}");
     assert_eq!(road.drain().await, Delivered::NOTHING);
 }

@@ -30,6 +30,7 @@ mod letters;
 mod lives;
 mod matching;
 mod migrations;
+mod ops;
 mod outcomes;
 mod pauses;
 mod permissions;

@@ -453,7 +453,7 @@ async fn an_operator_suppresses_and_lifts_an_address() {
         audit,
         [entry("suppressed", true), entry("suppression-lifted", true), entry("suppressed", false)]
     );
-    let status = road.run(&["status"]).await.successful();
+    let status = road.run(&["status"]).await.looked();
     assert!(status.stdout.contains("suppressed   1 operator\n"), "{}", status.stdout);
 }
 

@@ -1,4 +1,4 @@
-//! What the service manager is told (OPS-1), over a socket of the protocol of sd_notify(3).
+//! What the service manager is told (OPS-1), over a socket of the protocol of `sd_notify(3)`.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram as BlockingSocket};

@@ -92,7 +92,7 @@ async fn one_click_stops_everything_and_again() {
         said.contains("stopped everything at 2023-11-13 08:31") && said.contains("by one-click"),
         "{said}"
     );
-    let said = road.run(&["status"]).await.successful().stdout;
+    let said = road.run(&["status"]).await.looked().stdout;
     assert!(
         said.contains("1 of everything, 0 of what a mail was about, 0 undone; 1 people stay stopped"),
         "{said}"
@@ -469,7 +469,7 @@ async fn who_stopped_is_forgotten_and_the_numbers_stay() {
     {
         assert_eq!(answer.status, 200);
     }
-    let said = road.run(&["status"]).await.successful().stdout;
+    let said = road.run(&["status"]).await.looked().stdout;
     assert!(
         said.contains("1 of everything, 0 of what a mail was about, 0 undone; 0 people stay stopped"),
         "{said}"

@@ -27,6 +27,13 @@ impl Output {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         self
     }
+
+    /// Of `status`, which says by its exit code whether all is well.
+    pub(crate) fn looked(self) -> Self {
+        let is_well = self.stdout.starts_with("WELL ") || self.stdout.contains("\"well\": true");
+        assert_eq!(self.code, Some(i32::from(!is_well)), "{}{}", self.stdout, self.stderr);
+        self
+    }
 }
 
 /// The program with nothing in its environment, in a directory without a configuration.
@@ -162,9 +169,20 @@ impl Daemon {
 
     /// Where it serves its pages.
     pub(crate) async fn pages(&mut self) -> SocketAddr {
-        self.says("serves pages").await;
+        self.address("serves pages").await
+    }
+
+    /// Where it says how it goes.
+    pub(crate) async fn ops(&mut self) -> SocketAddr {
+        self.address("says how it goes").await
+    }
+
+    /// The address in the line of the log that says this.
+    async fn address(&mut self, text: &str) -> SocketAddr {
+        self.says(text).await;
         let log = self.log.borrow().clone();
-        let (_, rest) = log.split_once("\"address\":\"").expect("the log says where");
+        let line = log.lines().find(|line| line.contains(text)).expect("the log says so");
+        let (_, rest) = line.split_once("\"address\":\"").expect("the log says where");
         rest.split('"').next().unwrap().parse().unwrap()
     }
 

@@ -132,7 +132,7 @@ async fn what_somebody_holds_is_left_to_them() {
     road.keep_house_at("2024-01-10T12:20:00Z").await;
     assert_eq!(road.count("select count(*) from chore_ticks where finished_at is null").await, 1);
     // What is not done is in the status, with since when.
-    let said = road.run(&["status"]).await.successful().stdout;
+    let said = road.run(&["status"]).await.looked().stdout;
     assert!(said.contains("outcomes: last for 2024-01-10 12:10Z: unfinished since 2024-01-10 12:10Z, 0 rows so far; next 2024-01-10 12:20Z"), "{said}");
     holds.rollback().await.unwrap();
     road.keep_house().await;
@@ -144,14 +144,14 @@ async fn what_somebody_holds_is_left_to_them() {
 async fn the_status_says_when_each_chore_ran_and_runs_next() {
     let road = Road::setup().at("2024-01-10T12:00:00Z").build().await;
     let chores = async || -> Vec<Value> {
-        let said = road.run(&["status", "--json"]).await.successful().stdout;
+        let said = road.run(&["status", "--json"]).await.looked().stdout;
         let said: Value = serde_json::from_str(&said).unwrap();
         said["housekeeping"].as_array().unwrap().clone()
     };
     assert!(
         chores().await.iter().all(|chore| chore["lastTickAt"].is_null() && chore["nextTickAt"].is_string())
     );
-    let said = road.run(&["status"]).await.successful().stdout;
+    let said = road.run(&["status"]).await.looked().stdout;
     assert!(said.contains("housekeeping retention: has not run yet; next "), "{said}");
     road.import(&[person("ann@example.org")]).await;
     road.sql("update subscribers set state = 'unconfirmed'").await;
@@ -166,7 +166,7 @@ async fn the_status_says_when_each_chore_ran_and_runs_next() {
     assert_eq!(retention["handled"], 1);
     assert_eq!(retention["nextTickAt"], "2024-02-02T03:30:00Z");
     assert!(retention["unfinishedSince"].is_null());
-    let said = road.run(&["status"]).await.successful().stdout;
+    let said = road.run(&["status"]).await.looked().stdout;
     let line = "housekeeping retention: last for 2024-02-01 03:30Z: done 2024-02-01 12:34Z, 1 rows; next 2024-02-02 03:30Z";
     assert!(said.contains(line), "{said}");
 }

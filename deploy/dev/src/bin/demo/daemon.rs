@@ -123,7 +123,7 @@ async fn tell_the_rest(
     garbage: usize,
     replayed: usize,
 ) -> anyhow::Result<()> {
-    let status = scene.program.run(&["status"]).await?;
+    let status = scene.program.look(&["status"]).await?;
     account::command(
         "The daemon was told to stop (SIGTERM) and ended with exit code 0. What it left",
         &["status"],
@@ -138,7 +138,8 @@ async fn tell_the_rest(
              in the dead-letter queue, each with the reason in its header:"
         ),
     );
-    let standing: serde_json::Value = serde_json::from_str(&scene.program.run(&["status", "--json"]).await?)?;
+    let standing: serde_json::Value =
+        serde_json::from_str(&scene.program.look(&["status", "--json"]).await?)?;
     for (what, right) in [
         ("alertsDue", 0),
         ("mailsInHand", 0),

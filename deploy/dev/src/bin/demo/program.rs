@@ -39,6 +39,15 @@ impl Program {
 
     /// Runs a command to its end and returns what it printed.
     pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.run_to(arguments, &[0]).await
+    }
+
+    /// The same of a command that says by its exit code whether all is well.
+    pub(crate) async fn look(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.run_to(arguments, &[0, 1]).await
+    }
+
+    async fn run_to(&self, arguments: &[&str], codes: &[i32]) -> anyhow::Result<String> {
         let output = self
             .command(arguments)
             .env("NO_COLOR", "1")
@@ -47,7 +56,7 @@ impl Program {
             .await
             .with_context(|| format!("cannot run {}", self.binary.display()))?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        if !output.status.success() {
+        if !output.status.code().is_some_and(|code| codes.contains(&code)) {
             bail!(
                 "`jobalerts {}` ended with {}; its log is in {}. It printed: {printed}",
                 arguments.join(" "),
