@@ -130,8 +130,8 @@ impl SecretUrl {
         let pairs = query.split('&').filter_map(|one| one.split_once('='));
         pairs
             .filter(|(known, _)| *known == name || (name == "sslmode" && *known == "ssl-mode"))
-            .last()
-            .map(|it| it.1)
+            .next_back()
+            .map(|(_, value)| value)
     }
 
     /// The URL for messages: without user and password, and with only those parameters that are
