@@ -13,7 +13,7 @@ SERVICES := deploy/dev/services
 MAIL_CHECK := deploy/dev/mail-check/run
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: help demo dev test bench check advisories mail-check mail-pictures mails clean tools build
+.PHONY: help demo dev test bench check advisories deb deb-check mail-check mail-pictures mails clean tools build
 
 help: ## list the commands
 	@echo 'Usage: make COMMAND'
@@ -36,7 +36,7 @@ check: tools ## check format, lints, documentation, dependencies and scripts
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if grep -n '^name = "aws-lc' Cargo.lock; then echo 'Cargo.lock: the only cryptography here is ring' >&2; exit 1; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh deploy/rabbitmq/permissions deploy/systemd/check deploy/prometheus/check; else echo 'shellcheck is not installed; the scripts were not checked'; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(SERVICES) $(MAIL_CHECK) deploy/dev/lib/*.sh deploy/rabbitmq/permissions deploy/systemd/check deploy/prometheus/check deploy/deb/build deploy/deb/check deploy/deb/scripts/*; else echo 'shellcheck is not installed; the scripts were not checked'; fi
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked check -s bans licenses sources; else echo 'cargo-deny is not installed; licences, bans and sources of the dependencies were not checked'; fi
 	@if command -v systemd-analyze >/dev/null; then deploy/systemd/check; else echo 'systemd is not installed; its units were not checked'; fi
 	@if command -v promtool >/dev/null; then deploy/prometheus/check; else echo 'prometheus is not installed; its rules were not checked'; fi
@@ -51,6 +51,12 @@ mail-check: mails ## hold every mail against tools that others wrote; the mails 
 
 mail-pictures: mails ## take pictures of every mail for docs/mails
 	@$(MAIL_CHECK) pictures .dev/mails docs/mails
+
+deb: tools ## build the Debian package
+	@CARGO='$(CARGO)' deploy/deb/build
+
+deb-check: build ## build the Debian package, install it (as root), try it on servers of its own, and purge it
+	@deb=$$(CARGO='$(CARGO)' deploy/deb/build) && env -u DATABASE_URL -u AMQP_URL CATCHER=$(BIN)/catcher $(SERVICES) run -- deploy/deb/check "$$deb"
 
 clean: ## remove what was built, and the folders of demo, dev and mail-check
 	$(CARGO) clean

@@ -127,11 +127,9 @@ impl SecretUrl {
     /// A parameter of the URL, as it is written there; the last counts.
     fn parameter(&self, name: &str) -> Option<&str> {
         let (_, query) = self.expose().split_once('?')?;
-        let pairs = query.split('&').filter_map(|one| one.split_once('='));
-        pairs
-            .filter(|(known, _)| *known == name || (name == "sslmode" && *known == "ssl-mode"))
-            .last()
-            .map(|it| it.1)
+        let mut pairs = query.split('&').filter_map(|one| one.split_once('='));
+        let is_it = |known: &str| known == name || (name == "sslmode" && known == "ssl-mode");
+        pairs.rfind(|(known, _)| is_it(known)).map(|(_, value)| value)
     }
 
     /// The URL for messages: without user and password, and with only those parameters that are
@@ -387,7 +385,7 @@ mod tests {
                     assert!(found.contains(seen.unwrap_or_default()), "{text}: {found}");
                 }
                 Err(error) => {
-                    assert!(refused && error.to_string().contains("verify-full"), "{text}: {error}")
+                    assert!(refused && error.to_string().contains("verify-full"), "{text}: {error}");
                 }
             }
         }
