@@ -84,6 +84,11 @@ async fn the_daemon_works_with_what_it_may_do() {
     let status = output(road.bare(&["status"]), None).await.successful().stdout;
     assert!(status.contains("0 waiting, 1 dead letters"), "{status}");
 
+    let mut replay = road.bare(&["dead-letters", "replay", "--all"]);
+    replay.env("JOBALERTS_AMQP__URL", &operator.url);
+    output(replay, None).await.successful();
+    assert_eq!(road.broker().await.waiting().await, (1, 0));
+
     let as_daemon = Session::open(&settings_of(&road, &daemon)).await.unwrap();
     let said = as_daemon.publish(&[("a".to_owned(), b"{}".to_vec())]).await.unwrap_err().to_string();
     assert!(said.contains("ACCESS_REFUSED"), "{said}");
