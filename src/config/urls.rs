@@ -385,7 +385,7 @@ mod tests {
                     assert!(found.contains(seen.unwrap_or_default()), "{text}: {found}");
                 }
                 Err(error) => {
-                    assert!(refused && error.to_string().contains("verify-full"), "{text}: {error}")
+                    assert!(refused && error.to_string().contains("verify-full"), "{text}: {error}");
                 }
             }
         }
