@@ -36,7 +36,7 @@ const ONLY_IN: [(&str, &[&str]); 13] = [
     ("prometheus_client::", &["src/metrics.rs"]),
     ("sd_notify::", &["src/daemon/service_manager.rs"]),
     ("ring::signature", &["src/domain/dkim.rs"]),
-    ("lapin::", &["src/broker.rs"]),
+    ("lapin::", &["src/broker.rs", "src/broker/"]),
     ("lettre::transport", &["src/delivery/smtp.rs", "src/delivery/smtp/"]),
     ("mail_parser::", &["src/returns/incoming.rs"]),
     ("hickory_resolver::", &["src/delivery/mx.rs"]),
