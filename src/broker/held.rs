@@ -1,10 +1,12 @@
 //! Messages that one looks at before deciding what becomes of them.
 
-use lapin::options::{BasicAckOptions, BasicGetOptions};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 use lapin::types::FieldTable;
 
 use crate::broker::{Line, Message, Result, Takers, all_confirmed, kept_properties, message, short};
 
+/// AMQP 0-9-1: nothing is wrong.
+const REPLY_SUCCESS: u16 = 200;
 /// How often the broker has handed a message over before, on a queue that counts.
 const DELIVERY_COUNT_HEADER: &str = "x-delivery-count";
 
@@ -30,6 +32,16 @@ impl Held {
         count.and_then(|count| count.parse().ok()).unwrap_or(0)
     }
 
+    /// Puts it back in its place.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is over; it is back in its place then, too.
+    pub async fn back(self) -> Result<()> {
+        self.delivery.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await?;
+        Ok(())
+    }
+
     /// Takes it off the queue.
     ///
     /// # Errors
@@ -42,6 +54,17 @@ impl Held {
 }
 
 impl Line {
+    /// Ends it, after all that was said on it.
+    ///
+    /// # Errors
+    ///
+    /// When it had ended before.
+    pub async fn close(self) -> Result<()> {
+        self.channel.close(REPLY_SUCCESS, "done".into()).await?;
+        self.connection.close(REPLY_SUCCESS, "done".into()).await?;
+        Ok(())
+    }
+
     /// Holds the next message of a queue, if there is one; waits for none.
     ///
     /// # Errors

@@ -129,6 +129,10 @@ impl DeadLetters {
                 }
             }
         }
+        for held in staying {
+            held.back().await?;
+        }
+        self.line.close().await?;
         Ok(gone)
     }
 }

@@ -81,7 +81,7 @@ async fn the_daemon_works_with_what_it_may_do() {
     let drained = output(road.bare(&["drain", "--now", MONDAY]), None).await.successful().stdout;
     assert!(drained.contains("1 event taken in, 0 known already, 1 set aside"), "{drained}");
     assert!(drained.contains("1 outcome published"), "{drained}");
-    let status = output(road.bare(&["status"]), None).await.successful().stdout;
+    let status = output(road.bare(&["status"]), None).await.looked().stdout;
     assert!(status.contains("0 waiting, 1 dead letters"), "{status}");
 
     let mut replay = road.bare(&["dead-letters", "replay", "--all"]);
