@@ -21,7 +21,6 @@ mod mx;
 pub mod outlook;
 pub mod pen;
 mod pile;
-mod places;
 pub mod preview;
 mod recorder;
 mod relays;
@@ -38,7 +37,6 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -48,7 +46,6 @@ use crate::delivery::in_hand::InHand;
 use crate::delivery::lanes::{Parcel, Retries, Shared};
 use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
-use crate::delivery::places::Places;
 use crate::delivery::relays::Relays;
 use crate::delivery::tally::Counters;
 use crate::domain::letter::Patience;
@@ -73,11 +70,11 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// before claiming fewer.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// How often to wait so long, if enough mails are at hand meanwhile.
-const GATHERINGS: u32 = 6;
-
 /// What a claim may have to wait for, for as long as mail servers may take, or Postgres is away.
 const UNDER_WAY: &str = "mails that are under way";
+
+/// Claimed mails for each line: one being sent, and the next ones at hand.
+const IN_HAND: u32 = 4;
 
 /// The stage.
 pub struct Delivery {
@@ -89,7 +86,7 @@ pub struct Delivery {
     address_keys: Option<AddressKeys>,
     bell: Bell,
     life: Option<Life>,
-    places: Places,
+    places: Arc<Semaphore>,
     /// Places for mails to other providers than those that are slow.
     reserve: Arc<Semaphore>,
     tasks: JoinSet<()>,
@@ -140,7 +137,7 @@ impl Delivery {
         let rules = Rules::new(config, taxonomy, pen.composer().domain());
         let relays = Relays::new(config)?;
         let lines = relays.lanes();
-        let places = Places::new(u32::try_from(lines)?)?;
+        let places = Arc::new(Semaphore::new(lines * usize::try_from(IN_HAND)?));
         let pile = Pile::new(lines, config.smtp.slow_after);
         let shared = Arc::new(Shared {
             pool,
@@ -235,28 +232,21 @@ impl Delivery {
     /// Waits until nothing is in hand.
     async fn all_places(&self) -> anyhow::Result<[OwnedSemaphorePermit; 2]> {
         let lines = u32::try_from(self.shared.relays.lanes())?;
-        let reserve = Arc::clone(&self.reserve);
-        let places = async {
-            Ok([self.places.take(self.places.allowed()).await?, reserve.acquire_many_owned(lines).await?])
-        };
+        let all = |places: &Arc<Semaphore>, count| Arc::clone(places).acquire_many_owned(count);
+        let places =
+            async { Ok([all(&self.places, lines * IN_HAND).await?, all(&self.reserve, lines).await?]) };
         self.pulse.while_waiting_for(UNDER_WAY, places).await
     }
 
-    /// Waits for room in hand: for half of it, or after a moment for any; a little longer while
-    /// there is a mail at hand for each line. If
+    /// Waits for room in hand: for half of it, or after a moment for any. If
     /// slow providers have taken it all, there is room for the others; then these
     /// are named.
     async fn room(&self) -> anyhow::Result<(OwnedSemaphorePermit, Vec<String>)> {
-        let half = self.places.allowed() / 2;
-        let lines = self.shared.relays.lanes();
-        for _ in 0..GATHERINGS {
-            if let Ok(permits) = tokio::time::timeout(GATHER, self.places.take(half)).await {
-                return Ok((permits?, vec![]));
-            }
-            let pile = &self.shared.pile;
-            if pile.waiting() < lines || !pile.slow_providers().is_empty() {
-                break;
-            }
+        let half = u32::try_from(self.shared.relays.lanes())? * IN_HAND / 2;
+        if let Ok(permits) =
+            tokio::time::timeout(GATHER, Arc::clone(&self.places).acquire_many_owned(half)).await
+        {
+            return Ok((permits?, vec![]));
         }
         loop {
             let slow = self.shared.pile.slow_providers();
@@ -268,23 +258,19 @@ impl Delivery {
                 }
                 Some(Arc::clone(&self.reserve).acquire_owned().await)
             };
-            tokio::select! {
+            let (mut permit, places) = tokio::select! {
                 biased;
-                permit = self.places.take(1) => {
-                    let mut permit = permit?;
-                    while let Some(another) = self.places.try_take() {
-                        permit.merge(another);
-                    }
-                    return Ok((permit, vec![]));
-                }
-                permit = reserved => if let Some(permit) = permit {
-                    let mut permit = permit?;
-                    while let Ok(another) = Arc::clone(&self.reserve).try_acquire_owned() {
-                        permit.merge(another);
-                    }
-                    return Ok((permit, slow));
+                permit = Arc::clone(&self.places).acquire_owned() => (permit?, &self.places),
+                permit = reserved => match permit {
+                    Some(permit) => (permit?, &self.reserve),
+                    None => continue,
                 },
+            };
+            while let Ok(another) = Arc::clone(places).try_acquire_owned() {
+                permit.merge(another);
             }
+            let except = if Arc::ptr_eq(places, &self.reserve) { slow } else { vec![] };
+            return Ok((permit, except));
         }
     }
 
@@ -301,7 +287,6 @@ impl Delivery {
             return Ok(Step::default());
         }
         self.heed_refusals().await?;
-        self.places.adapt(self.shared.tally.so_far().all(), Instant::now());
         let (mut room, except) = self.pulse.while_waiting_for(UNDER_WAY, Box::pin(self.room())).await?;
         if !self.busy {
             self.free_orphans().await?;

@@ -91,11 +91,6 @@ impl Pile {
         Some((parcel, Turn { pile: self, provider, since }))
     }
 
-    /// How many mails wait for a line.
-    pub(super) fn waiting(&self) -> usize {
-        self.heaps().waiting.len()
-    }
-
     /// Providers that have had their whole share for a while: for others there
     /// may be no room in hand, though there are lines.
     pub(super) fn slow_providers(&self) -> Vec<String> {

@@ -19,13 +19,6 @@ pub struct Tally {
     pub withheld: u64,
 }
 
-impl Tally {
-    /// How many mails ended, or are to be tried again.
-    pub(super) const fn all(&self) -> u64 {
-        self.accepted + self.deferred + self.unknown + self.failed + self.withheld
-    }
-}
-
 /// Counts what becomes of mails; see [`Tally`].
 #[derive(Debug, Default)]
 pub(super) struct Counters {
