@@ -28,7 +28,6 @@ use crate::clock::Clock;
 use crate::config::{Config, process_environment};
 use crate::daemon::{Program, StageName};
 use crate::domain::language::Language;
-use crate::intake::dead_letters::Fate;
 use crate::{store, telemetry};
 
 /// Watches vacancies open and close, and mails the people who asked to hear.
@@ -241,7 +240,7 @@ enum Command {
     /// find them in the mail server's log, or are sure that they are not there, say so.
     Unknown {
         #[command(subcommand)]
-        command: UnknownCommand,
+        command: unknown::Command,
     },
     /// Messages that were set aside because they could not be read, or should not be: see what they are, and
     /// what becomes of them.
@@ -250,7 +249,7 @@ enum Command {
     /// nobody else sees them.
     DeadLetters {
         #[command(subcommand)]
-        command: DeadLettersCommand,
+        command: dead_letters::Command,
     },
     /// Print a completion script for a shell.
     Completions {
@@ -263,66 +262,6 @@ enum Command {
         /// The folder; it has to be there.
         folder: PathBuf,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum UnknownCommand {
-    /// List them: key, Message-ID, kind, when it was handed over, and until when it is left alone.
-    List {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// They did not arrive: send them again.
-    Resend(Which),
-    /// They arrived: record them as accepted.
-    Settle(Which),
-}
-
-#[derive(Debug, Subcommand)]
-enum DeadLettersCommand {
-    /// List them: key, since when, reason, and which event it is if that can be read.
-    List {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one of them with all that came.
-    Show {
-        /// Its key, as listed.
-        #[arg(value_name = "KEY")]
-        key: String,
-        /// Only the body, octet by octet.
-        #[arg(long)]
-        raw: bool,
-    },
-    /// Take them in once more, after what was wrong here is mended.
-    ///
-    /// Each goes to our queue as it came; what is still no good is set aside again. Safe to repeat: an
-    /// event that is known already changes nothing.
-    Replay(dead_letters::Which),
-    /// Throw them away for good, after you have confirmed how many.
-    Discard {
-        #[command(flatten)]
-        which: dead_letters::Which,
-        /// Confirm that these are so many; without it, it asks at the terminal.
-        #[arg(long, value_name = "NUMBER")]
-        letters: Option<u64>,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-#[group(required = true)]
-struct Which {
-    /// Their keys, as listed.
-    #[arg(value_name = "MAIL")]
-    mails: Vec<i64>,
-    /// All of them.
-    #[arg(long, conflicts_with = "mails")]
-    all: bool,
-    /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    now: Option<DateTime<Utc>>,
 }
 
 /// Input that cannot be used (sysexits `EX_DATAERR`).
@@ -422,36 +361,11 @@ impl Cli {
                 let clock = clock(&config, now.map(Clock::standing), "resume --now")?;
                 return block_on(async { pause::resume(&Program::new(config, clock)?, mails, look).await });
             }
-            Command::Unknown { command } => return unknown(config, command),
-            Command::DeadLetters { command } => return dead_letters(&config, command),
+            Command::Unknown { command } => return unknown::run(config, command),
+            Command::DeadLetters { command } => return block_on(dead_letters::run(&config, &command)),
             Command::Check { .. } | Command::Completions { .. } | Command::ManPages { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn unknown(config: Config, command: UnknownCommand) -> anyhow::Result<ExitCode> {
-    let (verdict, Which { mails, now, .. }) = match command {
-        UnknownCommand::List { json } => {
-            return block_on(async { unknown::list(&Program::new(config, Clock::System)?, json).await });
-        }
-        UnknownCommand::Resend(which) => (unknown::Verdict::Resend, which),
-        UnknownCommand::Settle(which) => (unknown::Verdict::Settle, which),
-    };
-    let clock = clock(&config, now.map(Clock::standing), "unknown --now")?;
-    block_on(async { unknown::decide(&Program::new(config, clock)?, verdict, &mails).await })
-}
-
-fn dead_letters(config: &Config, command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        DeadLettersCommand::List { json } => block_on(dead_letters::list(config, json)),
-        DeadLettersCommand::Show { key, raw } => block_on(dead_letters::show(config, &key, raw)),
-        DeadLettersCommand::Replay(which) => {
-            block_on(dead_letters::decide(config, Fate::Replayed, &which, None))
-        }
-        DeadLettersCommand::Discard { which, letters } => {
-            block_on(dead_letters::decide(config, Fate::Discarded, &which, letters))
-        }
     }
 }
 

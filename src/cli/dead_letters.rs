@@ -1,6 +1,5 @@
 //! `dead-letters`: what was set aside, and what becomes of it.
 
-use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -12,6 +11,39 @@ use crate::cli::check::counted;
 use crate::cli::{ask, say};
 use crate::config::Config;
 use crate::intake::dead_letters::{DeadLetter, DeadLetters, Fate, Named};
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List them: key, since when, reason, and which event it is if that can be read.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one of them with all that came.
+    Show {
+        /// Its key, as listed.
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Only the body, octet by octet.
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Take them in once more, after what was wrong here is mended.
+    ///
+    /// Each goes to our queue as it came; what is still no good is set aside again. Safe to repeat: an
+    /// event that is known already changes nothing.
+    Replay(Which),
+    /// Throw them away for good, after you have confirmed how many.
+    Discard {
+        #[command(flatten)]
+        which: Which,
+        /// Confirm that these are so many; without it, it asks at the terminal.
+        #[arg(long, value_name = "NUMBER")]
+        letters: Option<u64>,
+    },
+}
 
 /// Which of them.
 #[derive(Debug, clap::Args)]
@@ -34,16 +66,37 @@ impl Which {
     }
 }
 
-/// Lists them, oldest first.
+/// Does it.
 ///
 /// # Errors
 ///
-/// When RabbitMQ is away.
-pub(super) async fn list(config: &Config, as_json: bool) -> anyhow::Result<ExitCode> {
+/// When RabbitMQ is away, or a letter that is named is not there.
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List { json } => list(config, *json).await?,
+        Command::Show { key, raw } => show(config, key, *raw).await?,
+        Command::Replay(which) => {
+            let done = decide(config, Fate::Replayed, chosen(config, which).await?).await?;
+            say(format_args!("{}: on the queue again.", counted(done, "dead letter")));
+        }
+        Command::Discard { which, letters } => {
+            let chosen = chosen(config, which).await?;
+            if !chosen.is_empty() {
+                confirm(chosen.len(), *letters)?;
+            }
+            let done = decide(config, Fate::Discarded, chosen).await?;
+            say(format_args!("{}: thrown away.", counted(done, "dead letter")));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists them, oldest first.
+async fn list(config: &Config, as_json: bool) -> anyhow::Result<()> {
     let letters = all(config).await?;
     if as_json {
         say(format_args!("{:#}", json!({ "deadLetters": letters })));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     if letters.is_empty() {
         say("There are no dead letters.");
@@ -54,15 +107,11 @@ pub(super) async fn list(config: &Config, as_json: bool) -> anyhow::Result<ExitC
         let detail = letter.detail.as_deref().unwrap_or("set aside by the broker itself");
         say(format_args!("{}  {since}  {}: {detail}{event}", letter.key, letter.reason));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Shows one with all that came.
-///
-/// # Errors
-///
-/// When RabbitMQ is away, or it is not there.
-pub(super) async fn show(config: &Config, key: &str, raw: bool) -> anyhow::Result<ExitCode> {
+async fn show(config: &Config, key: &str, raw: bool) -> anyhow::Result<()> {
     let mut found: Option<(DeadLetter, Message)> = None;
     DeadLetters::open(&config.amqp)
         .await?
@@ -77,7 +126,7 @@ pub(super) async fn show(config: &Config, key: &str, raw: bool) -> anyhow::Resul
     if raw {
         // A reader that has gone has read all it wanted.
         let _ = std::io::stdout().write_all(&message.body);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let body = match serde_json::from_slice::<Value>(&message.body) {
         Ok(value) => value,
@@ -90,48 +139,31 @@ pub(super) async fn show(config: &Config, key: &str, raw: bool) -> anyhow::Resul
         "body": body,
     });
     say(format_args!("{whole:#}"));
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-/// Has some taken in once more, or throws them away after it was confirmed.
-///
-/// # Errors
-///
-/// When RabbitMQ is away, or one of them is not there; then nothing is done.
-pub(super) async fn decide(
-    config: &Config,
-    fate: Fate,
-    which: &Which,
-    confirmed: Option<u64>,
-) -> anyhow::Result<ExitCode> {
-    let chosen: Vec<DeadLetter> =
-        all(config).await?.into_iter().filter(|letter| which.names(letter)).collect();
-    let known: BTreeSet<&str> = chosen.iter().map(|letter| letter.key.as_str()).collect();
-    if let Some(key) = which.keys.iter().find(|key| !known.contains(key.as_str())) {
-        return Err(nobody(key));
+/// The keys of those that are meant, one for each letter.
+async fn chosen(config: &Config, which: &Which) -> anyhow::Result<Vec<String>> {
+    let all = all(config).await?.into_iter();
+    let chosen: Vec<String> = all.filter(|letter| which.names(letter)).map(|letter| letter.key).collect();
+    match which.keys.iter().find(|key| !chosen.contains(key)) {
+        Some(key) => Err(nobody(key)),
+        None => Ok(chosen),
     }
-    if fate == Fate::Discarded && !chosen.is_empty() {
-        confirm(chosen.len(), confirmed)?;
-    }
-    // Only these: what came since then was not asked about.
-    let mut left: Vec<String> = chosen.into_iter().map(|letter| letter.key).collect();
-    let done = DeadLetters::open(&config.amqp)
-        .await?
-        .each(|letter, _| match left.iter().position(|key| *key == letter.key) {
-            Some(place) => {
-                left.swap_remove(place);
-                fate
-            }
-            None => Fate::Stays,
-        })
-        .await?;
-    let what = match fate {
-        Fate::Replayed => "on the queue again",
-        Fate::Discarded => "thrown away",
-        Fate::Stays => "left where they are",
-    };
-    say(format_args!("{}: {what}.", counted(done, "dead letter")));
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Does that with these, and not with what came since they were chosen. Returns
+/// with how many.
+async fn decide(config: &Config, fate: Fate, mut chosen: Vec<String>) -> anyhow::Result<usize> {
+    let letters = DeadLetters::open(&config.amqp).await?;
+    let done = letters.each(|letter, _| match chosen.iter().position(|key| *key == letter.key) {
+        Some(place) => {
+            chosen.swap_remove(place);
+            fate
+        }
+        None => Fate::Stays,
+    });
+    Ok(done.await?)
 }
 
 async fn all(config: &Config) -> anyhow::Result<Vec<DeadLetter>> {

@@ -3,24 +3,74 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::cli::check::counted;
 use crate::cli::ledger::minute;
-use crate::cli::say;
+use crate::cli::{block_on, clock, instant, say};
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::daemon::Program;
 use crate::delivery::Delivery;
 use crate::stage::Stage as _;
 use crate::store::leaving::{self, Unknown};
 use crate::store::{self, StoreError};
 
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List them: key, Message-ID, kind, when it was handed over, and until when it is left alone.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// They did not arrive: send them again.
+    Resend(Which),
+    /// They arrived: record them as accepted.
+    Settle(Which),
+}
+
+/// Which of them.
+#[derive(Debug, clap::Args)]
+#[group(required = true)]
+pub(super) struct Which {
+    /// Their keys, as listed.
+    #[arg(value_name = "MAIL")]
+    mails: Vec<i64>,
+    /// All of them.
+    #[arg(long, conflicts_with = "mails")]
+    all: bool,
+    /// What time it is (only with `rehearsal = true`), as in 2024-03-05T10:00:00Z.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    now: Option<DateTime<Utc>>,
+}
+
 /// What an operator knows of mails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+enum Verdict {
     /// They did not arrive.
     Resend,
     /// They did.
     Settle,
+}
+
+/// Does it.
+///
+/// # Errors
+///
+/// When PostgreSQL is away, or one of the mails is not unknown.
+pub(super) fn run(config: Config, command: Command) -> anyhow::Result<ExitCode> {
+    let (verdict, Which { mails, now, .. }) = match command {
+        Command::List { json } => {
+            return block_on(async { list(&Program::new(config, Clock::System)?, json).await });
+        }
+        Command::Resend(which) => (Verdict::Resend, which),
+        Command::Settle(which) => (Verdict::Settle, which),
+    };
+    let clock = clock(&config, now.map(Clock::standing), "unknown --now")?;
+    block_on(async { decide(&Program::new(config, clock)?, verdict, &mails).await })
 }
 
 /// Lists them, oldest first.
@@ -28,7 +78,7 @@ pub(super) enum Verdict {
 /// # Errors
 ///
 /// When PostgreSQL is away.
-pub(super) async fn list(program: &Program, as_json: bool) -> anyhow::Result<ExitCode> {
+async fn list(program: &Program, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut connection = program.pool().acquire().await.map_err(StoreError::from)?;
     let mails = leaving::unknown(&mut connection, None).await?;
     if as_json {
@@ -55,7 +105,7 @@ pub(super) async fn list(program: &Program, as_json: bool) -> anyhow::Result<Exi
 ///
 /// When PostgreSQL is away, or one of them is not unknown; nothing is recorded
 /// then.
-pub(super) async fn decide(program: &Program, verdict: Verdict, mails: &[i64]) -> anyhow::Result<ExitCode> {
+async fn decide(program: &Program, verdict: Verdict, mails: &[i64]) -> anyhow::Result<ExitCode> {
     let mut transaction = program.pool().begin().await.map_err(StoreError::from)?;
     let only = (!mails.is_empty()).then_some(mails);
     let unknown: Vec<i64> =

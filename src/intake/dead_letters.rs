@@ -88,8 +88,7 @@ impl DeadLetters {
     ///
     /// When the broker is away, refuses us, or has other settings.
     pub async fn open(settings: &Amqp) -> Result<Self> {
-        Session::open(settings).await?;
-        Ok(Self { line: Line::open(settings).await?, settings: settings.clone() })
+        Ok(Self { line: Session::open(settings).await?.into_line(), settings: settings.clone() })
     }
 
     /// Goes through all that are there now, oldest first, and does with each what

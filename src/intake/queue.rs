@@ -48,6 +48,11 @@ impl Session {
         Ok(Self { line, consumer: None, settings: settings.clone() })
     }
 
+    /// The connection, with everything declared.
+    pub(super) fn into_line(self) -> Line {
+        self.line
+    }
+
     /// How many messages wait on the queue, and on the dead-letter queue.
     ///
     /// # Errors
