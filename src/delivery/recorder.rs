@@ -151,7 +151,6 @@ async fn write_down(shared: &Shared, tries: &[Try], departures: &[Departure]) ->
     let now = shared.clock.now();
     if !tries.is_empty() {
         tries::record(&mut transaction, tries, now).await?;
-        store::letters::record(&mut transaction, tries, now).await?;
     }
     let leave = leaving::grant(&mut transaction, departures, now).await?;
     transaction.commit().await?;

@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 
 use crate::store::tries::{self, Outcome, Told, Try};
-use crate::store::{self, Result, StoreError, settings};
+use crate::store::{Result, StoreError, settings};
 
 /// What an operator's word makes of a mail nobody knew about.
 const SETTLED: &str = "an operator says that it arrived";
@@ -38,6 +38,9 @@ pub struct Leave {
 #[derive(Serialize, Deserialize)]
 struct Left {
     at: DateTime<Utc>,
+    /// By whom it was handed over: until somebody claims it again, he knows best what became of it.
+    #[serde(default)]
+    worker: i32,
     told: Vec<Told>,
 }
 
@@ -59,7 +62,9 @@ pub async fn grant(
     if settings::paused(&mut *connection).await?.is_some() {
         return Ok(Leave { granted: vec![], paused: true });
     }
-    let left = |departure: &Departure| Json(Left { at: now, told: departure.told.clone() });
+    let left = |departure: &Departure| {
+        Json(Left { at: now, worker: departure.worker, told: departure.told.clone() })
+    };
     let granted = sqlx::query_scalar(
         "update mails m set leaving = d.told
          from unnest($1::bigint[], $2::int[], $3::jsonb[]) as d (mail_id, worker, told)
@@ -159,7 +164,7 @@ pub async fn settle(connection: &mut PgConnection, mails: &[i64]) -> Result<u64>
             .map_err(|error| StoreError::Row { row: format!("mails {mail_id}"), cause: error.to_string() })?;
         let tries = [Try {
             mail_id,
-            worker: 0,
+            worker: left.worker,
             subscriber_id,
             told: left.told,
             outcome: Outcome::Accepted,
@@ -167,7 +172,6 @@ pub async fn settle(connection: &mut PgConnection, mails: &[i64]) -> Result<u64>
             reply: SETTLED.to_owned(),
         }];
         tries::record(connection, &tries, left.at).await?;
-        store::letters::record(connection, &tries, left.at).await?;
     }
     Ok(u64::try_from(settled).unwrap_or(u64::MAX))
 }

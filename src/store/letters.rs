@@ -196,19 +196,16 @@ pub async fn postpone(connection: &mut PgConnection, letters: &[(i64, DateTime<U
     Ok(())
 }
 
-/// Records what tries made of letters, after [`tries::record`] has recorded in
-/// the same transaction what they made of the mails: what counts is how the
-/// mail stands. Tries of other mails change nothing.
+/// Records what the tries that count made of letters, after their mails: what
+/// counts is how the mail stands. Tries of other mails change nothing.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-///
-/// [`tries::record`]: crate::store::tries::record
-pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<Utc>) -> Result<()> {
+pub(super) async fn record(connection: &mut PgConnection, tries: &[&Try], now: DateTime<Utc>) -> Result<()> {
     // What tells of an opening is no letter.
     let letters: Vec<&Try> =
-        tries.iter().filter(|t| t.told.is_empty() && t.outcome != Outcome::Returned).collect();
+        tries.iter().copied().filter(|t| t.told.is_empty() && t.outcome != Outcome::Returned).collect();
     if letters.is_empty() {
         return Ok(());
     }
@@ -222,8 +219,7 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
          from unnest($2::bigint[], $3::timestamptz[]) as t (mail_id, due_at)
          join mails m on m.id = t.mail_id
          where l.mail_id = t.mail_id and l.sent_at is null
-           -- Others may have it in their hands by now, if our session was lost.
-           and (m.outcome is not null or m.worker is null and t.due_at is not null)",
+           and (m.outcome is not null or t.due_at is not null)",
     )
     .bind(now)
     .bind(letters.iter().map(|t| t.mail_id).collect::<Vec<_>>())

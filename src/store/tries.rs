@@ -1,7 +1,7 @@
 //! How tries at sending ended: what that makes of the mails, of what people were
 //! told, and of promises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::domain::alert::Keeping;
 use crate::domain::reply::Judgement;
 use crate::domain::truth::Phase;
 use crate::store::outcomes::{self, About, OutcomeEvent, PromiseOutcome, Telling};
-use crate::store::{Result, name_of};
+use crate::store::{Result, letters, name_of};
 
 /// What a mail told of one opening.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,20 +194,37 @@ pub struct Try {
 /// that the mails are out of the worker's hands.
 ///
 /// An accepted mail is recorded even if the worker was taken for dead
-/// meanwhile; any other outcome only if the mail is still in its hands, or
-/// nobody else knows what became of it.
+/// meanwhile; any other outcome only if the mail is still in its hands, or it was
+/// the one who handed it over and nobody has claimed it since. So of several
+/// tries at one mail, by a worker under the numbers of its lives, one counts.
 ///
 /// # Errors
 ///
 /// When Postgres is away; nothing is recorded then, and the same tries can be
 /// recorded again.
 pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<Utc>) -> Result<()> {
+    let ended = mails(&mut *connection, tries, now).await?;
+    let counted: Vec<&Try> = tries.iter().filter(|t| ended.contains(&(t.mail_id, t.worker))).collect();
+    alerts_told(&mut *connection, &counted, now).await?;
+    letters::record(connection, &counted, now).await
+}
+
+/// Takes the mails out of their workers' hands. Returns which, and out of whose.
+async fn mails(
+    connection: &mut PgConnection,
+    tries: &[Try],
+    now: DateTime<Utc>,
+) -> Result<HashSet<(i64, i32)>> {
+    let accepted: HashSet<i64> =
+        tries.iter().filter(|t| t.outcome == Outcome::Accepted).map(|t| t.mail_id).collect();
+    let tries: Vec<&Try> =
+        tries.iter().filter(|t| t.outcome == Outcome::Accepted || !accepted.contains(&t.mail_id)).collect();
     let counts = |outcome: &Outcome| !matches!(outcome, Outcome::Returned | Outcome::Lost(_) | Outcome::Held);
     let unknown_until = |outcome: &Outcome| match outcome {
         Outcome::Unknown(until) => Some(*until),
         _ => None,
     };
-    let ours: Vec<i64> = sqlx::query_scalar(
+    let ended: Vec<(i64, i32)> = sqlx::query_as(
         "update mails m set
              worker = null,
              recalled = false,
@@ -222,8 +239,9 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
                      $8::text[])
              as t (mail_id, outcome, reply, counts, worker, unknown_until, verdict)
          where m.id = t.mail_id
-           and (m.worker = t.worker or t.outcome = 'accepted' or m.worker is null and m.leaving is not null)
-         returning m.id",
+           and (m.worker = t.worker or t.outcome = 'accepted'
+                or m.worker is null and (m.leaving->>'worker')::int = t.worker)
+         returning m.id, t.worker",
     )
     .bind(now)
     .bind(tries.iter().map(|t| t.mail_id).collect::<Vec<_>>())
@@ -233,13 +251,17 @@ pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<
     .bind(tries.iter().map(|t| t.worker).collect::<Vec<_>>())
     .bind(tries.iter().map(|t| unknown_until(&t.outcome)).collect::<Vec<_>>())
     .bind(tries.iter().map(|t| t.verdict.map(Judgement::name)).collect::<Vec<_>>())
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await?;
+    Ok(ended.into_iter().collect())
+}
 
+/// Writes down what the mails told, and what others may follow of it.
+async fn alerts_told(connection: &mut PgConnection, tries: &[&Try], now: DateTime<Utc>) -> Result<()> {
     let each: Vec<(&Try, &Told)> = tries
         .iter()
-        .filter(|t| ours.contains(&t.mail_id) && t.outcome != Outcome::Returned)
-        .flat_map(|t| t.told.iter().map(move |told| (t, told)))
+        .filter(|t| t.outcome != Outcome::Returned)
+        .flat_map(|t| t.told.iter().map(move |told| (*t, told)))
         .collect();
     if each.is_empty() {
         return Ok(());

@@ -2,13 +2,20 @@
 //! hand is told, and nobody is told twice.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use jobalerts::delivery::claim::{self, Rules};
+use jobalerts::delivery::told;
+use jobalerts::store::leaving::{self, Departure};
+use jobalerts::store::tries::{self, Outcome, Try};
+use jobalerts::store::workers::Life;
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 
 use crate::harness::events::Event;
-use crate::harness::people::crowd;
+use crate::harness::people::{crowd, curious};
 use crate::harness::{Road, soon};
 
+const ANN: &str = "ann@example.org";
 const PEOPLE: usize = 400;
 const CONNECTIONS: usize = 4;
 
@@ -68,4 +75,73 @@ async fn a_worker_that_loses_its_session_tells_everybody_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_workers_that_lose_their_sessions_tell_everybody_once() {
     lost_sessions(2).await;
+}
+
+/// One person's mail in the hands of a worker that loses its session, claimed again under the number of
+/// its next life and handed over, with that session lost as well. The tries under both numbers.
+async fn handed_over_in_the_second_life(road: &Road) -> [Try; 2] {
+    road.import(&[curious(ANN)]).await;
+    road.hears(&[Event::opened("230000AA")]).await;
+    road.match_all().await;
+    let now = road.clock.now();
+    let rules = Rules::new(road.config(), Arc::clone(road.program().taxonomy()), "midshire.example");
+    let mut tries = Vec::new();
+    for _ in 0..2 {
+        let life = Life::begin(road.config().database.url.expose()).await.unwrap();
+        let claimed = claim::claim(road.pool(), &rules, life.number(), 10, &[], now).await.unwrap();
+        let mail = &claimed.mails[0];
+        tries.push(Try {
+            mail_id: mail.errand.mail_id,
+            worker: life.number(),
+            subscriber_id: mail.errand.subscriber_id,
+            told: told(mail, &rules.policy, now),
+            outcome: Outcome::Returned,
+            verdict: None,
+            reply: String::new(),
+        });
+        if let [_, second] = &tries[..] {
+            let told = second.told.clone();
+            let departure = Departure { mail_id: second.mail_id, worker: second.worker, told };
+            let mut connection = road.pool().acquire().await.unwrap();
+            let leave = leaving::grant(&mut connection, &[departure], now).await.unwrap();
+            assert_eq!(leave.granted, [second.mail_id]);
+        }
+        drop(life);
+        road.free_orphans().await;
+    }
+    let [first, second] = tries.try_into().unwrap();
+    assert_eq!(first.mail_id, second.mail_id, "the same mail");
+    [first, second]
+}
+
+/// N1: what one knows of a mail that it handed over stands, whatever its earlier life says, in one
+/// transaction or in two, in any order.
+#[tokio::test]
+async fn of_two_lives_with_one_mail_the_one_that_handed_it_over_is_believed() {
+    let later = "2023-11-14T09:00:00Z".parse().unwrap();
+    for (outcome, accepted, unknown) in [(Outcome::Accepted, 1, 0), (Outcome::Unknown(later), 0, 1)] {
+        for together in [true, false] {
+            for handed_over_first in [true, false] {
+                let road = Road::new().await;
+                let [first, second] = handed_over_in_the_second_life(&road).await;
+                let mut tries = [first, Try { outcome: outcome.clone(), ..second }];
+                if handed_over_first {
+                    tries.reverse();
+                }
+                for batch in if together { vec![&tries[..]] } else { tries.chunks(1).collect() } {
+                    let mut transaction = road.pool().begin().await.unwrap();
+                    tries::record(&mut transaction, batch, road.clock.now()).await.unwrap();
+                    transaction.commit().await.unwrap();
+                }
+                let what = format!("{outcome:?}, together: {together}, first: {handed_over_first}");
+                let ended = "select count(*) from mails where outcome = 'accepted' and attempts = 1";
+                assert_eq!(road.count(ended).await, accepted, "{what}");
+                assert_eq!(road.unknown().await.len(), usize::try_from(unknown).unwrap(), "{what}");
+                let told = "select count(*) from alerts where told_revision = 1 and due_at is null";
+                assert_eq!(road.count(told).await, accepted, "{what}");
+                let left_alone = "select count(*) from alerts where due_at >= '2023-11-14T08:00:00Z'";
+                assert_eq!(road.count(left_alone).await, unknown, "{what}");
+            }
+        }
+    }
 }
