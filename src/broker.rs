@@ -23,10 +23,12 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind, PublisherConfirm,
 };
+use rand::seq::SliceRandom;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use crate::config::Amqp;
+use crate::hosts::each_host;
 
 pub use held::Held;
 
@@ -34,7 +36,7 @@ pub use held::Held;
 const HEARTBEAT: &str = "10";
 const PERSISTENT: u8 = 2;
 /// How long it may take to connect: whoever accepts and then says nothing is no broker.
-const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Octets after which a batch is closed, however many messages it has: what is
 /// read of JSON takes several times its size in memory.
 const LARGEST_BATCH: usize = 8 * 1024 * 1024;
@@ -147,19 +149,31 @@ pub struct Line {
 }
 
 impl Line {
-    /// Connects. `amqps://` is encrypted from the first octet, or there is no connection.
+    /// Connects to the broker, or to any node of it that lets us in. `amqps://` is
+    /// encrypted from the first octet, or there is no connection.
     ///
     /// # Errors
     ///
-    /// When the broker is away or refuses us, or is not who it should be.
+    /// When the broker is away or refuses us, or is not who it should be: of the
+    /// node that was tried last.
     pub async fn open(settings: &Amqp) -> Result<Self> {
-        let opened = tokio::time::timeout(CONNECT_LIMIT, Self::opened(settings)).await;
-        opened.unwrap_or(Err(BrokerError::Silent))
+        let tls = OwnedTLSConfig { cert_chain: authority(settings)?, identity: None };
+        let mut nodes = each_host(settings.url.expose());
+        // Not all processes on one node, and not all of them first at one that is gone.
+        nodes.shuffle(&mut rand::rng());
+        let mut result = Err(BrokerError::Silent);
+        for node in nodes {
+            let opened = tokio::time::timeout(CONNECT_LIMIT, Self::opened(&node, tls.clone()));
+            result = opened.await.unwrap_or(Err(BrokerError::Silent));
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
     }
 
-    async fn opened(settings: &Amqp) -> Result<Self> {
-        let tls = OwnedTLSConfig { cert_chain: authority(settings)?, identity: None };
-        let url = with_heartbeat(settings.url.expose());
+    async fn opened(url: &str, tls: OwnedTLSConfig) -> Result<Self> {
+        let url = with_heartbeat(url);
         let runtime = lapin::runtime::default_runtime()?;
         let connection =
             Connection::connect_with_config(&url, ConnectionProperties::default(), tls, runtime).await?;

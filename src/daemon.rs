@@ -33,6 +33,7 @@ use crate::matching::{self, Matching};
 use crate::metrics::Metrics;
 use crate::outcomes::Outcomes;
 use crate::stage::{Bell, Stage, drive, wait_after};
+use crate::store::servers::Servers;
 use crate::store::{self, settings};
 use crate::web::ops::{Ops, Watched};
 use crate::web::{self, Web};
@@ -92,6 +93,7 @@ impl FromStr for StageName {
 pub struct Program {
     config: Config,
     taxonomy: Arc<Taxonomy>,
+    servers: Servers,
     pool: PgPool,
     clock: Clock,
     metrics: Metrics,
@@ -105,12 +107,9 @@ impl Program {
     /// When the taxonomy cannot be read or the database's URL is wrong.
     pub fn new(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let taxonomy = Arc::new(taxonomy(&config)?);
-        let pool = store::pool(
-            config.database.url.expose(),
-            config.database.connections,
-            config.database.statement_timeout,
-        )?;
-        Ok(Self { config, taxonomy, pool, clock, metrics: Metrics::default() })
+        let servers = Servers::of(config.database.url.expose())?.limited(config.database.statement_timeout);
+        let pool = store::pool(&servers, config.database.connections);
+        Ok(Self { config, taxonomy, servers, pool, clock, metrics: Metrics::default() })
     }
 
     /// The configuration.
@@ -202,8 +201,7 @@ impl Program {
     ///
     /// When Postgres is away, or `jobalerts migrate` has to be run first.
     pub async fn prepare(&self) -> store::Result<()> {
-        let mut connection = store::connect(self.config.database.url.expose()).await?;
-        store::check_schema(&mut connection).await?;
+        let mut connection = self.check_tables().await?;
         store::openings::retry_set_aside(&mut connection).await?;
         let learned = store::criteria::learn(&mut connection, &self.taxonomy).await?;
         if learned > 0 {
@@ -226,9 +224,11 @@ impl Program {
         Ok(())
     }
 
-    async fn check_tables(&self) -> store::Result<()> {
+    async fn check_tables(&self) -> store::Result<PgConnection> {
+        self.servers.point(&self.pool).await?;
         let mut connection = store::connect(self.config.database.url.expose()).await?;
-        store::check_schema(&mut connection).await
+        store::check_schema(&mut connection).await?;
+        Ok(connection)
     }
 
     /// If alerts were made due by other schedules than these, has delivery look
@@ -302,7 +302,7 @@ impl Program {
         aside.spawn(async move { told.tell(&stopping).await });
         if self.wait_until_prepared(stages, &database, &stop).await {
             health.tables_are_there();
-            aside.spawn(listen(self.pool.clone(), bells, database));
+            aside.spawn(listen(self.servers, self.pool, bells, database));
         }
         running.end().await
     }
@@ -339,7 +339,8 @@ impl Program {
         let mut faults = 0;
         loop {
             pulse.works();
-            let prepared = if only_pages { self.check_tables().await } else { self.prepare().await };
+            let prepared =
+                if only_pages { self.check_tables().await.map(drop) } else { self.prepare().await };
             let Err(error) = prepared else { return true };
             let wait = wait_after(faults, &mut rand::rng());
             faults += 1;

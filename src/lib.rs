@@ -50,6 +50,7 @@ pub mod daemon;
 pub mod delivery;
 pub mod domain;
 pub mod health;
+pub mod hosts;
 pub mod housekeeping;
 pub mod intake;
 pub mod matching;

@@ -24,6 +24,7 @@ pub mod promises;
 pub mod retention;
 mod returning;
 pub mod returns;
+pub mod servers;
 pub mod settings;
 pub mod status;
 pub mod stops;
@@ -33,12 +34,13 @@ pub mod tries;
 pub mod vitals;
 pub mod workers;
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::{Migrate, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool};
+
+use crate::store::servers::Servers;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -63,6 +65,17 @@ pub enum StoreError {
         found: i64,
         /// The newest migration this program knows.
         needed: i64,
+    },
+    /// None of several servers takes what is written.
+    #[error(
+        "none of the {servers} servers takes what is written ({faults}); if the one that did is lost, promote \
+         another, see database.url"
+    )]
+    NoPrimary {
+        /// How many there are.
+        servers: usize,
+        /// What is wrong with each.
+        faults: String,
     },
     /// A row holds something this program cannot read.
     #[error("{row} cannot be read: {cause}")]
@@ -122,27 +135,14 @@ pub fn is_about_the_data(error: &dyn sqlx::error::DatabaseError) -> bool {
 }
 
 /// A pool of connections that are made when they are needed, so that a
-/// database that is down at start is no reason to stop.
-///
-/// # Errors
-///
-/// When the URL is not one of Postgres.
-pub fn pool(url: &str, connections: u32, statement_timeout: Duration) -> Result<PgPool> {
-    Ok(PgPoolOptions::new()
+/// database that is down at start is no reason to stop. Of several servers it
+/// goes to the first until it is pointed to another, see [`Servers::point`].
+#[must_use]
+pub fn pool(servers: &Servers, connections: u32) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
-        .connect_lazy_with(options(url, statement_timeout)?))
-}
-
-fn options(url: &str, statement_timeout: Duration) -> Result<PgConnectOptions> {
-    Ok(PgConnectOptions::from_str(url)?.application_name("jobalerts").options([
-        ("statement_timeout", statement_timeout.as_millis().to_string()),
-        // A machine that vanished without a word is noticed within a minute,
-        // and what its workers had in their hands is free again.
-        ("tcp_keepalives_idle", "30".to_owned()),
-        ("tcp_keepalives_interval", "10".to_owned()),
-        ("tcp_keepalives_count", "3".to_owned()),
-    ]))
+        .connect_lazy_with(servers.first())
 }
 
 /// A connection of its own, whose failure says what is wrong; a pool only says
@@ -152,7 +152,7 @@ fn options(url: &str, statement_timeout: Duration) -> Result<PgConnectOptions> {
 ///
 /// When Postgres is away or refuses us.
 pub async fn connect(url: &str) -> Result<PgConnection> {
-    Ok(PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?)
+    Servers::of(url)?.connect().await
 }
 
 /// Brings the tables to this program's version, on a connection of its own: a

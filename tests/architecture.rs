@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room uses only rooms of a strictly lower rank, so no cycle can be written.
-const RANKS: [(&str, u32); 22] = [
+const RANKS: [(&str, u32); 23] = [
     ("domain", 0),
     ("clock", 0),
     ("health", 0),
+    ("hosts", 0),
     ("config", 1),
     ("store", 1),
     ("templates", 1),

@@ -10,6 +10,7 @@ use jobalerts::config::Config;
 use jobalerts::domain::taxonomy::Taxonomy;
 use jobalerts::intake::queue::Session;
 use jobalerts::store;
+use jobalerts::store::servers::Servers;
 use jobalerts_dev::secrets;
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::{Connection, ConnectionProperties};
@@ -46,7 +47,8 @@ impl Ground {
         let mut connection = PgConnection::connect(&server).await?;
         sqlx::query(sqlx::AssertSqlSafe(format!("create database {NAME}"))).execute(&mut connection).await?;
         store::migrate(config.database.url.expose()).await?;
-        let pool = store::pool(config.database.url.expose(), 4, config.database.statement_timeout)?;
+        let servers = Servers::of(config.database.url.expose())?.limited(config.database.statement_timeout);
+        let pool = store::pool(&servers, 4);
         Ok(Self { server, pool, config, environment, taxonomy: Taxonomy::shipped() })
     }
 

@@ -11,6 +11,7 @@ use crate::cli::{EXIT_DATA, EXIT_LATER, say};
 use crate::config::Config;
 use crate::returns::{self, Rules, Taken, maildir};
 use crate::store;
+use crate::store::servers::Servers;
 
 /// Which mails.
 pub(super) enum Mails<'a> {
@@ -37,9 +38,11 @@ pub(super) async fn bounce(
     now: DateTime<Utc>,
 ) -> anyhow::Result<ExitCode> {
     let rules = Rules::new(&config.secrets)?;
-    let pool = store::pool(config.database.url.expose(), 2, config.database.statement_timeout)?;
+    let servers = Servers::of(config.database.url.expose())?.limited(config.database.statement_timeout);
+    let pool = store::pool(&servers, 2);
     // At once, where the pool would try for a while: whoever hands mails over comes again.
-    store::check_schema(&mut store::connect(config.database.url.expose()).await?).await?;
+    servers.point(&pool).await?;
+    store::check_schema(&mut servers.connect().await?).await?;
     let Left { for_a_person, for_later } = match mails {
         Mails::One { file, recipient } => {
             let mail = if file.as_os_str() == "-" {

@@ -326,6 +326,27 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn a_url_names_one_host_or_several() {
+    for good in ["postgres://u@127.0.0.1:1,[::1]:2/db", "postgres://u@a:1,b/db?sslmode=verify-full"] {
+        SecretUrl::postgres(good).unwrap();
+    }
+    for good in ["amqp://u:p@a:1,b:2,c/v", "amqps://a"] {
+        SecretUrl::amqp(good).unwrap();
+    }
+    for (bad, why) in [
+        ("postgres://u@127.0.0.1:1,localhost:x/db", "not a valid URL (invalid port number)"),
+        ("postgres://u@localhost/db?sslmode=require&host=a,b", "several hosts stand before the path"),
+        ("postgres://u@localhost/db?sslmode=require&host=a%2Cb", "several hosts stand before the path"),
+        ("postgres://u@127.0.0.1:1,b:2/db", "add ?sslmode=verify-full"),
+    ] {
+        let error = SecretUrl::postgres(bad).unwrap_err().to_string();
+        assert!(error.contains(why), "{bad}: {error}");
+    }
+    let error = SecretUrl::amqp("amqp://u:p@a:1,/v").unwrap_err().to_string();
+    assert!(error.contains("host"), "{error}");
+}
+
+#[test]
 fn schedules_must_come_round() {
     let message = refused("[schedules]\ndaily = '0 0 8 30 Feb *'\nweekly = '0 0 25 * * Mon'", &[]);
     assert!(message.contains("there is no such day") && message.contains("as cron has them"), "{message}");

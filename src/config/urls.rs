@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use crate::hosts::each_host;
+
 /// A value that must not be seen: its `Debug` is `***`, and only [`expose`](Self::expose) gives it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T>(T);
@@ -51,21 +53,24 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, UrlError> {
 pub struct SecretUrl(Secret<String>);
 
 impl SecretUrl {
-    /// A `postgres://` or `postgresql://` URL; several hosts (`a:5432,b:5432`) are let through as
-    /// Postgres writes them.
+    /// A `postgres://` or `postgresql://` URL, of one host or several, see [`each_host`].
     ///
     /// # Errors
     /// When the scheme is another, the rest is not a URL, or it leaves open whether what crosses a
     /// network is encrypted.
     pub fn postgres(text: &str) -> Result<Self, UrlError> {
-        let Some((_, rest)) = scheme(text, &["postgres", "postgresql"])? else {
+        if scheme(text, &["postgres", "postgresql"])?.is_none() {
             return refuse("expected a URL that begins with postgres:// or postgresql://");
-        };
-        let hosts = rest.split(['/', '?']).next().unwrap_or_default();
-        if !hosts.rsplit('@').next().unwrap_or_default().contains(',') {
-            Url::parse(text)?;
+        }
+        for one in each_host(text) {
+            Url::parse(&one)?;
         }
         let url = Self(Secret::new(text.to_owned()));
+        for name in ["host", "hostaddr", "port"] {
+            if url.parameter(name).is_some_and(|hosts| hosts.contains([',', '%'])) && !url.is_local() {
+                return refuse("several hosts stand before the path: postgres://user@a:5432,b:5432/database");
+            }
+        }
         if !url.is_local() && matches!(url.parameter("sslmode"), None | Some("prefer" | "allow")) {
             return refuse(
                 "whether this connection is encrypted would be for anybody on its way to say; add \
@@ -76,7 +81,7 @@ impl SecretUrl {
         Ok(url)
     }
 
-    /// An `amqp://` or `amqps://` URL.
+    /// An `amqp://` or `amqps://` URL, of one host or several, see [`each_host`].
     ///
     /// # Errors
     /// When the scheme is another, the rest is not a URL, or it names no host.
@@ -84,8 +89,10 @@ impl SecretUrl {
         if scheme(text, &["amqp", "amqps"])?.is_none() {
             return refuse("expected a URL that begins with amqp:// or amqps://");
         }
-        if Url::parse(text)?.host_str().is_none_or(str::is_empty) {
-            return refuse("the URL names no host; write amqp://user:password@host:5672/vhost");
+        for one in each_host(text) {
+            if Url::parse(&one)?.host_str().is_none_or(str::is_empty) {
+                return refuse("the URL names no host; write amqp://user:password@host:5672/vhost");
+            }
         }
         Ok(Self(Secret::new(text.to_owned())))
     }

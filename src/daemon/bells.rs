@@ -8,7 +8,8 @@ use crate::delivery::Delivery;
 use crate::health::Pulse;
 use crate::matching::Matching;
 use crate::stage::{Bell, Stage, wait_after};
-use crate::store::{self, StoreError};
+use crate::store;
+use crate::store::servers::Servers;
 
 /// The bells of this process.
 #[derive(Debug, Clone, Default)]
@@ -19,14 +20,14 @@ pub(super) struct Bells {
 
 /// Rings the bells when any process says that there is work. Without it the
 /// stages look from time to time, so its faults are only noted. Its connection
-/// is the one that shows at once when the database goes away, and is back.
-pub(super) async fn listen(pool: PgPool, bells: Bells, pulse: Pulse) {
+/// is the one that shows at once when the database goes away, and is back; if it
+/// is back on another server, the pool goes there from then on.
+pub(super) async fn listen(servers: Servers, pool: PgPool, bells: Bells, pulse: Pulse) {
     let mut faults = 0;
     loop {
-        match hear(&pool, &bells, &mut faults, &pulse).await {
+        match hear(&servers, &pool, &bells, &mut faults, &pulse).await {
             Ok(()) => {}
             Err(error) => {
-                let error = StoreError::from(error);
                 tracing::debug!(faults, %error, "does not hear the other stages; looks from time to time");
                 pulse.rests(&error.to_string());
                 let wait = wait_after(faults, &mut rand::rng());
@@ -37,7 +38,14 @@ pub(super) async fn listen(pool: PgPool, bells: Bells, pulse: Pulse) {
     }
 }
 
-async fn hear(pool: &PgPool, bells: &Bells, faults: &mut u32, pulse: &Pulse) -> sqlx::Result<()> {
+async fn hear(
+    servers: &Servers,
+    pool: &PgPool,
+    bells: &Bells,
+    faults: &mut u32,
+    pulse: &Pulse,
+) -> store::Result<()> {
+    servers.point(pool).await?;
     let mut listener = PgListener::connect_with(pool).await?;
     // Else it is known that a connection was lost only when there is another.
     listener.eager_reconnect(false);

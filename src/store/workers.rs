@@ -4,14 +4,13 @@
 //! free at once. No clock has a say in it.
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, FromRow, PgConnection};
 
 use crate::domain::provider::Scope;
 use crate::store::Result;
+use crate::store::servers::Servers;
 
 /// First key of the advisory locks that stand for living workers.
 const WORKER_LOCKS: i32 = 0x77_6f_72;
@@ -35,12 +34,7 @@ impl Life {
     ///
     /// When Postgres is away.
     pub async fn begin(url: &str) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url)?.application_name("jobalerts worker").options([
-            ("tcp_keepalives_idle", "30"),
-            ("tcp_keepalives_interval", "10"),
-            ("tcp_keepalives_count", "3"),
-        ]);
-        let mut session = PgConnection::connect_with(&options).await?;
+        let mut session = Servers::of(url)?.named("jobalerts worker").connect().await?;
         let number: i32 =
             sqlx::query_scalar("select nextval('worker_ids')::int").fetch_one(&mut session).await?;
         sqlx::query("select pg_advisory_lock($1, $2)")

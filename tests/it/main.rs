@@ -7,6 +7,7 @@
 mod harness;
 
 mod agreement;
+mod away;
 mod broker;
 mod commands;
 mod concurrency;

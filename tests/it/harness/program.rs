@@ -118,18 +118,22 @@ fn target(url: &str) -> String {
     format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
 }
 
-/// The same URL by way of a proxy.
-fn by(url: &str, proxy: &Proxy) -> String {
-    let mut url = Url::parse(url).unwrap();
-    url.set_ip_host(proxy.address().ip()).unwrap();
-    url.set_port(Some(proxy.address().port())).unwrap();
-    url.into()
+/// The same URL by way of proxies, any of which will do.
+fn by(url: &str, proxies: &[Proxy]) -> String {
+    let addresses: Vec<String> = proxies.iter().map(|proxy| proxy.address().to_string()).collect();
+    url.replacen(&target(url), &addresses.join(","), 1)
 }
 
 /// A daemon to be started that reaches Postgres and `RabbitMQ` by way of proxies, which are down.
 pub(crate) async fn behind_proxies(road: &Road) -> (Command, Proxy, Proxy) {
+    let (command, [to_database], [to_broker]) = behind_several(road).await;
+    (command, to_database, to_broker)
+}
+
+/// The same with several proxies to each of the two, any of which will do.
+pub(crate) async fn behind_several<const N: usize>(road: &Road) -> (Command, [Proxy; N], [Proxy; N]) {
     let (database, broker) = (road.config().database.url.expose(), road.config().amqp.url.expose());
-    let [to_database, to_broker] = [database, broker].map(|url| Proxy::to(target(url)));
+    let [to_database, to_broker] = [database, broker].map(|url| [(); N].map(|()| Proxy::to(target(url))));
     let now = road.clock.now().to_rfc3339();
     let mut command = road.command(&["run", "--now", &now]).await;
     command
@@ -163,8 +167,13 @@ impl Daemon {
 
     /// Waits until the log says something.
     pub(crate) async fn says(&mut self, text: &str) {
-        let found = soon(text, self.log.wait_for(|log| log.contains(text))).await.is_ok();
-        assert!(found, "the daemon ended and did not say {text:?}: {}", *self.log.borrow());
+        self.says_times(text, 1).await;
+    }
+
+    /// Waits until the log says something so many times.
+    pub(crate) async fn says_times(&mut self, text: &str, times: usize) {
+        let found = soon(text, self.log.wait_for(|log| log.matches(text).count() >= times)).await.is_ok();
+        assert!(found, "the daemon ended and did not say {text:?} so often: {}", *self.log.borrow());
     }
 
     /// Where it serves its pages.

@@ -1,0 +1,111 @@
+//! Where the database is: one server, or several of which one takes what is
+//! written; the others follow it, and one of them takes its place when it is lost.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+
+use crate::hosts::each_host;
+use crate::store::{Result, StoreError};
+
+/// How long one of several servers may take to let us in: behind it there is another.
+const ONE_OF_SEVERAL: Duration = Duration::from_secs(5);
+
+/// The servers of a URL.
+#[derive(Debug, Clone)]
+pub struct Servers(Vec<PgConnectOptions>);
+
+impl Servers {
+    /// The servers that a URL names: `postgres://user@a:5432,b:5432/database`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a URL of Postgres.
+    pub fn of(url: &str) -> Result<Self> {
+        let servers = each_host(url).into_iter().map(|url| {
+            Ok(PgConnectOptions::from_str(&url)?.application_name("jobalerts").options([
+                // A machine that vanished without a word is noticed within a minute,
+                // and what its workers had in their hands is free again.
+                ("tcp_keepalives_idle", "30"),
+                ("tcp_keepalives_interval", "10"),
+                ("tcp_keepalives_count", "3"),
+            ]))
+        });
+        Ok(Self(servers.collect::<Result<_>>()?))
+    }
+
+    /// The same, where a statement that takes longer than this is given up.
+    #[must_use]
+    pub fn limited(self, statement_timeout: Duration) -> Self {
+        let limit = [("statement_timeout", statement_timeout.as_millis())];
+        Self(self.0.into_iter().map(|server| server.options(limit)).collect())
+    }
+
+    /// The same, where Postgres knows our connections by another name.
+    pub(super) fn named(self, name: &str) -> Self {
+        Self(self.0.into_iter().map(|server| server.application_name(name)).collect())
+    }
+
+    /// The first.
+    pub(super) fn first(&self) -> PgConnectOptions {
+        self.0.first().cloned().unwrap_or_default()
+    }
+
+    /// A connection to the server that takes what is written.
+    ///
+    /// # Errors
+    ///
+    /// When it is away or refuses us, or none of several is the one.
+    pub async fn connect(&self) -> Result<PgConnection> {
+        Ok(self.writable().await?.0)
+    }
+
+    /// Has a pool make its connections to that one of several servers that takes
+    /// what is written.
+    ///
+    /// # Errors
+    ///
+    /// When none of them is the one; the pool goes on as before then.
+    pub async fn point(&self, pool: &PgPool) -> Result<()> {
+        if self.0.len() > 1 {
+            let (connection, server) = self.writable().await?;
+            pool.set_connect_options(server.clone());
+            // Whether it hears that we are gone is its own affair.
+            let _ = connection.close().await;
+        }
+        Ok(())
+    }
+
+    async fn writable(&self) -> Result<(PgConnection, &PgConnectOptions)> {
+        if let [only] = &self.0[..] {
+            return Ok((PgConnection::connect_with(only).await?, only));
+        }
+        let mut faults = Vec::new();
+        for server in &self.0 {
+            match tokio::time::timeout(ONE_OF_SEVERAL, connect_to_primary(server)).await {
+                Ok(Ok(Some(connection))) => return Ok((connection, server)),
+                Ok(Ok(None)) => faults.push(format!("{} only follows another", place(server))),
+                Ok(Err(error)) => faults.push(format!("{}: {}", place(server), StoreError::from(error))),
+                Err(_) => faults.push(format!(
+                    "{} let nobody in within {} s",
+                    place(server),
+                    ONE_OF_SEVERAL.as_secs()
+                )),
+            }
+        }
+        Err(StoreError::NoPrimary { servers: self.0.len(), faults: faults.join("; ") })
+    }
+}
+
+/// None if the server only follows another.
+async fn connect_to_primary(server: &PgConnectOptions) -> sqlx::Result<Option<PgConnection>> {
+    let mut connection = PgConnection::connect_with(server).await?;
+    let follows: bool = sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut connection).await?;
+    Ok((!follows).then_some(connection))
+}
+
+fn place(server: &PgConnectOptions) -> String {
+    format!("{}:{}", server.get_host(), server.get_port())
+}

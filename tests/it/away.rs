@@ -1,0 +1,140 @@
+//! OPS-1: Postgres, `RabbitMQ` and the mail server are taken away under load and given back. Nothing is lost,
+//! nobody is told twice, and the daemon goes on by itself; also on another server, where there are several.
+
+use std::collections::BTreeSet;
+
+use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
+use tokio::process::Command;
+
+use crate::harness::events::Event;
+use crate::harness::people::crowd;
+use crate::harness::program::{Daemon, behind_proxies, behind_several};
+use crate::harness::{Road, soon};
+
+const PEOPLE: usize = 400;
+const CONNECTIONS: usize = 4;
+/// How often a server is taken away.
+const TIMES: usize = 3;
+
+/// A mail server at which mails are in hand at any moment, and a crowd that waits for a vacancy.
+async fn road() -> Road {
+    let slow = Rule::at(Stage::EndOfData).storing().reply(250, "2.0.0 taken in, at leisure").dripping();
+    let road = Road::setup()
+        .smtp(SmtpServer::builder().script([slow]))
+        .set("smtp.connections", &CONNECTIONS.to_string())
+        .build()
+        .await;
+    road.import(&crowd(PEOPLE)).await;
+    road
+}
+
+/// The daemon, in the middle of a release.
+async fn releasing(road: &Road, command: Command) -> Daemon {
+    road.publish(&[Event::opened("230000AA")]).await;
+    let daemon = Daemon::start(command);
+    soon("the first mails", road.smtp.wait_for(CONNECTIONS)).await;
+    daemon
+}
+
+async fn some_more(road: &Road) {
+    soon("more mails", road.smtp.wait_for(road.mails().len() + PEOPLE / 8)).await;
+}
+
+/// Waits until this says so much.
+async fn until(road: &Road, what: &str, count: &'static str, number: usize) {
+    let number = i64::try_from(number).unwrap();
+    soon(what, async { while road.count(count).await < number {} }).await;
+}
+
+/// Everybody is told of the vacancy, and nobody twice, save those of whom it is not known; returns how many
+/// these are.
+async fn all_are_told_once(road: &Road, daemon: Daemon) -> usize {
+    let told = "select count(*) from alerts
+                where told_revision = 1 and due_at is null
+                   or exists (select from mails m where m.subscriber_id = alerts.subscriber_id
+                              and m.leaving is not null and m.outcome is null and m.worker is null)";
+    until(road, "the rest", told, PEOPLE).await;
+    let (status, log) = daemon.stop().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    let addresses: BTreeSet<String> = road.mails().iter().map(|mail| mail.rcpt_to[0].clone()).collect();
+    assert_eq!(addresses.len(), road.mails().len(), "nobody twice");
+    let unknown = road.unknown().await.len();
+    assert!(addresses.len() + unknown >= PEOPLE, "{} and {unknown}", addresses.len());
+    assert_eq!(road.count("select count(*) from mails where worker is not null").await, 0);
+    unknown
+}
+
+#[tokio::test]
+async fn postgres_goes_and_comes_back() {
+    let road = road().await;
+    let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
+    to_database.up();
+    to_broker.up();
+    let mut daemon = releasing(&road, command).await;
+    for time in 1..=TIMES {
+        some_more(&road).await;
+        to_database.down().await;
+        daemon.says_times("cannot record what was sent; tries again", time).await;
+        to_database.up();
+    }
+    assert_eq!(all_are_told_once(&road, daemon).await, 0, "who lives knows what became of its mails");
+}
+
+#[tokio::test]
+async fn rabbitmq_goes_and_comes_back() {
+    let road = road().await;
+    let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
+    to_database.up();
+    to_broker.up();
+    let mut daemon = releasing(&road, command).await;
+    // Of what was never open nobody is told; it is taken in while the crowd gets its mails.
+    let others: Vec<Event> = (0..300).map(|number| Event::closed(&format!("24{number:04}BB"))).collect();
+    for (time, events) in (1..).zip(others.chunks(100)) {
+        road.publish(events).await;
+        to_broker.down().await;
+        daemon.says_times("RabbitMQ", time).await;
+        to_broker.up();
+        some_more(&road).await;
+    }
+    until(&road, "all events", "select count(*) from events", 301).await;
+    assert_eq!(all_are_told_once(&road, daemon).await, 0);
+    assert_eq!(road.broker().await.waiting().await, (0, 0), "nothing is left, and nothing was set aside");
+}
+
+#[tokio::test]
+async fn the_mail_server_goes_and_comes_back() {
+    let road = road().await;
+    let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
+    to_database.up();
+    to_broker.up();
+    let mut daemon = releasing(&road, command).await;
+    for time in 1..=TIMES {
+        some_more(&road).await;
+        road.smtp.stop_listening().await.unwrap();
+        road.smtp.cut_connections();
+        daemon.says_times("mail server smtp://", time).await;
+        road.smtp.listen_again().await.unwrap();
+    }
+    let unknown = all_are_told_once(&road, daemon).await;
+    assert!(unknown <= TIMES * CONNECTIONS, "{unknown}");
+}
+
+/// The first of three servers is gone from the start; the second goes in the middle.
+#[tokio::test]
+async fn where_there_are_several_servers_another_serves_as_well() {
+    let road = road().await;
+    let (command, [_, mut database, mut other_database], [_, mut broker, mut other_broker]) =
+        behind_several::<3>(&road).await;
+    database.up();
+    broker.up();
+    let daemon = releasing(&road, command).await;
+    some_more(&road).await;
+    broker.down().await;
+    other_broker.up();
+    road.publish(&[Event::closed("240000BB")]).await;
+    some_more(&road).await;
+    database.down().await;
+    other_database.up();
+    until(&road, "the event", "select count(*) from events", 2).await;
+    assert_eq!(all_are_told_once(&road, daemon).await, 0);
+}
