@@ -38,6 +38,7 @@ mod privacy;
 mod promises;
 mod quiet;
 mod rejections;
+mod reload;
 mod reminders;
 mod returns;
 mod road;
