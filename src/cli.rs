@@ -26,7 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
-use crate::daemon::{Program, StageName};
+use crate::daemon::{Program, Source, StageName};
 use crate::domain::language::Language;
 use crate::{store, telemetry};
 
@@ -308,12 +308,15 @@ impl Cli {
             return block_on(check::check(examined, connect, show, dns));
         }
         let config = Config::load(self.config.as_deref(), &environment)?;
-        telemetry::start(&config.log)?;
+        let level = telemetry::start(&config.log)?;
         match self.command {
             Command::Run { stages, now } => {
                 let clock = clock(&config, now.map(Clock::starting_at), "run --now")?;
                 let stages: BTreeSet<StageName> = stages.into_iter().collect();
-                block_on(async { Program::new(config, clock)?.run(&stages).await })?;
+                let file = self.config;
+                let read = Box::new(move || Config::examine(file.as_deref(), &environment));
+                let source = Source { read, level };
+                block_on(async { Program::new(config, clock)?.run(&stages, source).await })?;
             }
             Command::Migrate => {
                 block_on(async { store::migrate(config.database.url.expose()).await.context("migrate") })?;

@@ -17,6 +17,8 @@
 //! To add a setting: a field in `sections.rs`, a line in its `read`, and a paragraph in the shipped
 //! file. Kinds of values live in `meaning.rs` (checked) and `show.rs` (shown).
 
+mod change;
+mod in_effect;
 mod meaning;
 mod problem;
 mod reader;
@@ -42,6 +44,8 @@ use crate::domain::letter::Patience;
 use crate::domain::rhythm::Rhythm;
 use sections::span;
 
+pub use change::Change;
+pub use in_effect::InEffect;
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
     Amqp, CalendarFile, CronExpression, Database, Delays, Dkim, Guards, Housekeeping, Intake, Links, Listed,
@@ -50,6 +54,9 @@ pub use sections::{
     Timing, Web,
 };
 pub use urls::{Secret, SecretUrl, SmtpCredentials, SmtpTls, SmtpUrl, UrlError};
+
+/// What was read, and every mistake in it, as [`Config::examine`] has it; or why nothing could be read.
+pub type Examined = Result<(Config, Option<Problems>), Problems>;
 
 /// The configuration file as it is shipped.
 pub const SHIPPED: &str = include_str!("../config/jobalerts.toml");
@@ -126,10 +133,7 @@ impl Config {
     ///
     /// # Errors
     /// When the file cannot be read, or is no TOML.
-    pub fn examine(
-        file: Option<&Path>,
-        environment: &BTreeMap<String, String>,
-    ) -> Result<(Self, Option<Problems>), Problems> {
+    pub fn examine(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Examined {
         let mut reader = Reader::new(environment);
         if let Some((path, variable)) = locate(file, environment) {
             let text = fs::read_to_string(&path).map_err(|error| {
@@ -212,15 +216,22 @@ impl Config {
         }
     }
 
-    /// The mail servers by their names, each with all of its settings and what it may be given; that
-    /// of `smtp.url` first.
+    /// The mail servers by their names, each with all of its settings; that of `smtp.url` first.
     #[must_use]
-    pub fn mail_servers(&self) -> Vec<(&str, Smtp, Share)> {
-        let first = (Relays::FIRST, self.smtp.clone(), self.relays.smtp);
-        let others = self.relays.others.iter().map(|(name, relay)| {
-            (name.as_str(), Smtp { url: relay.url.clone(), ..self.smtp.clone() }, relay.share)
-        });
+    pub fn mail_servers(&self) -> Vec<(&str, Smtp)> {
+        let first = (Relays::FIRST, self.smtp.clone());
+        let others = self
+            .relays
+            .others
+            .iter()
+            .map(|(name, relay)| (name.as_str(), Smtp { url: relay.url.clone(), ..self.smtp.clone() }));
         std::iter::once(first).chain(others).collect()
+    }
+
+    /// What a mail server may be given, by its name.
+    #[must_use]
+    pub fn share_of(&self, relay: &str) -> Share {
+        self.relays.others.get(relay).map_or(self.relays.smtp, |relay| relay.share)
     }
 
     /// What others could see or do who are on the way to a server, each with the key of its URL.

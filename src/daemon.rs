@@ -2,6 +2,7 @@
 //! until the program is told to stop, and stops them in two steps.
 
 mod bells;
+mod reading;
 mod service_manager;
 mod signals;
 
@@ -12,17 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, InEffect};
 use crate::daemon::bells::{Bells, listen};
+use crate::daemon::reading::Reading;
 use crate::daemon::service_manager::ServiceManager;
-use crate::daemon::signals::{Reread, reread_on_signal, stop_on_signal};
-use crate::delivery::{self, Delivery};
-use crate::domain::rhythm::Rhythm;
+use crate::daemon::signals::{read_on_signal, stop_on_signal};
+use crate::delivery::{self, Delivery, schedules};
 use crate::domain::suggest::nearest;
 use crate::domain::taxonomy::Taxonomy;
 use crate::health::{Health, Pulse};
@@ -33,10 +34,12 @@ use crate::matching::{self, Matching};
 use crate::metrics::Metrics;
 use crate::outcomes::Outcomes;
 use crate::stage::{Bell, Stage, drive, wait_after};
+use crate::store;
 use crate::store::servers::Servers;
-use crate::store::{self, settings};
 use crate::web::ops::{Ops, Watched};
 use crate::web::{self, Web};
+
+pub use crate::daemon::reading::Source;
 
 /// After SIGTERM the stages finish what they have begun; what is not finished
 /// by then is given up and is done again after the next start.
@@ -91,7 +94,9 @@ impl FromStr for StageName {
 
 /// What all stages of a process are built from.
 pub struct Program {
+    /// As it was at the start.
     config: Config,
+    in_effect: InEffect,
     taxonomy: Arc<Taxonomy>,
     servers: Servers,
     pool: PgPool,
@@ -109,7 +114,15 @@ impl Program {
         let taxonomy = Arc::new(taxonomy(&config)?);
         let servers = Servers::of(config.database.url.expose())?.limited(config.database.statement_timeout);
         let pool = store::pool(&servers, config.database.connections);
-        Ok(Self { config, taxonomy, servers, pool, clock, metrics: Metrics::default() })
+        Ok(Self {
+            in_effect: InEffect::new(config.clone()),
+            config,
+            taxonomy,
+            servers,
+            pool,
+            clock,
+            metrics: Metrics::default(),
+        })
     }
 
     /// The configuration.
@@ -168,7 +181,7 @@ impl Program {
     /// When templates or the mail server's settings are wrong.
     pub fn delivery(&self, bell: Bell) -> anyhow::Result<Delivery> {
         let (taxonomy, pool, clock) = (Arc::clone(&self.taxonomy), self.pool.clone(), self.clock.clone());
-        Delivery::new(&self.config, taxonomy, pool, clock, bell, self.metrics.clone())
+        Delivery::new(&self.in_effect, taxonomy, pool, clock, bell, self.metrics.clone())
     }
 
     /// What deciding about mails goes by.
@@ -212,9 +225,9 @@ impl Program {
         if again > 0 {
             tracing::info!(openings = again, "the taxonomy's programmes have changed; matching looks again");
         }
-        let rhythm = self.config.rhythm();
-        self.go_by(&rhythm, &mut connection).await?;
-        let strays = store::subscribers::without_schedule(&mut connection, &rhythm).await?;
+        let config = self.in_effect.now();
+        schedules::go_by(&mut connection, &config, self.clock.now()).await?;
+        let strays = store::subscribers::without_schedule(&mut connection, &config.rhythm()).await?;
         if strays > 0 {
             tracing::warn!(
                 searches = strays,
@@ -231,31 +244,13 @@ impl Program {
         Ok(connection)
     }
 
-    /// If alerts were made due by other schedules than these, has delivery look
-    /// at all that wait: what is not due yet waits for the right moment.
-    async fn go_by(&self, rhythm: &Rhythm, connection: &mut PgConnection) -> store::Result<()> {
-        let mut transaction = connection.begin().await?;
-        if settings::changed(&mut transaction, settings::SCHEDULES, &rhythm.fingerprint()).await? {
-            let again = store::alerts::look_again(&mut transaction, None, self.clock.now()).await?;
-            if again > 0 {
-                store::announce_work(&mut transaction, Delivery::NAME).await?;
-                tracing::info!(
-                    alerts = again,
-                    "the schedules have changed; delivery looks again at what waits"
-                );
-            }
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
     /// Runs the stages until SIGTERM or SIGINT. Whatever is away, at the start
-    /// or later, is waited for.
+    /// or later, is waited for. SIGHUP reads the configuration again.
     ///
     /// # Errors
     ///
     /// When the configuration is wrong, or the stages did not stop in time.
-    pub async fn run(self, stages: &BTreeSet<StageName>) -> anyhow::Result<()> {
+    pub async fn run(self, stages: &BTreeSet<StageName>, source: Source) -> anyhow::Result<()> {
         let stop = CancellationToken::new();
         let bells = Bells::default();
         let health = Health::new(self.config.ops.stuck_after);
@@ -272,12 +267,13 @@ impl Program {
         let manager = Arc::new(ServiceManager::new(health.clone()));
         let mut aside = JoinSet::new();
         aside.spawn(stop_on_signal(stop.clone(), Arc::clone(&manager))?);
-        let reread = Reread {
-            config: self.config.clone(),
+        let reading = Reading {
+            source,
+            in_effect: self.in_effect.clone(),
             taxonomy: Arc::clone(&self.taxonomy),
             pen: delivery.as_ref().map(|delivery| delivery.pen().clone()),
         };
-        aside.spawn(reread_on_signal(reread, Arc::clone(&manager))?);
+        aside.spawn(read_on_signal(reading, Arc::clone(&manager))?);
 
         let watched = Watched {
             health: health.clone(),
@@ -287,7 +283,7 @@ impl Program {
         };
 
         let mut running = Running { health: health.clone(), stop: stop.clone(), tasks: JoinSet::new() };
-        if let Some(ops) = Ops::new(&self.config, watched) {
+        if let Some(ops) = Ops::new(self.in_effect.clone(), watched) {
             running.start(ops);
         }
         if let Some(web) = web {
@@ -314,8 +310,9 @@ impl Program {
             match stage {
                 StageName::Intake => running.start(self.intake()),
                 StageName::Matching => {
-                    let (bell, rules) = (bells.matching.clone(), self.matching_rules());
-                    running.start(Matching::new(pool.clone(), clock.clone(), bell, rules));
+                    let (bell, taxonomy) = (bells.matching.clone(), Arc::clone(&self.taxonomy));
+                    let in_effect = self.in_effect.clone();
+                    running.start(Matching::new(pool.clone(), clock.clone(), bell, in_effect, taxonomy));
                 }
                 StageName::Outcomes => running.start(self.outcomes()),
                 StageName::Housekeeping => {

@@ -24,6 +24,7 @@ mod pile;
 pub mod preview;
 mod recorder;
 mod relays;
+pub mod schedules;
 pub mod smtp;
 mod tally;
 mod told;
@@ -40,7 +41,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, InEffect};
 use crate::delivery::claim::Rules;
 use crate::delivery::in_hand::InHand;
 use crate::delivery::lanes::{Parcel, Retries, Shared};
@@ -79,7 +80,12 @@ const IN_HAND: u32 = 4;
 /// The stage.
 pub struct Delivery {
     shared: Arc<Shared>,
+    in_effect: InEffect,
+    /// What the rules follow.
+    config: Arc<Config>,
     rules: Rules,
+    /// What waits is to be looked at, because the schedules have changed.
+    look_again: bool,
     patience: Patience,
     database_url: String,
     /// By which it is known to which addresses nothing is sent.
@@ -126,16 +132,17 @@ impl Delivery {
     /// When there is no key for tokens, the templates do not render, or the
     /// mail server's settings are wrong; all of that is found by `check`, too.
     pub fn new(
-        config: &Config,
+        in_effect: &InEffect,
         taxonomy: Arc<Taxonomy>,
         pool: PgPool,
         clock: Clock,
         bell: Bell,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let pen = Pen::new(config, &taxonomy)?;
-        let rules = Rules::new(config, taxonomy, pen.composer().domain());
-        let relays = Relays::new(config)?;
+        let config = in_effect.now();
+        let pen = Pen::new(&config, &taxonomy)?;
+        let rules = Rules::of(in_effect, taxonomy, pen.composer().domain());
+        let relays = Relays::new(in_effect)?;
         let lines = relays.lanes();
         let places = Arc::new(Semaphore::new(lines * usize::try_from(IN_HAND)?));
         let pile = Pile::new(lines, config.smtp.slow_after);
@@ -172,10 +179,13 @@ impl Delivery {
         }
         Ok(Self {
             shared,
+            in_effect: in_effect.clone(),
             patience: config.patience(),
             rules,
+            look_again: false,
             database_url: config.database.url.expose().to_owned(),
             address_keys: config.secrets.keys_of_addresses().ok().cloned(),
+            config,
             bell,
             life: None,
             places,
@@ -276,6 +286,7 @@ impl Delivery {
 
     async fn claim(&mut self) -> anyhow::Result<Step> {
         self.fail_with_the_lanes();
+        self.follow_configuration().await?;
         self.find_server().await?;
         let worker = self.worker().await?;
         if self.paused().await? {
@@ -326,6 +337,23 @@ impl Delivery {
                 std::panic::resume_unwind(panic);
             }
         }
+    }
+
+    /// Goes by the configuration in effect. What waits under other schedules is looked at again: whatever
+    /// other processes have done about it, this one may have had it wait after that.
+    async fn follow_configuration(&mut self) -> anyhow::Result<()> {
+        if let Some(config) = self.in_effect.instead_of(&self.config) {
+            self.look_again |= schedules::fingerprint(&config) != schedules::fingerprint(&self.config);
+            self.rules.follow(&config);
+            self.config = config;
+        }
+        if self.look_again {
+            let now = self.shared.clock.now();
+            let mut connection = self.shared.pool.acquire().await?;
+            schedules::look_again(&mut connection, &self.config, now).await?;
+            self.look_again = false;
+        }
+        Ok(())
     }
 
     /// Looks whether a mail server is back when all of them were away.

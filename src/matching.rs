@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, InEffect};
 use crate::domain::age::Age;
 use crate::domain::alert::{
     self, Manner, Notice, Policy, Preferences, Registered, Situation, Standing, Told, Wish, Word,
@@ -42,6 +42,9 @@ pub struct Matching {
     pool: PgPool,
     clock: Clock,
     bell: Bell,
+    in_effect: InEffect,
+    /// What the rules were made of.
+    config: Arc<Config>,
     rules: Rules,
     /// Whether the last step found something.
     busy: bool,
@@ -382,10 +385,12 @@ async fn report_unmapped(
 }
 
 impl Matching {
-    /// The stage on a database.
+    /// The stage on a database, by the configuration in effect.
     #[must_use]
-    pub fn new(pool: PgPool, clock: Clock, bell: Bell, rules: Rules) -> Self {
-        Self { pool, clock, bell, rules, busy: true }
+    pub fn new(pool: PgPool, clock: Clock, bell: Bell, in_effect: InEffect, taxonomy: Arc<Taxonomy>) -> Self {
+        let config = in_effect.now();
+        let rules = Rules::new(&config, taxonomy);
+        Self { pool, clock, bell, in_effect, config, rules, busy: true }
     }
 }
 
@@ -400,6 +405,10 @@ impl Stage for Matching {
     }
 
     async fn step(&mut self) -> anyhow::Result<()> {
+        if let Some(config) = self.in_effect.instead_of(&self.config) {
+            self.rules = Rules::new(&config, Arc::clone(&self.rules.taxonomy));
+            self.config = config;
+        }
         self.busy = step(&self.pool, &self.rules, self.clock.now()).await? != Step::Idle;
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::broker::{self, BrokerError};
 use crate::cli::{EXIT_CONFIG, dns, say};
 use crate::clock::Clock;
 use crate::compose::{Composer, Sender};
-use crate::config::{Config, Problems, Relays};
+use crate::config::{Config, Examined, Problems, Relays};
 use crate::daemon;
 use crate::delivery::smtp::{Relay, RelayError};
 use crate::domain::cadence::Cadence;
@@ -26,7 +26,7 @@ use crate::store::{self, subscribers};
 ///
 /// Never; what is wrong is in the exit code.
 pub(super) async fn check(
-    examined: Result<(Config, Option<Problems>), Problems>,
+    examined: Examined,
     connect: bool,
     show: bool,
     dns: bool,
@@ -158,7 +158,7 @@ fn schedules(config: &Config, now: DateTime<Utc>) -> Vec<String> {
 
 /// The mail servers, each with the key of its URL.
 fn relays(config: &Config) -> Result<Vec<(String, Relay)>, RelayError> {
-    let servers = config.mail_servers().into_iter().map(|(name, settings, _)| {
+    let servers = config.mail_servers().into_iter().map(|(name, settings)| {
         let key = if name == Relays::FIRST { "smtp.url".to_owned() } else { format!("relays.{name}") };
         Ok((key, Relay::new(&settings)?))
     });

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -690,4 +691,92 @@ fn what_mails_are_signed_with_must_be_good() {
     .unwrap();
     let said = Config::load(Some(&file), &Variables::new()).unwrap_err().to_string();
     assert!(said.contains("dkim.key_file") && said.contains("everybody on this machine can read"), "{said}");
+}
+
+#[test]
+fn what_can_change_while_it_runs_is_heeded() {
+    let before = "[relays]\nb = { url = 'smtp://b.example', per_day = 1 }\nc = { url = 'smtp://c.example' }";
+    let after = "[relays]\nsmtp = { per_day = 5 }\nb = { url = 'smtp://b.example', per_day = 2 }\n\
+                 c = { url = 'smtp://elsewhere.example', per_day = 3 }\nd = { url = 'smtp://d.example' }\n\
+                 [schedules]\ndaily = '0 0 7 * * *'\nlate = '0 0 20 * * *'\n[guards]\nquiet_hours = 'none'\n\
+                 settle = '1m'\n[log]\nlevel = 'debug'\nformat = 'json'\n[templates]\nfolder = 'words'\n\
+                 [time]\nzone = 'Europe/Paris'";
+    let (before, after) = (read(before, &[]).unwrap(), read(after, &[]).unwrap());
+    let Change { config, heeded, waiting } = before.heeding(&after);
+    let expected = [
+        "guards.quiet_hours",
+        "log.level",
+        "relays.b",
+        "relays.smtp",
+        "schedules.daily",
+        "schedules.late",
+        "templates.folder",
+    ];
+    assert_eq!(heeded, expected);
+    assert_eq!(waiting, ["guards.settle", "log.format", "relays.c", "relays.d", "time.zone"]);
+    assert_eq!(config.schedules, after.schedules);
+    assert_eq!(config.templates, after.templates);
+    assert_eq!(config.guards, Guards { quiet_hours: None, ..before.guards });
+    assert_eq!(config.log, Log { level: "debug".to_owned(), ..before.log.clone() });
+    assert_eq!(config.share_of("smtp").limits.per_day, Some(5));
+    assert_eq!(config.share_of("b").limits.per_day, Some(2));
+    assert_eq!(config.share_of("c").limits.per_day, None, "it is still the one before");
+    assert_eq!(config.relays.others.keys().collect::<Vec<_>>(), ["b", "c"]);
+
+    // The next time the same waits, and what was heeded has not changed.
+    let again = config.heeding(&after);
+    assert_eq!((again.heeded, again.waiting), (vec![], waiting));
+    let back = config.heeding(&before);
+    assert_eq!((back.heeded, back.waiting.len()), (heeded, 0));
+    assert_eq!(Config { shown: vec![], ..back.config }, Config { shown: vec![], ..before });
+}
+
+#[test]
+fn what_is_not_shown_is_known_to_have_changed() {
+    let directory = Directory::new();
+    let secret = |text: &str| {
+        let path = directory.write("secret", text);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let key = |digit: &str| digit.repeat(64);
+    let holidays = |day: &str| {
+        format!(
+            "reviewed = '2024-01-01'\nreview_by = '2025-01-01'\nuntil = '2024-12-31'\n[holidays]\n{day} = 'Fair'\n"
+        )
+    };
+    let file = directory.write("calendar", &holidays("2024-07-12")).display().to_string();
+    let secret_file = secret(&key("a")).display().to_string();
+    for (variable, before, after, heeded) in [
+        ("DATABASE__URL", "postgres://j:one@127.0.0.1/j", "postgres://j:two@127.0.0.1/j", false),
+        ("AMQP__URL", "amqp://j:one@127.0.0.1", "amqp://j:two@127.0.0.1", false),
+        ("SMTP__URL", "smtps://j:one@mail", "smtps://j:two@mail", false),
+        ("SMTP__ONLY_TO", "ann@example.org", "amy@example.org", false),
+        ("TESTING__ADDRESSES", "ann@example.org", "amy@example.org", false),
+        ("RELAYS__B", "{ url = 'smtps://j:one@b' }", "{ url = 'smtps://j:two@b' }", false),
+        ("SECRETS__TOKEN_KEYS_FILE", "a", "b", false),
+        ("SECRETS__ADDRESS_KEY_FILE", "a", "b", false),
+        ("SECRETS__WEBHOOK_KEY_FILE", "a", "b", false),
+        ("TIME__CALENDAR", "2024-07-12", "2024-07-13", true),
+    ] {
+        let name = format!("JOBALERTS_{variable}");
+        let config = |value: &str| {
+            let value = match variable {
+                "TIME__CALENDAR" => {
+                    directory.write("calendar", &holidays(value));
+                    file.as_str()
+                }
+                _ if variable.starts_with("SECRETS") => {
+                    secret(&key(value));
+                    secret_file.as_str()
+                }
+                _ => value,
+            };
+            read("", &[(name.as_str(), value)]).unwrap()
+        };
+        let Change { heeded: now, waiting, .. } = config(before).heeding(&config(after));
+        let setting = variable.to_lowercase().replace("__", ".");
+        let expected = if heeded { (vec![setting], vec![]) } else { (vec![], vec![setting]) };
+        assert_eq!((now, waiting), expected);
+    }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use crate::compose::MailKind;
-use crate::config::Config;
+use crate::config::{Config, InEffect};
 use crate::delivery::asking::{Library, Shelf};
 use crate::delivery::deciding::{Candidate, Decided, Plan, UNREADABLE};
 use crate::delivery::gate::Gate;
@@ -55,6 +55,13 @@ impl Rules {
     /// The rules of a configuration, with Message-IDs at `domain`.
     #[must_use]
     pub fn new(config: &Config, taxonomy: Arc<Taxonomy>, domain: &str) -> Self {
+        Self::of(&InEffect::new(config.clone()), taxonomy, domain)
+    }
+
+    /// The rules of the configuration in effect. What they limit follows it at once, and what they
+    /// decide by when they are told to.
+    pub(super) fn of(in_effect: &InEffect, taxonomy: Arc<Taxonomy>, domain: &str) -> Self {
+        let config = in_effect.now();
         Self {
             policy: config.policy(&taxonomy),
             quiet_hours: config.guards.quiet_hours,
@@ -63,9 +70,15 @@ impl Rules {
             domain: domain.to_owned(),
             taxonomy,
             shelf: Arc::default(),
-            gate: Arc::new(Gate::new(config)),
+            gate: Arc::new(Gate::new(in_effect)),
             marks: Marks::default(),
         }
+    }
+
+    /// Decides by another configuration from now on.
+    pub(super) fn follow(&mut self, config: &Config) {
+        self.policy = config.policy(&self.taxonomy);
+        self.quiet_hours = config.guards.quiet_hours;
     }
 
     /// Who a person is to us.

@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 
+use crate::config::InEffect;
 use crate::domain::provider::{Limits, Providers, Servers};
 use crate::store::mail_domains::Known;
 
@@ -20,7 +20,7 @@ const FAILED: TimeDelta = TimeDelta::hours(1);
 /// Who runs which mailbox.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    providers: Arc<Providers>,
+    in_effect: InEffect,
     /// How long it is believed what was looked up.
     age: TimeDelta,
     learnt: Mutex<Learnt>,
@@ -36,10 +36,14 @@ struct Learnt {
 }
 
 impl Directory {
-    /// By these groups, believing for so long what is looked up.
-    pub(super) fn new(providers: Arc<Providers>, age: Duration) -> Self {
-        let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
-        Self { providers, age, learnt: Mutex::default(), wanted: OnceLock::new() }
+    /// By the groups of the configuration in effect.
+    pub(super) fn new(in_effect: InEffect) -> Self {
+        let age = TimeDelta::from_std(in_effect.now().providers.mx_age).unwrap_or(TimeDelta::MAX);
+        Self { in_effect, age, learnt: Mutex::default(), wanted: OnceLock::new() }
+    }
+
+    fn providers(&self) -> Arc<Providers> {
+        Arc::clone(&self.in_effect.now().providers.providers.providers)
     }
 
     fn learnt(&self) -> MutexGuard<'_, Learnt> {
@@ -65,13 +69,14 @@ impl Directory {
     /// Who runs the mailboxes of a domain. Not known, it is looked up for the
     /// next time.
     pub(super) fn provider_of(&self, domain: &str, now: DateTime<Utc>) -> String {
+        let groups = self.providers();
         let mut learnt = self.learnt();
         let known = learnt.domains.get(domain);
         let fresh = self.is_fresh(known, now);
-        let provider = self.providers.of(domain, known.and_then(|(servers, _)| servers.as_ref())).to_owned();
+        let provider = groups.of(domain, known.and_then(|(servers, _)| servers.as_ref())).to_owned();
         if let Some(wanted) = self.wanted.get()
             && !fresh
-            && !self.providers.knows(domain)
+            && !groups.knows(domain)
             && !learnt.asked.contains(domain)
             // With too many at once, it is another time's turn.
             && wanted.try_send(domain.to_owned()).is_ok()
@@ -105,11 +110,12 @@ impl Directory {
         if providers.is_empty() {
             return vec![];
         }
-        let named = providers.iter().flat_map(|provider| self.providers.domains_of(provider.as_ref()));
+        let groups = self.providers();
+        let named = providers.iter().flat_map(|provider| groups.domains_of(provider.as_ref()));
         let mut domains: Vec<String> = named.collect();
         let learnt = self.learnt();
         let looked_up = learnt.domains.iter().filter(|(domain, (servers, _))| {
-            let provider = self.providers.of(domain, servers.as_ref());
+            let provider = groups.of(domain, servers.as_ref());
             provider != domain.as_str() && providers.iter().any(|one| one.as_ref() == provider)
         });
         domains.extend(looked_up.map(|(domain, _)| domain.clone()));
@@ -121,23 +127,26 @@ impl Directory {
     /// The group that a provider is, or else `other`: what can be counted without
     /// saying where anybody has their mailbox.
     pub(super) fn group<'a>(&self, provider: &'a str) -> &'a str {
-        if self.providers.is_group(provider) { provider } else { "other" }
+        if self.providers().is_group(provider) { provider } else { "other" }
     }
 
     /// How much mail a provider gets.
     pub(super) fn limits(&self, provider: &str) -> Limits {
-        self.providers.limits(provider)
+        self.providers().limits(provider)
     }
 
     /// Whether any provider is limited.
     pub(super) fn limits_any(&self) -> bool {
-        self.providers.limit_any()
+        self.providers().limit_any()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::config::Config;
 
     fn at(hours: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::hours(hours)
@@ -149,7 +158,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_asked_for_once_until_it_is_old() {
-        let directory = Directory::new(Arc::new(Providers::shipped()), Duration::from_hours(24));
+        let a_day = BTreeMap::from([("JOBALERTS_PROVIDERS__MX_AGE".to_owned(), "24h".to_owned())]);
+        let directory = Directory::new(InEffect::new(Config::load(None, &a_day).unwrap()));
         let (wanted, mut asked) = mpsc::channel(2);
         assert_eq!(directory.provider_of("early.example", at(0)), "early.example");
         directory.ask(wanted);

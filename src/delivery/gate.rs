@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use crate::config::Config;
+use crate::config::InEffect;
 use crate::delivery::breakers::Breakers;
 use crate::delivery::directory::Directory;
 use crate::delivery::in_hand::Errand;
@@ -53,12 +53,12 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// The gate of a configuration.
-    pub(super) fn new(config: &Config) -> Self {
-        let settings = &config.providers;
+    /// The gate of the configuration in effect.
+    pub(super) fn new(in_effect: &InEffect) -> Self {
+        let config = in_effect.now();
         Self {
-            directory: Directory::new(settings.providers.providers.clone(), settings.mx_age),
-            breakers: Breakers::new(settings.breakers(config.smtp.timeouts.one_mail())),
+            directory: Directory::new(in_effect.clone()),
+            breakers: Breakers::new(config.providers.breakers(config.smtp.timeouts.one_mail())),
             crowded: AtomicBool::new(false),
         }
     }

@@ -86,7 +86,7 @@ pub(super) struct Shared {
     pub tally: Counters,
     /// The same by kind and provider.
     pub metrics: Metrics,
-    /// What the comparison goes by.
+    /// What promises and reminders go by, which does not change while the program runs.
     pub policy: Policy,
     /// Mails that wait for a lane.
     pub pile: Pile,

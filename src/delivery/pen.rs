@@ -26,16 +26,9 @@ impl Pen {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the templates again, and writes with them from now on. If anything is wrong with them,
-    /// what was in use stays so.
-    ///
-    /// # Errors
-    ///
-    /// As for [`new`](Self::new).
-    pub fn read_again(&self, config: &Config, taxonomy: &Arc<Taxonomy>) -> anyhow::Result<()> {
-        let composer = Arc::new(composer(config, taxonomy)?);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = composer;
-        Ok(())
+    /// Another one, from the next mail on.
+    pub fn exchange(&self, composer: Composer) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(composer);
     }
 }
 

@@ -8,11 +8,11 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio::time::Instant;
 
-use crate::config::{Config, Share, Smtp};
+use crate::config::{InEffect, Share, Smtp};
 use crate::delivery::breakers::Breakers;
 use crate::delivery::smtp::{Line, Relay, RelayError};
 use crate::domain::breaker::Leave;
-use crate::domain::provider::Scope;
+use crate::domain::provider::{Limits, Scope};
 use crate::domain::reply::Signal;
 use crate::stage::wait_after;
 use crate::store;
@@ -32,7 +32,7 @@ pub(super) struct Relays {
 struct Member {
     name: String,
     relay: Relay,
-    share: Share,
+    in_effect: InEffect,
     /// Lines that this process may have open.
     lines: AtomicU32,
     going: Mutex<Going>,
@@ -46,8 +46,8 @@ struct Going {
     /// Mails of its allowance that are left to this process, in this minute.
     left: u32,
     minute: Option<DateTime<Utc>>,
-    /// Nothing is left of its allowance until then.
-    spent_until: Option<DateTime<Utc>>,
+    /// Nothing is left of its allowance until then, if it is still the same.
+    spent_until: Option<(DateTime<Utc>, Limits)>,
 }
 
 struct Away {
@@ -81,15 +81,28 @@ pub(super) enum NoWay {
 }
 
 impl Member {
-    fn new(name: &str, settings: &Smtp, share: Share) -> Result<Self, RelayError> {
-        Ok(Self {
+    fn new(name: &str, settings: &Smtp, in_effect: InEffect) -> Result<Self, RelayError> {
+        let member = Self {
             name: name.to_owned(),
             relay: Relay::new(settings)?,
-            share,
-            // Where they are limited, none before a claim has asked for them.
-            lines: AtomicU32::new(if share.limits.connections.is_some() { 0 } else { u32::MAX }),
+            in_effect,
+            lines: AtomicU32::new(u32::MAX),
             going: Mutex::default(),
-        })
+        };
+        if member.limits().connections.is_some() {
+            // None before a claim has asked for them.
+            member.lines.store(0, Ordering::Relaxed);
+        }
+        Ok(member)
+    }
+
+    /// What it may be given now.
+    fn share(&self) -> Share {
+        self.in_effect.now().share_of(&self.name)
+    }
+
+    fn limits(&self) -> Limits {
+        self.share().limits
     }
 
     fn scope(&self) -> Scope<'_> {
@@ -110,8 +123,9 @@ impl Member {
 
     /// Whether it may be given a mail, as far as is known here.
     fn may_be_given(&self, breakers: &Breakers, now: DateTime<Utc>) -> bool {
+        let limits = self.limits();
         self.lines() > 0
-            && self.going().spent_until.is_none_or(|until| until <= now)
+            && self.going().spent_until.is_none_or(|(until, spent)| until <= now || spent != limits)
             && breakers.leave(self.scope(), now) != Leave::Refused
     }
 
@@ -141,7 +155,7 @@ impl Member {
 
     /// Takes one mail out of its allowance.
     async fn take(&self, pool: &PgPool, now: DateTime<Utc>) -> store::Result<bool> {
-        let limits = self.share.limits;
+        let limits = self.limits();
         if limits.per_minute.is_none() && limits.per_day.is_none() {
             return Ok(true);
         }
@@ -154,11 +168,11 @@ impl Member {
             }
         }
         let mut transaction = pool.begin().await?;
-        let taken = allowances::take(&mut transaction, self.scope(), &limits, self.batch(), now).await?;
+        let taken = allowances::take(&mut transaction, self.scope(), &limits, batch(&limits), now).await?;
         transaction.commit().await?;
         let mut going = self.going();
         if taken.given == 0 {
-            going.spent_until = Some(taken.renewed_at);
+            going.spent_until = Some((taken.renewed_at, limits));
             return Ok(false);
         }
         // Another lane may have taken some meanwhile.
@@ -166,28 +180,28 @@ impl Member {
         going.minute = minute;
         Ok(true)
     }
+}
 
-    /// How many mails are taken out of its allowance together: a small part of
-    /// it. What is left of them when the minute is over is lost, so one by one
-    /// where a day has so many.
-    fn batch(&self) -> u32 {
-        let limits = self.share.limits;
-        if limits.per_day.is_some() {
-            return 1;
-        }
-        (limits.per_minute.unwrap_or(u32::MAX) / 20).clamp(1, BATCH)
+/// How many mails are taken out of an allowance together: a small part of it.
+/// What is left of them when the minute is over is lost, so one by one where a
+/// day has so many.
+fn batch(limits: &Limits) -> u32 {
+    if limits.per_day.is_some() {
+        return 1;
     }
+    (limits.per_minute.unwrap_or(u32::MAX) / 20).clamp(1, BATCH)
 }
 
 impl Relays {
-    /// Those of a configuration; does not connect.
+    /// Those of the configuration in effect; does not connect.
     ///
     /// # Errors
     ///
     /// When the file of a further authority cannot be read.
-    pub(super) fn new(config: &Config) -> Result<Self, RelayError> {
+    pub(super) fn new(in_effect: &InEffect) -> Result<Self, RelayError> {
+        let config = in_effect.now();
         let servers = config.mail_servers().into_iter();
-        let members = servers.map(|(name, settings, share)| Member::new(name, &settings, share));
+        let members = servers.map(|(name, settings)| Member::new(name, &settings, in_effect.clone()));
         Ok(Self { members: members.collect::<Result<_, _>>()?, lanes: config.smtp.connections.into() })
     }
 
@@ -207,14 +221,15 @@ impl Relays {
     }
 
     /// Asks for lines to those that may have only so many, of all processes
-    /// together. They are held as long as the worker lives.
+    /// together. They are held as long as the worker lives, or until there may be
+    /// fewer of them.
     pub(super) async fn ask_for_lines(&self, life: &mut Life) -> store::Result<()> {
         for member in &self.members {
-            if let Some(most) = member.share.limits.connections {
-                let wanted = most.min(u32::try_from(self.lanes).unwrap_or(u32::MAX));
-                let held = life.hold_lines(member.scope(), wanted, most).await?;
-                member.lines.store(held, Ordering::Relaxed);
-            }
+            let limit = member.limits().connections;
+            let most = limit.unwrap_or(0);
+            let wanted = most.min(u32::try_from(self.lanes).unwrap_or(u32::MAX));
+            let held = life.hold_lines(member.scope(), wanted, most).await?;
+            member.lines.store(if limit.is_some() { held } else { u32::MAX }, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -269,7 +284,7 @@ impl Relays {
                 && member.open_lines() < member.lines()
                 && !member.going().away.as_ref().is_some_and(away)
         });
-        let load = |member: &Member| f64::from(member.open_lines() + 1) / f64::from(member.share.weight);
+        let load = |member: &Member| f64::from(member.open_lines() + 1) / f64::from(member.share().weight);
         usable.min_by(|(_, a), (_, b)| load(a).total_cmp(&load(b))).map(|(index, _)| index)
     }
 
@@ -295,7 +310,7 @@ impl Relays {
     /// The same before there was any need of them. Where only so many connections
     /// may be open, one more is not opened for that.
     pub(super) async fn find_early(&self) -> Result<(), RelayError> {
-        if self.members.iter().any(|member| member.share.limits.connections.is_some()) {
+        if self.members.iter().any(|member| member.limits().connections.is_some()) {
             return Ok(());
         }
         self.find().await

@@ -52,7 +52,8 @@ impl Life {
     }
 
     /// Holds as many lines to a relay as it wants, or can get of the `most` that
-    /// all processes may have together, until it ends. Returns how many it holds.
+    /// all processes may have together, until it ends or wants fewer. Returns how
+    /// many it holds.
     ///
     /// # Errors
     ///
@@ -60,6 +61,17 @@ impl Life {
     pub async fn hold_lines(&mut self, scope: Scope<'_>, wanted: u32, most: u32) -> Result<u32> {
         let (scope, count) = (scope.to_string(), |lines: u32| i32::try_from(lines).unwrap_or(i32::MAX));
         let held = self.lines.entry(scope.clone()).or_default();
+        let mut surplus: Vec<i32> = held.extract_if(.., |line| *line > count(most)).collect();
+        surplus.extend(held.drain(held.len().min(usize::try_from(wanted).unwrap_or(usize::MAX))..));
+        if !surplus.is_empty() {
+            sqlx::query(
+                "select pg_advisory_unlock(hashtextextended($1 || '/' || line, 0)) from unnest($2) as line",
+            )
+            .bind(&scope)
+            .bind(&surplus)
+            .execute(&mut self.session)
+            .await?;
+        }
         let missing = wanted.saturating_sub(u32::try_from(held.len()).unwrap_or(u32::MAX));
         if missing > 0 {
             // A lock that the session has it would get again, so those are left out first.

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::broker::Line;
 use crate::clock::Clock;
-use crate::config::{Config, Ops as Settings};
+use crate::config::{Config, InEffect, Ops as Settings};
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::health::{Health, Report};
@@ -63,10 +63,10 @@ pub struct Ops(Server);
 impl Ops {
     /// The stage of a configuration; listens when it runs. None if nobody is to ask.
     #[must_use]
-    pub fn new(config: &Config, watched: Watched) -> Option<Self> {
-        let Settings { listen, refresh, .. } = config.ops;
+    pub fn new(in_effect: InEffect, watched: Watched) -> Option<Self> {
+        let Settings { listen, refresh, .. } = in_effect.now().ops;
         let place = Place { setting: "ops.listen", address: listen?, serves: "says how it goes" };
-        let window = Window { watched, config: config.clone(), refresh, seen: Mutex::default() };
+        let window = Window { watched, in_effect, refresh, seen: Mutex::default() };
         Some(Self(Server::new(place, router(Arc::new(window)), LIMITS)))
     }
 }
@@ -97,7 +97,7 @@ impl Stage for Ops {
 /// What is seen from outside.
 struct Window {
     watched: Watched,
-    config: Config,
+    in_effect: InEffect,
     refresh: Duration,
     seen: Mutex<Option<Seen>>,
 }
@@ -197,6 +197,7 @@ impl Window {
             old => seen.insert(self.look(old.and_then(|old| old.line)).await),
         };
         let now = self.watched.clock.now();
+        let config = self.in_effect.now();
         let pool = &self.watched.pool;
         let report = self.report();
         self.watched.metrics.text(&View {
@@ -209,8 +210,8 @@ impl Window {
                 most: pool.options().get_max_connections(),
             },
             clock_offset: seen.clock_offset,
-            next: &self.next_ticks(seen.tables.as_ref(), now),
-            providers: &self.config.providers.providers.providers,
+            next: &next_ticks(&config, seen.tables.as_ref(), now),
+            providers: &config.providers.providers.providers,
             now,
         })
     }
@@ -240,7 +241,7 @@ impl Window {
     }
 
     async fn queues(&self, line: Option<Line>) -> Option<(Queues, Line)> {
-        let settings = &self.config.amqp;
+        let settings = &self.in_effect.now().amqp;
         let asked = async {
             let line = match line.filter(Line::is_up) {
                 Some(line) => line,
@@ -252,19 +253,20 @@ impl Window {
         };
         asked.await.inspect_err(|error| tracing::debug!(%error, "no figures of the queues")).ok()
     }
+}
 
-    /// When schedules and chores run next.
-    fn next_ticks(&self, tables: Option<&Vitals>, now: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)> {
-        let zone = self.config.time.zone;
-        let schedules = self.config.schedules.iter().filter_map(|(name, times)| {
-            Some((name.to_string(), next_tick(times.cron.schedule(), zone, now)?))
-        });
-        let chores = Chore::ALL.into_iter().filter_map(|chore| {
-            let kept = tables?.chores.iter().find(|kept| kept.chore == chore.name())?;
-            let after = kept.tick_at.unwrap_or(kept.since);
-            let next = next_tick(self.config.housekeeping.schedule(chore).schedule(), zone, after)?;
-            Some((format!("chore-{}", chore.name()), next))
-        });
-        schedules.chain(chores).collect()
-    }
+/// When schedules and chores run next.
+fn next_ticks(config: &Config, tables: Option<&Vitals>, now: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)> {
+    let zone = config.time.zone;
+    let schedules = config
+        .schedules
+        .iter()
+        .filter_map(|(name, times)| Some((name.to_string(), next_tick(times.cron.schedule(), zone, now)?)));
+    let chores = Chore::ALL.into_iter().filter_map(|chore| {
+        let kept = tables?.chores.iter().find(|kept| kept.chore == chore.name())?;
+        let after = kept.tick_at.unwrap_or(kept.since);
+        let next = next_tick(config.housekeeping.schedule(chore).schedule(), zone, after)?;
+        Some((format!("chore-{}", chore.name()), next))
+    });
+    schedules.chain(chores).collect()
 }

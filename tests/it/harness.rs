@@ -8,6 +8,7 @@
 pub(crate) mod broker;
 pub(crate) mod database;
 pub(crate) mod events;
+pub(crate) mod folder;
 pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod proxy;

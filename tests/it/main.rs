@@ -39,6 +39,7 @@ mod privacy;
 mod promises;
 mod quiet;
 mod rejections;
+mod reload;
 mod reminders;
 mod returns;
 mod road;

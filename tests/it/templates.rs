@@ -1,40 +1,13 @@
 //! Templates of an operator's own, the language of a person, and mails to look at beforehand.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::harness::events::Event;
+use crate::harness::folder::Folder;
 use crate::harness::people::{curious, person};
 use crate::harness::program::{bare_command, output};
 use crate::harness::{Delivered, Road, soon};
-
-/// A folder of this test's own, gone at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("jobalerts-it-{}", uuid::Uuid::new_v4().simple()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-
-    fn name(&self) -> String {
-        self.0.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 const WHY: &str = "layout/why-you.txt.hbs";
 
@@ -102,13 +75,13 @@ async fn the_daemon_reads_templates_again() {
 
     let path = folder.write(WHY, "Two: {{wyh}}");
     daemon.hang_up();
-    daemon.says("the templates are wrong; those before stay in effect").await;
+    daemon.says("what was read is refused; what was in effect stays so").await;
     daemon.says(&format!("{path}:1: {{{{wyh}}}} is not something this mail has")).await;
     assert!(next("230000BB", 2).await.contains("One: it matches"));
 
     folder.write(WHY, "Three: {{why}}");
     daemon.hang_up();
-    daemon.says("the templates were read again and are in effect").await;
+    daemon.says("what was read again is in effect").await;
     assert!(next("230000CC", 3).await.contains("Three: it matches"));
     let (status, log) = daemon.stop().await;
     assert_eq!(status.code(), Some(0), "{log}");
@@ -138,7 +111,7 @@ async fn samples_can_be_looked_at() {
     let out = folder.name();
     let said = road.run(&["preview", "--all", "--lang", "cy-GB", "--out", &out]).await.successful().stdout;
     assert!(said.contains("index.html"), "{said}");
-    let content = |name: &str| fs::read_to_string(folder.0.join(name)).unwrap();
+    let content = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     assert!(content("open-now.eml").contains("Subject: ") && content("open-now.eml").contains("\r\n"));
     assert!(
         content("open-now.html").contains("lang=\"cy-GB\"")
@@ -146,7 +119,7 @@ async fn samples_can_be_looked_at() {
     );
     let index = content("index.html");
     for name in index.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        assert!(folder.0.join(name).is_file(), "{name}");
+        assert!(folder.path().join(name).is_file(), "{name}");
     }
     assert!(index.matches("<tr>").count() > 60, "{index}");
 
@@ -184,7 +157,7 @@ async fn the_next_mail_of_a_person_can_be_looked_at() {
 
     assert_eq!(road.deliver().await, Delivered { accepted: 2, ..Delivered::NOTHING });
     let sent = road.mails_to("ann@example.org")[0].clone();
-    let previewed = fs::read_to_string(folder.0.join("vacancy-alert.txt")).unwrap();
+    let previewed = fs::read_to_string(folder.path().join("vacancy-alert.txt")).unwrap();
     let but_for_its_link =
         |text: &str| text.lines().filter(|line| !line.contains("/stop/")).collect::<Vec<_>>().join("\n");
     assert_eq!(but_for_its_link(&sent.text().unwrap()), but_for_its_link(&previewed));
