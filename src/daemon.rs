@@ -171,7 +171,7 @@ impl Program {
     /// What housekeeping goes by.
     #[must_use]
     pub fn housekeeping_rules(&self) -> housekeeping::Rules {
-        housekeeping::Rules::new(&self.config)
+        housekeeping::Rules::new(&self.config, Arc::clone(&self.taxonomy))
     }
 
     /// The delivery stage, with its lanes running.

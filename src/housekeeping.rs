@@ -1,5 +1,6 @@
 //! What is done by the clock: forgetting what is kept no longer, settling what
-//! nothing else would settle, and asking people whether they still want to hear.
+//! nothing else would settle, counting that nobody is forgotten, and asking people
+//! whether they still want to hear.
 //!
 //! A chore has a schedule. Each of its times is a row, which one process writes
 //! and whoever is free works off, in bounded parts: each part is one transaction
@@ -8,8 +9,10 @@
 //! were missed, one run makes up for them.
 
 mod interest;
+mod reckoning;
 mod retention;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +24,7 @@ use crate::config::{Config, Housekeeping as Settings};
 use crate::domain::chore::{Chore, latest_tick};
 use crate::domain::letter::Patience;
 use crate::domain::suppression::AddressKeys;
+use crate::domain::taxonomy::Taxonomy;
 use crate::stage::Stage;
 use crate::store;
 use crate::store::chores::{self, Held, Progress};
@@ -37,6 +41,7 @@ const ROWS_TOGETHER: i64 = 5_000;
 #[derive(Debug, Clone)]
 pub struct Rules {
     settings: Settings,
+    taxonomy: Arc<Taxonomy>,
     patience: Patience,
     zone: Tz,
     /// What suppressed addresses are known by. Without them, who stopped is not forgotten: an old
@@ -49,9 +54,10 @@ pub struct Rules {
 impl Rules {
     /// The rules of a configuration.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, taxonomy: Arc<Taxonomy>) -> Self {
         Self {
             settings: config.housekeeping.clone(),
+            taxonomy,
             patience: config.patience(),
             zone: config.time.zone,
             address_keys: config.secrets.keys_of_addresses().ok().cloned(),
@@ -142,10 +148,7 @@ async fn work(
 ) -> store::Result<Progress> {
     let swept = match chore {
         Chore::Retention => retention::part(connection, rules, held, now).await?,
-        Chore::Outcomes => {
-            let gone = promises::give_up(connection, now).await?;
-            return Ok(Progress { handled: gone, next: None });
-        }
+        Chore::Outcomes => return outcomes(connection, rules, held, now).await,
         Chore::StillInterested => interest::part(connection, rules, held, now).await?,
     };
     Ok(match swept {
@@ -155,6 +158,22 @@ async fn work(
         }
         None => Progress { handled: 0, next: None },
     })
+}
+
+/// First the promises that nothing else would settle, then the count of each
+/// open programme, by its key.
+async fn outcomes(
+    connection: &mut PgConnection,
+    rules: &Rules,
+    held: Held,
+    now: DateTime<Utc>,
+) -> store::Result<Progress> {
+    if held.part == 0 {
+        let handled = promises::give_up(connection, now).await?;
+        return Ok(Progress { handled, next: Some((1, 0)) });
+    }
+    let counted = reckoning::next(connection, rules, held.cursor, now).await?;
+    Ok(Progress { handled: 0, next: counted.map(|opening| (held.part, opening)) })
 }
 
 /// The stage.

@@ -217,6 +217,9 @@ impl Page<'_> {
         self.each("oldest_due_seconds", help, "urgency", oldest);
         let help = "Alerts about open doors that were told nothing, are not due and have not ended";
         self.one("unaccounted_alerts", help, float(numbers.unaccounted));
+        let help =
+            "People who registered for an open programme and of whom nothing is known, as last counted";
+        self.one("missing_people", help, float(numbers.missing));
         let openings = [("to-match", numbers.to_match), ("set-aside", numbers.set_aside)].map(named);
         self.each(
             "openings",

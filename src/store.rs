@@ -21,6 +21,7 @@ pub mod openings;
 pub mod outcomes;
 pub mod preferences;
 pub mod promises;
+pub mod reckonings;
 pub mod retention;
 mod returning;
 pub mod returns;

@@ -71,6 +71,7 @@ begin
         ('chores',            rows,     null,                                             null,  'select'),
         ('chore_ticks',       rows,     null,                                             null,  'select'),
         ('past_promises',     rows,     null,                                             null,  'select'),
+        ('reckonings',        rows,     null,                                             null,  'select'),
         ('allowances',        rows,     null,                                             null,  null),
         ('breakers',          rows,     null,                                             null,  'select'),
         ('mail_domains',      rows,     null,                                             null,  null),

@@ -169,6 +169,20 @@ fn print(ledger: &Ledger, subject: Option<&str>, now: DateTime<Utc>) {
             cycle.promises.past
         ));
     }
+    for cycle in &ledger.cycles {
+        let Some(counted) = cycle.reckoning else { continue };
+        say(format_args!(
+            "{} at {}: of {} people who had registered {} were told, {} are to be, {} are not for a reason, and of \
+             {} nothing is known",
+            key(cycle),
+            minute(counted.reckoned_at),
+            counted.owed,
+            counted.told,
+            counted.pending,
+            counted.ended,
+            counted.missing,
+        ));
+    }
     for cycle in ledger.cycles.iter().filter(|cycle| is_overdue(cycle, now)) {
         let without = cycle.promises.owed + cycle.promises.broken;
         say(format_args!(
@@ -258,6 +272,7 @@ fn as_value(ledger: &Ledger, now: DateTime<Utc>) -> Value {
             value["opensAt"] = json!(opens(cycle));
             value["closesAt"] = json!(cycle.truth.door_shuts_at());
             value["overdue"] = json!(is_overdue(cycle, now));
+            value["reckoning"] = json!(cycle.reckoning);
             value
         })
         .collect();

@@ -122,6 +122,7 @@ impl Seen {
             "queue": queue, "standing": self.standing, "endings": by_name(&self.endings),
             "promises": { "owed": numbers.owed, "broken": numbers.broken },
             "unaccounted": numbers.unaccounted,
+            "missing": numbers.missing,
             "feed": { "lastEventAt": numbers.last_event_at, "latenessSeconds": numbers.lateness },
             "letters": self.letters, "stops": self.stops,
             "housekeeping": self.chores().map(|chore| chore.value()).collect::<Vec<_>>(),

@@ -11,7 +11,8 @@ use crate::domain::rhythm::next_tick;
 pub enum Chore {
     /// Forgets what is kept no longer.
     Retention,
-    /// Settles promises that nothing else would.
+    /// Settles promises that nothing else would, and counts that nobody who is
+    /// owed a word is forgotten.
     Outcomes,
     /// Asks people whether they still want to hear.
     StillInterested,

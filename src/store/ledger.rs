@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 
 use crate::domain::truth::Truth;
+use crate::store::reckonings::Reckoning;
 use crate::store::{Result, StoreError};
 
 /// Which cycles are looked at.
@@ -71,6 +73,8 @@ pub struct Cycle {
     pub truth: Truth,
     /// What was promised.
     pub promises: Promises,
+    /// What became of those who had registered, while it was open, as last counted from there.
+    pub reckoning: Option<Reckoning>,
 }
 
 /// The ledger.
@@ -102,6 +106,7 @@ struct Row {
     cycle: Option<String>,
     posting: Option<i32>,
     truth: Option<serde_json::Value>,
+    reckoning: Option<Json<Reckoning>>,
 }
 
 /// Reads the ledger as it stands at `now`.
@@ -149,7 +154,8 @@ pub async fn read(connection: &mut PgConnection, which: Which<'_>, now: DateTime
          select counted.*,
                 (select array_agg(extract(epoch from p.door_left)::bigint order by p.place)
                  from unnest(counted.door_left) with ordinality as p (door_left, place)) as seconds_left,
-                cycles.subject, cycles.cycle, cycles.posting, cycles.truth
+                cycles.subject, cycles.cycle, cycles.posting, cycles.truth,
+                (select to_jsonb(r) from reckonings r where r.opening_id = cycles.id) as reckoning
          from counted left join cycles on cycles.id = counted.opening_id and not counted.of_a_reason
          order by cycles.subject, cycles.posting",
     )
@@ -203,6 +209,7 @@ impl Row {
             number: self.posting.unwrap_or_default(),
             truth,
             promises,
+            reckoning: self.reckoning.map(|Json(reckoning)| reckoning),
         })
     }
 }

@@ -457,6 +457,47 @@ pub async fn live_cycles(connection: &mut PgConnection, now: DateTime<Utc>) -> R
     Ok(rows.into_iter().filter_map(|row| row.read_or_report(None)).collect())
 }
 
+/// The programme's cycle after this key that is open now and matched, if there
+/// is one; without those of test events.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn next_open_cycle(
+    connection: &mut PgConnection,
+    after: i64,
+    now: DateTime<Utc>,
+) -> Result<Option<Kept>> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from openings
+         where subject ~ '^programme/' and id > $1 and state = 'open' and opened_at <= $2
+           and (door_shuts_at is null or door_shuts_at > $2)
+           and matched_revision = revision and fault is null and not absorbed
+         order by id"
+    )))
+    .bind(after)
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().find_map(|row| row.read_or_report(None)))
+}
+
+/// Has an opening matched once more from the first subscriber on.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn match_again(connection: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query(
+        "update openings set matched_revision = revision - 1, match_cursor = 0
+         where id = $1 and matched_revision = revision",
+    )
+    .bind(id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Remembers up to which subscriber an opening is matched.
 ///
 /// # Errors

@@ -46,6 +46,9 @@ pub struct Numbers {
     pub oldest_unhurried: Option<DateTime<Utc>>,
     /// Alerts about open doors that were told nothing, are not due, and have not ended: forgotten.
     pub unaccounted: i64,
+    /// People who registered for a programme that is open, and of whom nothing is known, as of the last
+    /// [reckoning](crate::store::reckonings).
+    pub missing: i64,
     /// Openings that matching has yet to look at.
     pub to_match: i64,
     /// Openings that matching cannot get past.
@@ -111,6 +114,8 @@ async fn numbers(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Nu
                   select from live join alerts a on a.opening_id = live.id
                   where a.due_at is null and a.told_revision is null and a.ended is null
                       and a.outcome is null limit $2) silent) as unaccounted,
+             (select coalesce(sum(r.missing), 0)::bigint from reckonings r join openings o on o.id = r.opening_id
+              where o.state = 'open' and (o.door_shuts_at is null or o.door_shuts_at > $1)) as missing,
              (select count(*) from openings where matched_revision < revision and fault is null) as to_match,
              (select count(*) from openings where fault is not null) as set_aside,
              (select count(*) from (select from outcome_events limit $2) waiting) as outcome_events,

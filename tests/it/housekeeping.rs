@@ -1,6 +1,7 @@
 //! What is done by the clock: its times, and what it does.
 
 mod interest;
+mod reckoning;
 mod retention;
 mod ticks;
 

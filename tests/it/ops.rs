@@ -70,9 +70,16 @@ async fn what_is_away_is_named() {
     let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
     let mut daemon = Daemon::start(command);
     let address = daemon.ops().await;
-    let missing = ["Postgres cannot be reached", "intake: ", "RabbitMQ: ", "mail server smtp://"];
+    let missing = [
+        ("database: ", "Postgres cannot"),
+        ("intake: ", "; RabbitMQ: "),
+        ("delivery: ", "mail server smtp://"),
+    ];
+    let is_missing = |body: &str, (part, what): &(&str, &str)| {
+        body.lines().any(|line| line.starts_with(part) && line.contains(what))
+    };
     let (status, body) =
-        until(address, "/ready", |_, body| missing.iter().all(|text| body.contains(text))).await;
+        until(address, "/ready", |_, body| missing.iter().all(|missing| is_missing(body, missing))).await;
     assert_eq!(status, 503);
     assert!(body.starts_with("not ready\n"), "{body}");
     let answer = request(address, "GET", "/ready", &[("Accept", "application/json")], "").await;
@@ -158,6 +165,7 @@ async fn metrics_say_what_happened_and_name_nobody() {
         ("jobalerts_queue_messages{queue=\"dead-letters\"}", 1.0),
         ("jobalerts_alerts_due{urgency=\"at-once\"}", 0.0),
         ("jobalerts_unaccounted_alerts", 0.0),
+        ("jobalerts_missing_people", 0.0),
         ("jobalerts_promises{state=\"owed\"}", 0.0),
         ("jobalerts_promises{state=\"broken\"}", 0.0),
         ("jobalerts_openings{state=\"to-match\"}", 0.0),

@@ -59,6 +59,11 @@ pub(super) fn findings(sight: &Sight<'_>) -> Vec<Finding> {
         "nobody will tell these people: docs/runbook.md#jobalertsforgets",
     );
     find(
+        numbers.missing > 0,
+        format!("of {} people who registered for an open programme nothing is known", numbers.missing),
+        "`jobalerts ledger` says of which; docs/runbook.md#jobalertsmissespeople",
+    );
+    find(
         numbers.broken > 0,
         format!("{} promises are broken and not explained", numbers.broken),
         "`jobalerts ledger` says of what; docs/runbook.md#jobalertspromisebroken",
@@ -143,6 +148,7 @@ mod tests {
             due_unhurried: 100_000,
             oldest_unhurried: Some(now() - UNHURRIED),
             unaccounted: 0,
+            missing: 0,
             to_match: 3,
             set_aside: 0,
             outcome_events: 7,
@@ -183,6 +189,7 @@ mod tests {
             ("all mails are stopped", Box::new(|v| v.paused = true)),
             ("6 s apart", Box::new(move |v| v.numbers.database_time = now() + APART + second)),
             ("2 alerts about open doors", Box::new(|v| v.numbers.unaccounted = 2)),
+            ("of 3 people who registered", Box::new(|v| v.numbers.missing = 3)),
             ("1 promises are broken", Box::new(|v| v.numbers.broken = 1)),
             (
                 "waited for 15 minutes",
