@@ -55,8 +55,8 @@ mail-pictures: mails ## take pictures of every mail for docs/mails
 deb: tools ## build the Debian package
 	@CARGO='$(CARGO)' deploy/deb/build
 
-deb-check: build ## build the Debian package, install it (as root), try it on servers of its own, and purge it
-	@deb=$$(CARGO='$(CARGO)' deploy/deb/build) && env -u DATABASE_URL -u AMQP_URL CATCHER=$(BIN)/catcher $(SERVICES) run -- deploy/deb/check "$$deb"
+deb-check: build ## build the Debian package, install it (as root), try it, and purge it; PROFILE=dev is sooner
+	@deb=$$(CARGO='$(CARGO)' PROFILE='$(PROFILE)' deploy/deb/build) && env -u DATABASE_URL -u AMQP_URL CATCHER=$(BIN)/catcher $(SERVICES) run -- deploy/deb/check "$$deb"
 
 clean: ## remove what was built, and the folders of demo, dev and mail-check
 	$(CARGO) clean

@@ -27,6 +27,7 @@ mod sender;
 mod sink;
 mod stops;
 mod tick;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,8 @@ enum Part {
     Compose,
     /// Mails over the wire, without tables.
     Sender,
+    /// Full tables through every migration.
+    Upgrade,
     /// Events through intake.
     Intake,
     /// People and searches through `jobalerts import`.
@@ -98,6 +101,8 @@ struct Sizes {
     people: u32,
     /// People who stop.
     stops: u32,
+    /// People in the tables that are upgraded.
+    subscribers: u32,
 }
 
 impl Scale {
@@ -111,6 +116,7 @@ impl Scale {
                 mails: 20_000,
                 people: 300_000,
                 stops: 5_000,
+                subscribers: 1_000_000,
             },
             Self::Small => Sizes {
                 criteria: 1_000,
@@ -120,6 +126,7 @@ impl Scale {
                 mails: 1_000,
                 people: 3_000,
                 stops: 400,
+                subscribers: 10_000,
             },
         }
     }
@@ -146,7 +153,9 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     if wanted(Part::Sender) {
         sender::measure(options.scale.sizes(), &mut report).await?;
     }
-    if [Part::Intake, Part::Import, Part::Match, Part::Mails, Part::Tick, Part::Stops].into_iter().any(wanted)
+    if [Part::Upgrade, Part::Intake, Part::Import, Part::Match, Part::Mails, Part::Tick, Part::Stops]
+        .into_iter()
+        .any(wanted)
     {
         let ground = Ground::prepare().await?;
         let mut sizes = options.scale.sizes();
@@ -166,6 +175,9 @@ async fn on_the_road(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     report.machine(&ground.machine().await?);
+    if wanted(Part::Upgrade) {
+        upgrade::measure(ground, sizes.subscribers, report).await?;
+    }
     if wanted(Part::Intake) {
         intake::measure(ground, sizes, report).await?;
     }
