@@ -62,7 +62,7 @@ impl Unsaid {
             let searches = person["searches"].as_array().into_iter().flatten();
             let names = searches.filter_map(|search| search["name"].as_str());
             // One word may be anything's.
-            known.extend(names.filter(|name| name.contains(' ')).map(str::to_lowercase));
+            known.extend(names.map(str::trim).filter(|name| name.contains(' ')).map(str::to_lowercase));
         }
     }
 
