@@ -308,7 +308,7 @@ impl Cli {
             return block_on(check::check(examined, connect, show, dns));
         }
         let config = Config::load(self.config.as_deref(), &environment)?;
-        let level = telemetry::start(&config.log)?;
+        let level = telemetry::start(&config.log, environment.get("JOURNAL_STREAM").map(String::as_str))?;
         match self.command {
             Command::Run { stages, now } => {
                 let clock = clock(&config, now.map(Clock::starting_at), "run --now")?;

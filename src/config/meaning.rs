@@ -412,7 +412,8 @@ pub(super) fn log_format(written: &Written) -> Meant<LogFormat> {
         "auto" => Ok(LogFormat::Auto),
         "human" => Ok(LogFormat::Human),
         "json" => Ok(LogFormat::Json),
-        _ => Err(r#"expected "auto", "human" or "json""#.into()),
+        "journald" => Ok(LogFormat::Journald),
+        _ => Err(r#"expected "auto", "human", "json" or "journald""#.into()),
     }
 }
 

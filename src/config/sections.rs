@@ -252,12 +252,14 @@ pub struct Log {
 /// For whom the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people on a terminal, for machines elsewhere.
+    /// For people on a terminal, for the journal where that reads it, for machines elsewhere.
     Auto,
     /// For people.
     Human,
     /// For machines: one JSON object a line.
     Json,
+    /// For the journal, by its own protocol.
+    Journald,
 }
 
 impl Log {

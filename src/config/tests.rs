@@ -127,7 +127,7 @@ config/jobalerts.toml:18: time.zone: expected a time zone of the IANA list, such
 config/jobalerts.toml:20: web.public_url: expected a URL that begins with https://, found "http://careers.midshire.example"
 config/jobalerts.toml:22: links.allowed_hosts: expected a list such as ["a", "b"], found "careers.midshire.example"
 config/jobalerts.toml:24: log.level: expected off, error, warn, info, debug or trace, also per module as in "info,jobalerts::delivery=debug", found "inof"
-config/jobalerts.toml:25: log.format: expected "auto", "human" or "json", found "xml"
+config/jobalerts.toml:25: log.format: expected "auto", "human", "json" or "journald", found "xml"
 JOBALERTS_DATABASE__CONNECTIONS: database.connections: expected a whole number from 2 to 100, found "1"
 JOBALERTS_SMTP__FORM: there is no such setting; did you mean JOBALERTS_SMTP__FROM?"#;
     let environment = [("JOBALERTS_DATABASE__CONNECTIONS", "1"), ("JOBALERTS_SMTP__FORM", "a@example.org")];

@@ -14,6 +14,7 @@ pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod rows;
 pub(crate) mod tls;
+pub(crate) mod unsaid;
 pub(crate) mod web;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ use broker::{Broker, Peer, User};
 use database::{Database, Role};
 use events::Event;
 use people::Person;
+use unsaid::Unsaid;
 
 /// The longest that anything may take that must come.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -108,8 +110,9 @@ impl Setup {
     }
 
     async fn built(mut self) -> Road {
-        let smtp = self.smtp.start().await.expect("a mail server for the test");
+        let smtp = Arc::new(self.smtp.start().await.expect("a mail server for the test"));
         let database = Database::new().await;
+        let unsaid = Unsaid::new(&database.url(), Arc::clone(&smtp));
         let broker = Broker::new();
         let mut given = broker.settings();
         given.extend([
@@ -134,6 +137,7 @@ impl Setup {
             program: None,
             clock: Clock::standing(self.now),
             smtp,
+            unsaid,
             peer: OnceCell::new(),
             tester: pool(&database.url()),
             broker,
@@ -181,7 +185,9 @@ pub(crate) struct Road {
     pub(crate) environment: BTreeMap<String, String>,
     program: Option<Box<(Config, Program)>>,
     pub(crate) clock: Clock,
-    pub(crate) smtp: SmtpServer,
+    pub(crate) smtp: Arc<SmtpServer>,
+    /// What no log of its processes may say.
+    pub(crate) unsaid: Arc<Unsaid>,
     peer: OnceCell<Peer>,
     /// As a superuser, to look at rows and to change them behind the program's back.
     tester: PgPool,
@@ -277,6 +283,7 @@ impl Road {
 
     pub(crate) async fn import_lines(&self, lines: &[String]) -> Imported {
         use jobalerts::domain::subscriber::Person;
+        self.unsaid.learn(&lines.join("\n"));
         let taxonomy = self.program().taxonomy();
         let rhythm = self.config().rhythm();
         let read = |line: &String| {

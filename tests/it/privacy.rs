@@ -1,10 +1,13 @@
 //! OPS-10: no address, no name and no subject line in any log, at any level.
 
+use std::process::Stdio;
+
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 use serde_json::json;
 
 use crate::harness::events::Event;
 use crate::harness::people::person;
+use crate::harness::program::{Daemon, output};
 use crate::harness::{Road, soon};
 
 #[tokio::test]
@@ -75,6 +78,66 @@ async fn no_log_names_a_person_or_what_they_asked_for() {
     }
     let replies: String = road.mail_rows().await.into_iter().filter_map(|mail| mail.reply).collect();
     assert!(!replies.to_lowercase().contains("example.net"), "{replies}");
+}
+
+/// A process that says this in its log, in place of the program.
+fn says(road: &Road, text: &str) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", "echo 'one line' >&2; echo \"$TEXT\" >&2; echo another >&2"]);
+    command.envs(&road.environment).env("TEXT", text).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// What a task failed with.
+async fn failure<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Option<String> {
+    let panic = tokio::spawn(task).await.err()?.into_panic();
+    Some(*panic.downcast::<String>().expect("a panic with a text"))
+}
+
+/// Every log of every test is searched; and the search finds what is there.
+#[tokio::test]
+async fn a_log_that_names_somebody_fails_its_test() {
+    let road = Road::new().await;
+    let ann = person("Ann.Secretive@example.net").wants("Away from my ex", "immediate").wants("All", "daily");
+    road.import(&[ann]).await;
+    let eve = person("eve@example.net").line();
+    road.run_with_input(&["import", "-"], eve).await.successful();
+    road.hears(&[Event::sample("03").titled("A \"special\" post")]).await;
+    road.drain().await;
+    let subject = road.only_mail().subject().unwrap();
+    for text in [
+        "to ann.secretive@EXAMPLE.net",
+        "ann.secretive was here",
+        r#"{"mail":7,"to":"eve@example.net"}"#,
+        "because of away from my ex",
+        &subject,
+        &serde_json::json!({ "subject": subject }).to_string(),
+    ] {
+        let found = road.unsaid.said_in(&format!("one line\n{text}\nanother\n"));
+        assert_eq!(found.map(|said| said.line).as_deref(), Some(text));
+    }
+    let harmless = "all is well; cannot announce; example.net; an***@example.net; eve";
+    assert_eq!(road.unsaid.said_in(harmless), None);
+
+    // However a process ends: by itself, killed, dropped, or as a command.
+    let told = "mail to eve@example.net";
+    let daemon = async || {
+        let mut daemon = Daemon::start(says(&road, told));
+        daemon.says("another").await;
+        daemon
+    };
+    let (ends, killed, dropped) = (daemon().await, daemon().await, daemon().await);
+    let command = says(&road, told);
+    for failure in [
+        failure(ends.ended()).await,
+        failure(killed.kill()).await,
+        failure(async move { drop(dropped) }).await,
+        failure(output(command, None)).await,
+    ] {
+        let failure = failure.expect("the test fails");
+        assert!(failure.contains("eve@example.net") && failure.ends_with(told), "{failure}");
+    }
+    assert_eq!(failure(Daemon::start(says(&road, harmless)).ended()).await, None);
 }
 
 /// I11: no table has a place for what must not be known about anybody.

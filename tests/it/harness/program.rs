@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
@@ -12,6 +13,7 @@ use url::Url;
 
 use super::database::Role;
 use super::proxy::Proxy;
+use super::unsaid::Unsaid;
 use super::{Road, soon};
 
 /// How a process ended.
@@ -55,16 +57,21 @@ pub(crate) async fn output(mut command: Command, input: Option<&[u8]>) -> Output
     if input.is_some() {
         command.stdin(Stdio::piped());
     }
+    let unsaid = Unsaid::of(&command);
     let mut child = command.spawn().unwrap();
     if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
         stdin.write_all(input).await.unwrap();
     }
     let output = soon("the end of a command", child.wait_with_output()).await.unwrap();
-    Output {
+    let output = Output {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
+    };
+    if let Some(unsaid) = unsaid {
+        unsaid.check(&output.stderr);
     }
+    output
 }
 
 impl Road {
@@ -81,6 +88,7 @@ impl Road {
     /// The program under another role of the database.
     pub(crate) async fn command_as(&self, role: Role, arguments: &[&str]) -> Command {
         self.broker().await;
+        self.unsaid.learn_of(arguments);
         let mut command = bare_command(arguments);
         command.envs(self.environment_as(role));
         command
@@ -102,7 +110,11 @@ impl Road {
     }
 
     pub(crate) async fn run_with_input(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
-        output(self.command(arguments).await, Some(input.as_ref())).await
+        let input = input.as_ref();
+        if arguments.first() == Some(&"import") {
+            self.unsaid.learn(&String::from_utf8_lossy(input));
+        }
+        output(self.command(arguments).await, Some(input)).await
     }
 
     /// The daemon, from the time at which this road's clock stands.
@@ -142,15 +154,28 @@ pub(crate) async fn behind_several<const N: usize>(road: &Road) -> (Command, [Pr
     (command, to_database, to_broker)
 }
 
-/// A running daemon; killed when it is dropped.
+/// A running daemon; killed when it is dropped, and its log is searched for what it must not say.
 pub(crate) struct Daemon {
     child: Child,
     log: watch::Receiver<String>,
     reader: JoinHandle<()>,
+    unsaid: Option<Arc<Unsaid>>,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // A test that has failed has said why.
+        if let Some(unsaid) = &self.unsaid
+            && !std::thread::panicking()
+        {
+            unsaid.check(&self.log.borrow());
+        }
+    }
 }
 
 impl Daemon {
     pub(crate) fn start(mut command: Command) -> Self {
+        let unsaid = Unsaid::of(&command);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (sender, log) = watch::channel(String::new());
@@ -162,7 +187,7 @@ impl Daemon {
                 });
             }
         });
-        Self { child, log, reader }
+        Self { child, log, reader, unsaid }
     }
 
     /// Waits until the log says something.
@@ -221,7 +246,7 @@ impl Daemon {
     /// Waits until it has ended; returns its exit and its log.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = soon("the daemon's end", self.child.wait()).await.unwrap();
-        self.reader.await.unwrap();
+        (&mut self.reader).await.unwrap();
         let log = self.log.borrow().clone();
         (status, log)
     }
@@ -230,6 +255,6 @@ impl Daemon {
     pub(crate) async fn kill(mut self) {
         self.child.start_kill().unwrap();
         soon("the daemon's death", self.child.wait()).await.unwrap();
-        self.reader.await.unwrap();
+        (&mut self.reader).await.unwrap();
     }
 }
