@@ -6,12 +6,14 @@
 
 mod arrivals;
 mod cast;
+mod feed;
 mod ground;
 mod people;
 mod reckoning;
 mod rehearsal;
 mod scene;
 mod scenes;
+mod services;
 mod table;
 
 use std::process::ExitCode;

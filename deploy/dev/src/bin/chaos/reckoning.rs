@@ -92,7 +92,7 @@ pub(crate) async fn reckon(scene: &Scene, mut cast: Cast<'_>, played: Played) ->
     let listed = unknown.iter().map(|unknown| unknown.id().to_owned()).collect();
     let row = count(scene, played, &listed, &promises::read(&serde_json::from_str(&ledger)?));
     say(&format!(
-        "Of {} people {} were told nothing. {} mails came twice, all of them listed; at most {} were on their way.",
+        "Of {} people {} were told nothing. {} mails came twice; at most {} were on their way.",
         scene.people.len(),
         row.lost,
         row.repeated,

@@ -21,6 +21,8 @@ use crate::rehearsal::{BEFORE, Rehearsal};
 
 /// Connections of each process to the mail server: so many mails of it are on their way at most.
 pub(crate) const LINES: usize = 4;
+/// A setting for scenes in which mails are put off: the second try comes while the scene is played.
+pub(crate) const RETRY_SOON: &str = "retry = [\"5s\"]\n";
 /// How often the tables are asked whether all is done.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -90,6 +92,25 @@ impl Scene {
         Ok(())
     }
 
+    /// How many events are in the tables.
+    pub(crate) async fn events(&self) -> anyhow::Result<usize> {
+        self.count("select count(*) from events").await
+    }
+
+    /// Waits until so many events are in the tables.
+    pub(crate) async fn has_events(&self, count: usize) -> anyhow::Result<()> {
+        let come = async {
+            // A database that is away has none.
+            while !self.events().await.is_ok_and(|events| events >= count) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if tokio::time::timeout(self.limit, come).await.is_err() {
+            bail!("after {} s, {} of {count} events are there", self.limit.as_secs(), self.events().await?);
+        }
+        Ok(())
+    }
+
     /// Waits until nothing is left to do, but for mails of which nobody knows whether they arrived.
     pub(crate) async fn is_done(&self) -> anyhow::Result<()> {
         self.nothing_is(
@@ -115,8 +136,11 @@ impl Scene {
     async fn nothing_is(&self, due: &'static str) -> anyhow::Result<()> {
         let left = async || {
             anyhow::Ok([
-                self.count("select 1 - least(count(*), 1) from openings where matched_revision = revision")
-                    .await?,
+                self.count(
+                    "select (select count(*) from openings where matched_revision < revision)
+                     + (select 1 - count(*) from openings where subject = 'programme/pc-dhep')",
+                )
+                .await?,
                 self.count(due).await?,
                 self.count("select count(*) from mails where worker is not null").await?,
             ])

@@ -1,5 +1,6 @@
 //! The scenes, one for each fault.
 
+mod away;
 mod kills;
 
 use jobalerts_dev::account::{part, say};
@@ -8,13 +9,16 @@ use crate::ground::Ground;
 use crate::reckoning::Row;
 
 /// Their names, in the order in which they are played.
-pub(crate) const NAMES: [&str; 1] = ["kills"];
+pub(crate) const NAMES: [&str; 4] = ["kills", "away-postgres", "away-rabbitmq", "away-smtp"];
 
 /// Plays one. A scene that cannot go on is a fault that did harm.
 pub(crate) async fn play(name: &'static str, ground: &Ground) -> Row {
     part(name);
     let played = match name {
         "kills" => kills::play(ground).await,
+        "away-postgres" => away::postgres(ground).await,
+        "away-rabbitmq" => away::rabbitmq(ground).await,
+        "away-smtp" => away::smtp(ground).await,
         _ => Err(anyhow::anyhow!("there is no such scene")),
     };
     played.unwrap_or_else(|error| {
