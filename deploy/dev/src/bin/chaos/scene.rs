@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -38,8 +38,8 @@ pub(crate) struct Scene {
     pub(crate) people: Vec<String>,
     /// The clock of all daemons.
     pub(crate) clock: Rehearsal,
-    /// The database.
-    pool: PgPool,
+    /// The database, where it is now.
+    pool: Mutex<PgPool>,
     limit: Duration,
 }
 
@@ -70,10 +70,21 @@ impl Scene {
             smtp,
             arrivals,
             clock: Rehearsal::begin()?,
-            pool: PgPoolOptions::new().max_connections(2).connect_lazy(urls[0].as_str())?,
+            pool: Mutex::new(pool(&urls[0])?),
             limit: Duration::from_mins(5) + Duration::from_millis(50) * u32::try_from(people.len())?,
             people,
         })
+    }
+
+    /// Goes on with the tables as another server has them.
+    pub(crate) fn looks_at(&self, server: &Url) -> anyhow::Result<()> {
+        let database = self.pool().connect_options().get_database().unwrap_or_default().to_owned();
+        *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = pool(&with_path(server, &database))?;
+        Ok(())
+    }
+
+    fn pool(&self) -> PgPool {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The programme opens.
@@ -128,7 +139,7 @@ impl Scene {
 
     /// A number that the tables have.
     pub(crate) async fn count(&self, statement: &'static str) -> anyhow::Result<usize> {
-        let count: i64 = sqlx::query_scalar(statement).fetch_one(&self.pool).await?;
+        let count: i64 = sqlx::query_scalar(statement).fetch_one(&self.pool()).await?;
         Ok(usize::try_from(count)?)
     }
 
@@ -160,6 +171,10 @@ impl Scene {
         }
         Ok(())
     }
+}
+
+fn pool(url: &Url) -> anyhow::Result<PgPool> {
+    Ok(PgPoolOptions::new().max_connections(2).connect_lazy(url.as_str())?)
 }
 
 async fn make_database(server: &Url, name: &str) -> anyhow::Result<()> {

@@ -32,6 +32,11 @@ impl Services {
         self
     }
 
+    /// The directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Runs a command on them: `start`, `kill-rabbitmq`. Further arguments come after the directory.
     pub(crate) async fn run(&self, command: &str, arguments: &[&OsStr]) -> anyhow::Result<()> {
         let mut script = tokio::process::Command::from(self.script(command));
@@ -50,6 +55,13 @@ impl Services {
     /// Where RabbitMQ is.
     pub(crate) fn broker(&self) -> anyhow::Result<Url> {
         self.url("AMQP_URL")
+    }
+
+    /// The port of a PostgreSQL server that only follows another.
+    pub(crate) fn postgres_port(&self) -> anyhow::Result<u16> {
+        let path = self.directory.join("postgres.port");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        text.trim().parse().with_context(|| format!("{} has no port", path.display()))
     }
 
     /// A URL of the file that the script writes for shells.

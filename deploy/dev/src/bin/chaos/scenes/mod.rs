@@ -2,6 +2,7 @@
 
 mod away;
 mod kills;
+mod standby;
 
 use jobalerts_dev::account::{part, say};
 
@@ -9,7 +10,7 @@ use crate::ground::Ground;
 use crate::reckoning::Row;
 
 /// Their names, in the order in which they are played.
-pub(crate) const NAMES: [&str; 4] = ["kills", "away-postgres", "away-rabbitmq", "away-smtp"];
+pub(crate) const NAMES: [&str; 5] = ["kills", "away-postgres", "away-rabbitmq", "away-smtp", "standby"];
 
 /// Plays one. A scene that cannot go on is a fault that did harm.
 pub(crate) async fn play(name: &'static str, ground: &Ground) -> Row {
@@ -19,6 +20,7 @@ pub(crate) async fn play(name: &'static str, ground: &Ground) -> Row {
         "away-postgres" => away::postgres(ground).await,
         "away-rabbitmq" => away::rabbitmq(ground).await,
         "away-smtp" => away::smtp(ground).await,
+        "standby" => standby::play(ground).await,
         _ => Err(anyhow::anyhow!("there is no such scene")),
     };
     played.unwrap_or_else(|error| {
