@@ -13,7 +13,7 @@ SERVICES := deploy/dev/services
 MAIL_CHECK := deploy/dev/mail-check/run
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: help demo dev test bench check advisories deb deb-check mail-check mail-pictures mails clean tools build
+.PHONY: help demo dev chaos test bench check advisories deb deb-check mail-check mail-pictures mails clean tools build
 
 help: ## list the commands
 	@echo 'Usage: make COMMAND'
@@ -24,6 +24,9 @@ demo: build ## play vacancies to invented people, on real servers, and tell what
 
 dev: build ## run the daemon with invented people and a web inbox, until Ctrl-C
 	@$(SERVICES) run -- $(BIN)/demo --stay
+
+chaos: build ## play faults against several daemons, on real servers; CHAOS="ARGUMENTS" goes to the player
+	@$(SERVICES) run -- $(BIN)/chaos $(CHAOS)
 
 test: tools ## run all tests, on real servers
 	@$(SERVICES) run -- $(CARGO) test --workspace --locked --no-fail-fast
@@ -58,9 +61,9 @@ deb: tools ## build the Debian package
 deb-check: build ## build the Debian package, install it (as root), try it, and purge it; PROFILE=dev is sooner
 	@deb=$$(CARGO='$(CARGO)' PROFILE='$(PROFILE)' deploy/deb/build) && env -u DATABASE_URL -u AMQP_URL CATCHER=$(BIN)/catcher $(SERVICES) run -- deploy/deb/check "$$deb"
 
-clean: ## remove what was built, and the folders of demo, dev and mail-check
+clean: ## remove what was built, and the folders of demo, dev, chaos and mail-check
 	$(CARGO) clean
-	rm -rf .dev/demo .dev/demo-* .dev/inbox .dev/inbox-* .dev/mails .dev/mail-check
+	rm -rf .dev/demo .dev/demo-* .dev/inbox .dev/inbox-* .dev/chaos-* .dev/mails .dev/mail-check
 
 mails: tools
 	@rm -rf .dev/mails

@@ -203,10 +203,39 @@ pub struct Try {
 /// When Postgres is away; nothing is recorded then, and the same tries can be
 /// recorded again.
 pub async fn record(connection: &mut PgConnection, tries: &[Try], now: DateTime<Utc>) -> Result<()> {
+    known_again(&mut *connection, tries, now).await?;
     let ended = mails(&mut *connection, tries, now).await?;
     let counted: Vec<&Try> = tries.iter().filter(|t| ended.contains(&(t.mail_id, t.worker))).collect();
     alerts_told(&mut *connection, &counted, now).await?;
     letters::record(connection, &counted, now).await
+}
+
+/// Has mails wait no more that are held as unknown because their worker was taken for dead, when it lives and knows
+/// that they did not arrive: they are due as before, or when their try says.
+async fn known_again(connection: &mut PgConnection, tries: &[Try], now: DateTime<Utc>) -> Result<()> {
+    let known: Vec<&Try> =
+        tries.iter().filter(|t| !matches!(t.outcome, Outcome::Accepted | Outcome::Unknown(_))).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "with known as (
+             update mails m set unknown_until = null
+             from unnest($1::bigint[], $2::int[]) as t (mail_id, worker)
+             where m.id = t.mail_id and m.outcome is null
+               and m.worker is null and (m.leaving->>'worker')::int = t.worker
+             returning m.id, m.subscriber_id, m.openings),
+         alerts_due as (
+             update alerts a set due_at = $3 from known k
+             where a.subscriber_id = k.subscriber_id and a.opening_id = any(k.openings) and a.due_at > $3)
+         update letters l set due_at = $3 from known k where l.mail_id = k.id and l.due_at > $3",
+    )
+    .bind(known.iter().map(|t| t.mail_id).collect::<Vec<_>>())
+    .bind(known.iter().map(|t| t.worker).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Takes the mails out of their workers' hands. Returns which, and out of whose.

@@ -13,7 +13,7 @@ use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 
 use crate::harness::events::Event;
 use crate::harness::people::{crowd, curious};
-use crate::harness::{Road, soon};
+use crate::harness::{Delivered, Road, soon, time};
 
 const ANN: &str = "ann@example.org";
 const PEOPLE: usize = 400;
@@ -143,5 +143,27 @@ async fn of_two_lives_with_one_mail_the_one_that_handed_it_over_is_believed() {
                 assert_eq!(road.count(left_alone).await, unknown, "{what}");
             }
         }
+    }
+}
+
+/// A mail is held as unknown because its worker's session is lost, and the worker lives and knows that it did not
+/// arrive: it waits for nobody.
+#[tokio::test]
+async fn what_its_worker_knows_did_not_arrive_is_due_again() {
+    let later = "2023-11-13T08:51:00Z";
+    for outcome in [Outcome::Returned, Outcome::Deferred(time(later)), Outcome::Lost(time(later))] {
+        let road = Road::new().await;
+        let [_, second] = handed_over_in_the_second_life(&road).await;
+        assert_eq!(road.unknown().await.len(), 1);
+        let mut transaction = road.pool().begin().await.unwrap();
+        let known = [Try { outcome: outcome.clone(), ..second }];
+        tries::record(&mut transaction, &known, road.clock.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(road.unknown().await, [], "{outcome:?}");
+        if outcome != Outcome::Returned {
+            assert_eq!(road.deliver().await, Delivered::NOTHING, "{outcome:?}");
+            road.at(later);
+        }
+        assert_eq!(road.deliver().await, Delivered::ONE_MAIL, "{outcome:?}");
     }
 }

@@ -168,6 +168,17 @@ start_postgres() {
     return 1
 }
 
+# Like a machine that fails: all processes at once.
+kill_postgres() {
+    local pids
+    stop_process PostgreSQL "$DIR/postgres.pid" KILL || return 1
+    if pids=$(postgres_processes) && [[ -n $pids ]]; then
+        # shellcheck disable=SC2086 # one pid per word
+        kill -KILL $pids 2>/dev/null || true
+    fi
+    end_leftovers PostgreSQL postgres_processes
+}
+
 # Fast shutdown, then immediate shutdown, then the kernel's.
 stop_postgres() {
     local signals=(INT QUIT KILL)

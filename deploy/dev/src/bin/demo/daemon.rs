@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, NaiveTime, Utc};
 use jobalerts::clock::Clock;
 use jobalerts::store::openings::Kept;
+use jobalerts_dev::program::Log;
 use serde_json::json;
 
 use crate::account::{self, paragraph, row};
@@ -39,7 +40,7 @@ pub(crate) async fn play(
     let before = expected.mails();
     let due_at_once = at_once(expected, scene, now).await?;
     let mut seen = before;
-    let mut daemon = scene.program.start_daemon(Some(&instant(now)))?;
+    let mut daemon = scene.program.start_daemon(&["--now", &instant(now)], Log::File)?;
     let garbage = feed(scene, samples, now).await?;
 
     let arrived = scene.smtp.wait_until(|tally| tally.mails >= before + due_at_once);

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
+use jobalerts_dev::broker::Names;
 use jobalerts_dev::inbox::Inbox;
+use jobalerts_dev::program::Program;
 use jobalerts_dev::secrets;
 use jobalerts_dev::smtp::{Folder, SmtpServer, Storage};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use url::Url;
 
-use crate::broker::Names;
 use crate::outage::Outage;
-use crate::program::Program;
 use crate::scene::Scene;
 
 /// Everything that the demo uses.
@@ -147,7 +147,7 @@ fn write_config(
     names: &Names,
     smtp: &str,
 ) -> anyhow::Result<()> {
-    let Names { exchange, queue, dead_letters, outcomes } = names;
+    let Names { exchange, queue, dead_letters, outcomes, .. } = names;
     let text = format!(
         "# What differs from the defaults, which config/jobalerts.toml explains.\n\
          rehearsal = {rehearsal}\n\n\

@@ -9,7 +9,6 @@
 //! `make dev` runs that.
 
 mod account;
-mod broker;
 mod daemon;
 mod expected;
 mod ground;
@@ -17,7 +16,6 @@ mod letters;
 mod news;
 mod outage;
 mod people;
-mod program;
 mod promise;
 mod reasons;
 mod rehearsal;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, Utc};
+use jobalerts_dev::broker::{self, Names};
 use jobalerts_dev::inbox::Inbox;
+use jobalerts_dev::program::Program;
 use jobalerts_dev::smtp::SmtpServer;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
-use crate::broker::{self, Names};
 use crate::letters::Letter;
-use crate::program::Program;
 
 /// A database and queues, and the program set up for them.
 pub(crate) struct Scene {

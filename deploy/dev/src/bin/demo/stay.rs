@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use jobalerts_dev::inbox::router;
+use jobalerts_dev::program::Log;
 use tokio::net::TcpListener;
 
 use crate::account;
@@ -24,7 +25,7 @@ pub(crate) async fn stay(scene: &Scene, stopped: impl Future<Output = ()>) -> an
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let page = listener.local_addr()?;
     let pages = axum::serve(listener, router(Arc::clone(&scene.inbox)));
-    let mut daemon = program.start_daemon(None)?;
+    let mut daemon = program.start_daemon(&[], Log::Here)?;
     account::title("jobalerts, to play with");
     account::say(&format!("People: {}", imported.trim()));
     let shell = format!("{} --config {}", program.binary().display(), scene.config.display());

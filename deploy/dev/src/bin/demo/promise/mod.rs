@@ -2,7 +2,6 @@
 //! the date and the opening.
 
 mod events;
-mod ledger;
 mod reckoning;
 mod registrants;
 mod telling;
@@ -10,8 +9,8 @@ mod words;
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
+use jobalerts_dev::promises::{self, Ledger};
 
-use self::ledger::Ledger;
 use self::reckoning::{Reckoning, Word};
 use self::registrants::{ANY, DHEP, FULL, Gone, PCDA};
 use self::telling::{step, tell_ledger, tell_letters};
@@ -247,7 +246,7 @@ impl Story<'_> {
         self.reckoning.hold_against(words, &letters);
         tell_letters(&letters, self.reckoning.discreet());
         let ledger = self.scene.program.run(&["ledger", "--json", "--now", &instant(now)]).await?;
-        let ledger = ledger::read(&serde_json::from_str(&ledger)?);
+        let ledger = promises::read(&serde_json::from_str(&ledger)?);
         tell_ledger(&self.ledger, &ledger);
         self.reckoning.hold_ledger(&ledger);
         self.ledger = ledger;

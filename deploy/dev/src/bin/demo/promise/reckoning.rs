@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::Ledger;
 use super::registrants::{Gone, Registrant};
 use crate::letters::Letter;
+use jobalerts_dev::promises::Ledger;
 
 /// What the subject of a discreet mail must not say.
 const TELLING: [&str; 7] = ["police", "constable", "officer", "recruit", "vacanc", "route", "apprentice"];

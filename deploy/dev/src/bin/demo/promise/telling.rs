@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::{Ledger, OUTCOMES};
 use crate::account::{self, counted, paragraph, row};
 use crate::letters::Letter;
+use jobalerts_dev::promises::{Ledger, OUTCOMES};
 
 /// What time it is, and what happens.
 pub(super) fn step(at: &str, text: &str) -> anyhow::Result<()> {

@@ -10,18 +10,31 @@ use tokio::process::{Child, Command};
 
 /// The program with a configuration.
 #[derive(Debug)]
-pub(crate) struct Program {
+pub struct Program {
     binary: PathBuf,
     config: PathBuf,
     log: PathBuf,
 }
 
 /// The program's daemon. Killed when this is dropped.
-pub(crate) struct Daemon(Child);
+pub struct Daemon(Child);
+
+/// Where a daemon's log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// Into the file.
+    File,
+    /// Where this program's own errors go.
+    Here,
+}
 
 impl Program {
     /// The program that was built together with this one; what it logs goes into the file.
-    pub(crate) fn new(config: &Path, log: &Path) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When it is not there.
+    pub fn new(config: &Path, log: &Path) -> anyhow::Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("jobalerts");
         ensure!(binary.is_file(), "there is no {}; `make demo` builds it", binary.display());
         // As short as it can be for people to type.
@@ -33,17 +46,26 @@ impl Program {
     }
 
     /// Where it is.
-    pub(crate) fn binary(&self) -> &Path {
+    #[must_use]
+    pub fn binary(&self) -> &Path {
         &self.binary
     }
 
     /// Runs a command to its end and returns what it printed.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
         self.run_to(arguments, &[0]).await
     }
 
     /// The same of a command that says by its exit code whether all is well.
-    pub(crate) async fn look(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub async fn look(&self, arguments: &[&str]) -> anyhow::Result<String> {
         self.run_to(arguments, &[0, 1]).await
     }
 
@@ -67,12 +89,15 @@ impl Program {
         Ok(printed)
     }
 
-    /// Starts the daemon. With a clock that starts at this moment, its log goes into the file; else it goes by the
-    /// machine's, and its log goes where this program's own errors go.
-    pub(crate) fn start_daemon(&self, now: Option<&str>) -> anyhow::Result<Daemon> {
+    /// Starts the daemon, with these arguments after `run`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn start_daemon(&self, arguments: &[&str], log: Log) -> anyhow::Result<Daemon> {
         let mut command = self.command(&["run"]);
-        if let Some(now) = now {
-            command.args(["--now", now]);
+        command.args(arguments);
+        if log == Log::File {
             command.env("NO_COLOR", "1").stderr(self.open_log()?);
         }
         // A process group of its own, so that Ctrl-C reaches it once, from us.
@@ -100,14 +125,43 @@ impl Program {
 
 impl Daemon {
     /// Asks it to stop (SIGTERM), and returns how it ended.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<ExitStatus> {
+    ///
+    /// # Errors
+    ///
+    /// When it has ended before.
+    pub async fn stop(mut self) -> anyhow::Result<ExitStatus> {
         let pid = self.0.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         kill_process(pid.context("the daemon has ended by itself")?, Signal::TERM)?;
         Ok(self.0.wait().await?)
     }
 
+    /// Ends it at once (SIGKILL).
+    ///
+    /// # Errors
+    ///
+    /// When it has ended before.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.0.try_wait()? {
+            bail!("the daemon has ended by itself: {status}");
+        }
+        Ok(self.0.kill().await?)
+    }
+
     /// Waits until it ends by itself.
-    pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         Ok(self.0.wait().await?)
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn has_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
     }
 }

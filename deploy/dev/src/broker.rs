@@ -1,4 +1,4 @@
-//! What the demo itself asks of RabbitMQ: which messages were set aside, and to remove its queues.
+//! What the demo and the faults themselves ask of RabbitMQ: which messages were set aside, and to remove their queues.
 
 use anyhow::Context as _;
 use jobalerts::intake::queue::{DETAIL_HEADER, REASON_HEADER};
@@ -6,24 +6,28 @@ use lapin::options::{BasicGetOptions, ExchangeDeleteOptions, QueueDeleteOptions}
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
 
-/// What is on the broker that is the demo's own.
+/// What is on the broker that is one scene's own.
 #[derive(Debug, Clone)]
-pub(crate) struct Names {
+pub struct Names {
+    /// What all of them begin with.
+    pub beginning: String,
     /// Where events are published.
-    pub(crate) exchange: String,
+    pub exchange: String,
     /// Where the daemon takes them from.
-    pub(crate) queue: String,
+    pub queue: String,
     /// The exchange and the queue of what was set aside.
-    pub(crate) dead_letters: String,
+    pub dead_letters: String,
     /// Where what came of it is published.
-    pub(crate) outcomes: String,
+    pub outcomes: String,
 }
 
 impl Names {
     /// Names that begin alike.
-    pub(crate) fn below(beginning: &str) -> Self {
+    #[must_use]
+    pub fn below(beginning: &str) -> Self {
         let name = |what: &str| format!("{beginning}.{what}");
         Self {
+            beginning: beginning.to_owned(),
             exchange: name("events"),
             queue: name("queue"),
             dead_letters: name("dead-letters"),
@@ -34,17 +38,21 @@ impl Names {
 
 /// A message that was set aside.
 #[derive(Debug)]
-pub(crate) struct DeadLetter {
+pub struct DeadLetter {
     /// The code.
-    pub(crate) reason: String,
+    pub reason: String,
     /// For people.
-    pub(crate) detail: String,
+    pub detail: String,
     /// What it is about; if it does not say, how it begins.
-    pub(crate) about: String,
+    pub about: String,
 }
 
 /// Takes all messages off the dead-letter queue.
-pub(crate) async fn dead_letters(url: &str, names: &Names) -> anyhow::Result<Vec<DeadLetter>> {
+///
+/// # Errors
+///
+/// When the broker is away, or there is no such queue.
+pub async fn dead_letters(url: &str, names: &Names) -> anyhow::Result<Vec<DeadLetter>> {
     let (_connection, channel) = connect(url).await?;
     let mut letters = Vec::new();
     let options = BasicGetOptions { no_ack: true };
@@ -60,7 +68,11 @@ pub(crate) async fn dead_letters(url: &str, names: &Names) -> anyhow::Result<Vec
 }
 
 /// Removes queues and exchanges; those that were never made are no matter.
-pub(crate) async fn remove(url: &str, names: &Names) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// When the broker is away.
+pub async fn remove(url: &str, names: &Names) -> anyhow::Result<()> {
     let (_connection, channel) = connect(url).await?;
     for queue in [&names.queue, &names.dead_letters] {
         channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await?;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// By cycle, as in `programme/pc-dhep/1`.
-pub(super) type Ledger = BTreeMap<String, Entry>;
+pub type Ledger = BTreeMap<String, Entry>;
 
 /// The six, by their names in JSON and in words.
-pub(super) const OUTCOMES: [(&str, &str); 6] = [
+pub const OUTCOMES: [(&str, &str); 6] = [
     ("owed", "owed"),
     ("kept", "kept"),
     ("keptLate", "kept late"),
@@ -19,24 +19,26 @@ pub(super) const OUTCOMES: [(&str, &str); 6] = [
 
 /// What stands there of one cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Entry {
+pub struct Entry {
     /// How many promises.
-    pub(super) promises: u64,
+    pub promises: u64,
     /// How many of each of [`OUTCOMES`].
-    pub(super) outcomes: [u64; 6],
+    pub outcomes: [u64; 6],
     /// How many people heard the date beforehand.
-    pub(super) date_told: u64,
+    pub date_told: u64,
 }
 
 impl Entry {
     /// Whether each promise has one outcome.
-    pub(super) fn adds_up(&self) -> bool {
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
         self.outcomes.iter().sum::<u64>() == self.promises
     }
 }
 
 /// Reads what `jobalerts ledger --json` says.
-pub(super) fn read(said: &Value) -> Ledger {
+#[must_use]
+pub fn read(said: &Value) -> Ledger {
     let entry = |cycle: &Value| {
         // What is not there is no number that can be right.
         let number = |name: &str| cycle[name].as_u64().unwrap_or(u64::MAX);
