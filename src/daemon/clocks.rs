@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::clock::{APART, Clock, Offset};
 use crate::health::Pulse;
-use crate::store::{self, StoreError, vitals};
+use crate::store::{self, vitals};
 
 /// The part of the program that says so.
 pub(super) const NAME: &str = "clock";
@@ -40,10 +40,7 @@ pub(super) async fn compare(pool: PgPool, every: Duration, offset: Offset, pulse
     let mut apart = false;
     loop {
         beat.tick().await;
-        let asked = async {
-            let mut connection = pool.acquire().await?;
-            Ok::<_, StoreError>(ahead(&mut connection).await?)
-        };
+        let asked = async { ahead(&mut *pool.acquire().await?).await };
         let measured = timeout(ANSWER_LIMIT, asked).await.ok().and_then(Result::ok);
         offset.set(measured);
         let Some(measured) = measured else {
