@@ -358,11 +358,15 @@ impl Cli {
             Command::Pause { reason, now } => {
                 let clock = clock(&config, now.map(Clock::standing), "pause --now")?;
                 let by = account(&environment);
-                block_on(async { pause::pause(&Program::new(config, clock)?, reason, by).await })?;
+                block_on(async {
+                    pause::pause(&Program::at_the_tables(config, clock).await?, reason, by).await
+                })?;
             }
             Command::Resume { mails, look, now } => {
                 let clock = clock(&config, now.map(Clock::standing), "resume --now")?;
-                return block_on(async { pause::resume(&Program::new(config, clock)?, mails, look).await });
+                return block_on(async {
+                    pause::resume(&Program::at_the_tables(config, clock).await?, mails, look).await
+                });
             }
             Command::Unknown { command } => return unknown::run(config, command),
             Command::DeadLetters { command } => return block_on(dead_letters::run(&config, &command)),

@@ -126,6 +126,18 @@ impl Program {
         })
     }
 
+    /// Prepares it for a command that works on the tables as they are: of several servers, on the one that takes what
+    /// is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`], or when the database is away.
+    pub async fn at_the_tables(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let program = Self::new(config, clock)?;
+        program.servers.point(&program.pool).await?;
+        Ok(program)
+    }
+
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Config {

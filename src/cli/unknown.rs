@@ -64,13 +64,15 @@ enum Verdict {
 pub(super) fn run(config: Config, command: Command) -> anyhow::Result<ExitCode> {
     let (verdict, Which { mails, now, .. }) = match command {
         Command::List { json } => {
-            return block_on(async { list(&Program::new(config, Clock::System)?, json).await });
+            return block_on(async {
+                list(&Program::at_the_tables(config, Clock::System).await?, json).await
+            });
         }
         Command::Resend(which) => (Verdict::Resend, which),
         Command::Settle(which) => (Verdict::Settle, which),
     };
     let clock = clock(&config, now.map(Clock::standing), "unknown --now")?;
-    block_on(async { decide(&Program::new(config, clock)?, verdict, &mails).await })
+    block_on(async { decide(&Program::at_the_tables(config, clock).await?, verdict, &mails).await })
 }
 
 /// Lists them, oldest first.

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 use tokio::process::Command;
 
+use crate::harness::database::Role;
 use crate::harness::events::Event;
 use crate::harness::people::crowd;
-use crate::harness::program::{Daemon, behind_proxies, behind_several};
+use crate::harness::program::{Daemon, behind_proxies, behind_several, output};
 use crate::harness::{Road, soon};
 
 const PEOPLE: usize = 400;
@@ -137,4 +138,16 @@ async fn where_there_are_several_servers_another_serves_as_well() {
     other_database.up();
     until(&road, "the event", "select count(*) from events", 2).await;
     assert_eq!(all_are_told_once(&road, daemon).await, 0);
+}
+
+/// Who is to stop all mails when the first server was lost must be able to.
+#[tokio::test]
+async fn commands_find_the_server_that_takes_what_is_written() {
+    let road = road().await;
+    let several = road.url_as(Role::Worker).replacen('@', "@127.0.0.1:1,", 1);
+    for arguments in [&["pause"][..], &["resume", "--look"], &["unknown", "list"]] {
+        let mut command = road.command(arguments).await;
+        command.env("JOBALERTS_DATABASE__URL", &several);
+        output(command, None).await.successful();
+    }
 }

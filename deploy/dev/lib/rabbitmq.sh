@@ -33,7 +33,8 @@ given_amqp_url() {
 # node's settings and nothing else from the environment. Replaces the shell.
 # MARK finds the program's processes again, see rabbitmq_processes.
 exec_erlang_program() {
-    local home=$DIR/rabbitmq distribution epmd
+    local home=$DIR/rabbitmq node distribution epmd
+    node=$(node_name)
     read -r _ _ distribution epmd <<<"$1"
     local variables=(
         PATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -49,11 +50,11 @@ exec_erlang_program() {
         ERL_INETRC="$home/inetrc"
         ERL_CRASH_DUMP_SECONDS=0
 
-        RABBITMQ_NODENAME="$NODE"
+        RABBITMQ_NODENAME="$node"
         # RabbitMQ would check that this port is free by listening on it on all
         # addresses for a moment. It does not if Erlang's distribution is up
         # already when it starts. -start_epmd: ours is running.
-        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-sname $NODE -start_epmd false \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-sname $node -start_epmd false \
             -kernel inet_dist_listen_min $distribution inet_dist_listen_max $distribution"
         RABBITMQ_DIST_PORT="$distribution"
         # The default range has room for 11 calls at a time on the machine.
@@ -157,7 +158,8 @@ launch_rabbitmq() {
     printf '%s\n' "$ports" >"$DIR/rabbitmq.ports"
     # Helpers of a killed node, which have not noticed yet.
     end_leftovers RabbitMQ rabbitmq_processes
-    if ! recorded_pid "$DIR/epmd.pid" >/dev/null; then
+    # A member of a cluster uses that of the first node.
+    if [[ ! -f $DIR/rabbitmq.node ]] && ! recorded_pid "$DIR/epmd.pid" >/dev/null; then
         launch_epmd "$ports" || return "$?"
     fi
     size=$(log_size "$log")
@@ -183,7 +185,8 @@ launch_rabbitmq() {
     done
 }
 
-# start_rabbitmq BIN: on its former ports if they are free, else on new ones.
+# start_rabbitmq BIN [EPMD]: on its former ports if they are free, else on new ones; with the port mapper at EPMD, if
+# that is another node's.
 start_rabbitmq() {
     local bin=$1 ports='' attempt status
     if [[ -f $DIR/rabbitmq.ports ]]; then
@@ -196,6 +199,7 @@ start_rabbitmq() {
         # shellcheck disable=SC2086 # one port per word
         if [[ -z $ports ]] || ! ports_are_free $ports; then
             ports=$(pick_ports 4)
+            [[ -z ${2:-} ]] || ports="${ports% *} $2"
         fi
         status=0
         launch_rabbitmq "$bin" "$ports" || status=$?

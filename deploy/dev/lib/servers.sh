@@ -151,7 +151,7 @@ delete_directory() {
     remove_postgres_data "$DIR/postgres"
     remove_postgres_data "$DIR/postgres.new"
     rm -rf -- "$DIR/rabbitmq"
-    rm -f -- "$DIR"/postgres.{port,pid,log} "$DIR"/rabbitmq.{ports,pid,log} \
+    rm -f -- "$DIR"/postgres.{port,pid,log} "$DIR"/rabbitmq.{ports,node,pid,log} \
         "$DIR"/{epmd.pid,env,env.new,lock} "$DIR/$DIRECTORY_MARK"
     rmdir -- "$DIR" 2>/dev/null || say "left $DIR: it holds other files"
 }

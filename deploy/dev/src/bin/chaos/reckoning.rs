@@ -78,6 +78,11 @@ pub(crate) async fn reckon(scene: &Scene, mut cast: Cast<'_>, played: Played) ->
     scene.is_done().await?;
     cast.all_live()?;
     cast.stop().await?;
+    count_all(scene, played).await
+}
+
+/// The same when the release is over and nothing runs any more.
+pub(crate) async fn count_all(scene: &Scene, played: Played) -> anyhow::Result<Row> {
     let unknown = unknown(scene).await?;
     say(&format!(
         "{} mails arrived. Of {} nobody knows whether they did.",

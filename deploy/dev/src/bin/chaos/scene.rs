@@ -1,7 +1,7 @@
 //! A scene: a database, queues, a mail server and people of its own, and the program set up for them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct Scene {
     /// The program.
     pub(crate) program: Program,
+    /// Its configuration.
+    pub(crate) config: PathBuf,
     /// The mail server.
     pub(crate) smtp: SmtpServer,
     /// What it took.
@@ -67,6 +69,7 @@ impl Scene {
         import(&program, &ground.folder().join(format!("{name}.ndjson")), &people).await?;
         Ok(Self {
             program,
+            config,
             smtp,
             arrivals,
             clock: Rehearsal::begin()?,
@@ -135,6 +138,16 @@ impl Scene {
     /// Waits until nothing is left to do at all.
     pub(crate) async fn is_all_done(&self) -> anyhow::Result<()> {
         self.nothing_is("select count(*) from alerts where due_at is not null").await
+    }
+
+    /// How many alerts are due, now or later.
+    pub(crate) async fn left(&self) -> anyhow::Result<usize> {
+        self.count("select count(*) from alerts where due_at is not null").await
+    }
+
+    /// Waits until no mail is in a worker's hands.
+    pub(crate) async fn nothing_is_in_hand(&self) -> anyhow::Result<()> {
+        self.nothing_is("select 0::bigint").await
     }
 
     /// A number that the tables have.

@@ -59,9 +59,28 @@ impl Services {
 
     /// The port of a PostgreSQL server that only follows another.
     pub(crate) fn postgres_port(&self) -> anyhow::Result<u16> {
-        let path = self.directory.join("postgres.port");
+        self.first_number("postgres.port")
+    }
+
+    /// The port of a RabbitMQ node that only joined another.
+    pub(crate) fn amqp_port(&self) -> anyhow::Result<u16> {
+        self.first_number("rabbitmq.ports")
+    }
+
+    /// What `rabbitmqctl` prints, asked of this node.
+    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut script = tokio::process::Command::from(self.script("rabbitmqctl"));
+        let output = script.env("JOBALERTS_DEV_DIR", &self.directory).args(arguments).output().await?;
+        ensure!(output.status.success(), "rabbitmqctl: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// What a file of the directory begins with.
+    fn first_number(&self, name: &str) -> anyhow::Result<u16> {
+        let path = self.directory.join(name);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        text.trim().parse().with_context(|| format!("{} has no port", path.display()))
+        let first = text.split_whitespace().next().unwrap_or_default();
+        first.parse().with_context(|| format!("{} has no port", path.display()))
     }
 
     /// A URL of the file that the script writes for shells.
@@ -95,4 +114,11 @@ impl Drop for Services {
             eprintln!("chaos: `{PROGRAM} reset {}` has to be run by hand", self.directory.display());
         }
     }
+}
+
+/// The URL of a server at another port.
+pub(crate) fn at_port(url: &Url, port: u16) -> anyhow::Result<Url> {
+    let mut url = url.clone();
+    url.set_port(Some(port)).ok().context("a URL without a host")?;
+    Ok(url)
 }

@@ -80,16 +80,18 @@ async fn play(
         over.cancel();
         longest
     };
+    // Without the broker mails leave as before.
+    let mut in_flight = TIMES * STAGES.len() * LINES;
     let longest = if let Server::RabbitMq(_) = server {
         let ((), longest) = tokio::try_join!(feed.run(&over), faults)?;
         feed.is_taken_in().await?;
+        in_flight = 0;
         longest
     } else {
         faults.await?
     };
     let what = if let Server::RabbitMq(_) = server { "event" } else { "mail" };
     let back = format!("{:.1} s at most to the next {what}", longest.as_secs_f64());
-    let in_flight = TIMES * STAGES.len() * LINES;
     reckon(&scene, cast, Played { fault, times: TIMES, in_flight, back }).await
 }
 

@@ -12,7 +12,7 @@ use crate::cast::Cast;
 use crate::ground::{Ground, Servers};
 use crate::reckoning::{Played, Row, reckon};
 use crate::scene::{LINES, RETRY_SOON, Scene};
-use crate::services::Services;
+use crate::services::{Services, at_port};
 
 const STAGES: [&str; 3] = ["intake,matching,delivery", "delivery,housekeeping", "delivery,outcomes,web"];
 /// So long it takes somebody to promote the standby.
@@ -60,10 +60,4 @@ async fn promote(standby: &Url) -> anyhow::Result<()> {
     let promoted: bool = sqlx::query_scalar("select pg_promote()").fetch_one(&mut connection).await?;
     anyhow::ensure!(promoted, "the standby did not become the primary in time");
     Ok(())
-}
-
-fn at_port(url: &Url, port: u16) -> anyhow::Result<Url> {
-    let mut url = url.clone();
-    url.set_port(Some(port)).ok().context("a URL without a host")?;
-    Ok(url)
 }
