@@ -11,9 +11,10 @@ MAKEFLAGS += --no-builtin-rules
 CARGO ?= cargo
 SERVICES := deploy/dev/services
 MAIL_CHECK := deploy/dev/mail-check/run
+FUZZ_SECONDS ?= 20
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: help demo dev chaos test bench check advisories deb deb-check mail-check mail-pictures mails clean tools build
+.PHONY: help demo dev chaos test bench check advisories deb deb-check fuzz mail-check mail-pictures mails clean tools build
 
 help: ## list the commands
 	@echo 'Usage: make COMMAND'
@@ -47,6 +48,14 @@ check: tools ## check format, lints, documentation, dependencies and scripts
 advisories: tools ## hold the dependencies against the RustSec database, which is fetched from GitHub
 	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 69; }
 	$(CARGO) deny --locked check advisories
+
+fuzz: tools ## feed the readers of what strangers send with garbage, FUZZ_SECONDS (20) each
+	@command -v cargo-fuzz >/dev/null || { echo 'cargo-fuzz is not installed: cargo install --locked cargo-fuzz' >&2; exit 69; }
+	@for reader in events returns tokens; do \
+	    mkdir -p ".dev/fuzz/$$reader"; \
+	    $(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none --dev "$$reader" ".dev/fuzz/$$reader" \
+	        $$(ls -d "tests/golden/$$reader" 2>/dev/null) -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
+	done
 
 mail-check: mails ## hold every mail against tools that others wrote; the mails stay in .dev/mails
 	@$(MAIL_CHECK) self-test

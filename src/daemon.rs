@@ -24,7 +24,7 @@ use crate::daemon::bells::{Bells, listen};
 use crate::daemon::reading::Reading;
 use crate::daemon::service_manager::ServiceManager;
 use crate::daemon::signals::{read_on_signal, stop_on_signal};
-use crate::delivery::{self, Delivery, schedules};
+use crate::delivery::{self, Delivery};
 use crate::domain::suggest::nearest;
 use crate::domain::taxonomy::Taxonomy;
 use crate::health::{Health, Pulse};
@@ -220,8 +220,8 @@ impl Program {
     }
 
     /// Makes sure that the tables are ours, reads again what searches asked
-    /// for that an older taxonomy did not know, has what waits looked at under
-    /// changed schedules, and says how many searches go by one that is gone.
+    /// for that an older taxonomy did not know, and says how many searches go by a
+    /// schedule that is gone.
     ///
     /// # Errors
     ///
@@ -238,9 +238,8 @@ impl Program {
         if again > 0 {
             tracing::info!(openings = again, "the taxonomy's programmes have changed; matching looks again");
         }
-        let config = self.in_effect.now();
-        schedules::go_by(&mut connection, &config, self.clock.now()).await?;
-        let strays = store::subscribers::without_schedule(&mut connection, &config.rhythm()).await?;
+        let rhythm = self.in_effect.now().rhythm();
+        let strays = store::subscribers::without_schedule(&mut connection, &rhythm).await?;
         if strays > 0 {
             tracing::warn!(
                 searches = strays,

@@ -24,7 +24,7 @@ mod pile;
 pub mod preview;
 mod recorder;
 mod relays;
-pub mod schedules;
+mod schedules;
 pub mod smtp;
 mod tally;
 mod told;
@@ -84,8 +84,8 @@ pub struct Delivery {
     /// What the rules follow.
     config: Arc<Config>,
     rules: Rules,
-    /// What waits is to be looked at, because the schedules have changed.
-    look_again: bool,
+    /// Whether what waits is to be looked at by the schedules.
+    look: Look,
     patience: Patience,
     database_url: String,
     /// By which it is known to which addresses nothing is sent.
@@ -102,6 +102,17 @@ pub struct Delivery {
     /// whether there is one.
     looked: bool,
     pulse: Pulse,
+}
+
+/// Whether what waits is to be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// It is as the schedules have it.
+    No,
+    /// If it was made to wait by other schedules than ours: at the start.
+    IfChanged,
+    /// Because the schedules have changed while we ran.
+    Again,
 }
 
 /// What one step did.
@@ -182,7 +193,7 @@ impl Delivery {
             in_effect: in_effect.clone(),
             patience: config.patience(),
             rules,
-            look_again: false,
+            look: Look::IfChanged,
             database_url: config.database.url.expose().to_owned(),
             address_keys: config.secrets.keys_of_addresses().ok().cloned(),
             config,
@@ -343,15 +354,23 @@ impl Delivery {
     /// other processes have done about it, this one may have had it wait after that.
     async fn follow_configuration(&mut self) -> anyhow::Result<()> {
         if let Some(config) = self.in_effect.instead_of(&self.config) {
-            self.look_again |= schedules::fingerprint(&config) != schedules::fingerprint(&self.config);
+            if schedules::fingerprint(&config) != schedules::fingerprint(&self.config) {
+                self.look = Look::Again;
+            }
             self.rules.follow(&config);
             self.config = config;
         }
-        if self.look_again {
-            let now = self.shared.clock.now();
-            let mut connection = self.shared.pool.acquire().await?;
-            schedules::look_again(&mut connection, &self.config, now).await?;
-            self.look_again = false;
+        if self.look != Look::No {
+            let look = async {
+                let now = self.shared.clock.now();
+                let mut connection = self.shared.pool.acquire().await?;
+                match self.look {
+                    Look::Again => schedules::look_again(&mut connection, &self.config, now).await,
+                    Look::IfChanged | Look::No => schedules::go_by(&mut connection, &self.config, now).await,
+                }
+            };
+            self.pulse.while_waiting_for("a look at all that waits", look).await?;
+            self.look = Look::No;
         }
         Ok(())
     }

@@ -78,6 +78,12 @@ pub enum StoreError {
         /// What is wrong with each.
         faults: String,
     },
+    /// More than one server takes what is written.
+    #[error(
+        "{0} both take what is written, and what one knows the other does not; stop the one that was lost, and make \
+         it follow the other before it is started again"
+    )]
+    SeveralPrimaries(String),
     /// A row holds something this program cannot read.
     #[error("{row} cannot be read: {cause}")]
     Row {
@@ -204,6 +210,16 @@ pub async fn hurry(connection: &mut PgConnection, at_most: Duration) -> Result<(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// From here on to the end of the transaction, a statement may take as long as it
+/// takes.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn take_time(connection: &mut PgConnection) -> Result<()> {
+    hurry(connection, Duration::ZERO).await
 }
 
 /// Tells every process that a stage has work. Heard when the transaction

@@ -1,6 +1,6 @@
-//! What an upgrade takes: each migration on tables that are full by the one
-//! before it. A migration is one transaction, so nothing it has locked is free
-//! before its end.
+//! What an upgrade takes: each migration on the tables of the first one, full of
+//! people and what they were told; what later ones added is empty. A migration is
+//! one transaction, so nothing it has locked is free before its end.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -336,7 +336,7 @@ impl Decided {
             asker.asks(kept, terms, told_terms, rules);
         let situation = asker.situation(kept, before.as_ref().map(|(before, _)| before), wish, now);
         let manner = |notice: &Notice| manner(notice, &situation, &rules.policy);
-        let end = |reason| Ending { subscriber_id: person, opening_id, reason };
+        let end = |reason| Ending { subscriber_id: person, opening_id, revision: kept.revision, reason };
         match next_word(&situation, &rules.policy) {
             Word::Say(notice) => {
                 return Some(Topic {
@@ -411,6 +411,7 @@ impl Decided {
         self.endings.extend(ended.map(|topic| Ending {
             subscriber_id: person,
             opening_id: topic.kept.id,
+            revision: topic.kept.revision,
             reason: Some(reason.name()),
         }));
     }

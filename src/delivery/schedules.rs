@@ -21,8 +21,13 @@ pub(super) fn fingerprint(config: &Config) -> String {
 /// # Errors
 ///
 /// When Postgres is away; nothing has changed then.
-pub async fn go_by(connection: &mut PgConnection, config: &Config, now: DateTime<Utc>) -> store::Result<()> {
+pub(super) async fn go_by(
+    connection: &mut PgConnection,
+    config: &Config,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
     let mut transaction = connection.begin().await?;
+    store::take_time(&mut transaction).await?;
     if settings::changed(&mut transaction, settings::SCHEDULES, &fingerprint(config)).await? {
         look_at_all(&mut transaction, now).await?;
     }
@@ -41,6 +46,7 @@ pub(super) async fn look_again(
     now: DateTime<Utc>,
 ) -> store::Result<()> {
     let mut transaction = connection.begin().await?;
+    store::take_time(&mut transaction).await?;
     settings::changed(&mut transaction, settings::SCHEDULES, &fingerprint(config)).await?;
     look_at_all(&mut transaction, now).await?;
     transaction.commit().await?;

@@ -280,6 +280,8 @@ pub struct Ending {
     pub subscriber_id: i64,
     /// Of what.
     pub opening_id: i64,
+    /// By which revision of the truth.
+    pub revision: i32,
     /// Why; none if there was nothing left to say.
     pub reason: Option<&'static str>,
 }
@@ -292,7 +294,8 @@ struct Ended {
     released: Option<String>,
 }
 
-/// Ends alerts, or leaves them as told. A promise that ends so is released.
+/// Ends alerts, or leaves them as told. A promise that ends so is released. What
+/// was decided by a truth that has moved on since stays due.
 ///
 /// # Errors
 ///
@@ -302,20 +305,22 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
         return Ok(());
     }
     let ended: Vec<Ended> = sqlx::query_as(
-        "update alerts a set due_at = null, ended = nullif(e.reason, 'over'),
+        "update alerts a set due_at = case when e.moved_on then $5 end,
+             ended = case when e.moved_on then a.ended else nullif(e.reason, 'over') end,
              outcome = case when e.released is not null then 'released' else a.outcome end,
              outcome_reason = coalesce(e.released, a.outcome_reason),
-             outcome_at = case when e.released is not null then $4 else a.outcome_at end
+             outcome_at = case when e.released is not null then $5 else a.outcome_at end
          from (
-             select e.*, o.subject, o.posting, o.cycle,
-                 case when a.promise and a.outcome is null then case e.reason
+             select e.*, o.subject, o.posting, o.cycle, o.revision > e.revision as moved_on,
+                 case when a.promise and a.outcome is null and o.revision <= e.revision then case e.reason
                      when 'unreachable' then case when p.state in ('suppressed', 'lapsed') then p.state else 'unsubscribed' end
                      when 'no-longer-wanted' then 'unregistered'
                      -- What never opened was not missed.
                      when 'expired' then case when o.opened_at is null then 'withdrawn' else 'expired' end
                      when 'over' then case when o.opened_at is null then 'withdrawn' else 'expired' end
                      else e.reason end end as released
-             from unnest($1::bigint[], $2::bigint[], $3::text[]) as e (subscriber_id, opening_id, reason)
+             from unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[])
+                 as e (subscriber_id, opening_id, revision, reason)
              join alerts a using (subscriber_id, opening_id)
              join openings o on o.id = e.opening_id
              join subscribers p on p.id = e.subscriber_id
@@ -325,6 +330,7 @@ pub async fn end(connection: &mut PgConnection, endings: &[Ending], now: DateTim
     )
     .bind(endings.iter().map(|e| e.subscriber_id).collect::<Vec<_>>())
     .bind(endings.iter().map(|e| e.opening_id).collect::<Vec<_>>())
+    .bind(endings.iter().map(|e| e.revision).collect::<Vec<_>>())
     .bind(endings.iter().map(|e| e.reason).collect::<Vec<_>>())
     .bind(now)
     .fetch_all(&mut *connection)

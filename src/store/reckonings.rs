@@ -28,7 +28,8 @@ pub struct Reckoning {
 
 /// Counts what became of those who registered for a programme that is open, or
 /// for one of those that it is part of, and keeps the count. `None` if matching
-/// has to look at it first.
+/// has to look at it first, also under this taxonomy, of which this is the
+/// fingerprint.
 ///
 /// # Errors
 ///
@@ -37,6 +38,7 @@ pub async fn reckon(
     connection: &mut PgConnection,
     cycle: &Kept,
     within: &[&str],
+    taxonomy: &str,
     today: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<Option<Reckoning>> {
@@ -50,14 +52,15 @@ pub async fn reckon(
                     count(*) filter (where is_told) as told,
                     count(*) filter (where not is_told and a.due_at is not null) as pending,
                     count(*) filter (where not is_told and a.due_at is null
-                                       and (a.ended is not null or a.outcome is not null)) as ended
+                                       and (a.ended is not null or a.outcome = 'released')) as ended
              from owed left join alerts a on a.opening_id = $1 and a.subscriber_id = owed.subscriber_id,
              -- Who was only told the date is not told that it is open.
              lateral (select a.told_phase is not distinct from 'open' as is_told) told)
          insert into reckonings as r (opening_id, reckoned_at, owed, told, pending, ended, missing)
          select $1, $5, owed, told, pending, ended, owed - told - pending - ended from counted
          -- Of the same moment as the count.
-         where exists (select from openings where id = $1 and revision = $2 and matched_revision = $2)
+         where exists (select from openings where id = $1 and revision = $2 and matched_revision = $2
+                                              and matched_under = $6)
          on conflict (opening_id) do update set
              reckoned_at = excluded.reckoned_at, owed = excluded.owed, told = excluded.told,
              pending = excluded.pending, ended = excluded.ended, missing = excluded.missing
@@ -68,6 +71,17 @@ pub async fn reckon(
     .bind(within)
     .bind(today)
     .bind(now)
+    .bind(taxonomy)
     .fetch_optional(connection)
     .await?)
+}
+
+/// How many were missing when it was last counted; none if it never was.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn missing(connection: &mut PgConnection, opening_id: i64) -> Result<Option<i64>> {
+    let missing = sqlx::query_scalar("select missing from reckonings where opening_id = $1");
+    Ok(missing.bind(opening_id).fetch_optional(connection).await?)
 }

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -57,7 +58,7 @@ impl Servers {
     ///
     /// # Errors
     ///
-    /// When it is away or refuses us, or none of several is the one.
+    /// When it is away or refuses us, or of several none or more than one is the one.
     pub async fn connect(&self) -> Result<PgConnection> {
         Ok(self.writable().await?.0)
     }
@@ -67,7 +68,7 @@ impl Servers {
     ///
     /// # Errors
     ///
-    /// When none of them is the one; the pool goes on as before then.
+    /// When none or more than one is the one; the pool goes on as before then.
     pub async fn point(&self, pool: &PgPool) -> Result<()> {
         if self.0.len() > 1 {
             let (connection, server) = self.writable().await?;
@@ -82,10 +83,13 @@ impl Servers {
         if let [only] = &self.0[..] {
             return Ok((PgConnection::connect_with(only).await?, only));
         }
-        let mut faults = Vec::new();
-        for server in &self.0 {
-            match tokio::time::timeout(ONE_OF_SEVERAL, connect_to_primary(server)).await {
-                Ok(Ok(Some(connection))) => return Ok((connection, server)),
+        // All of them: if two take what is written, what one of them knows the other does not.
+        let asked =
+            self.0.iter().map(|server| tokio::time::timeout(ONE_OF_SEVERAL, connect_to_primary(server)));
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
+        for (server, answer) in self.0.iter().zip(join_all(asked).await) {
+            match answer {
+                Ok(Ok(Some(connection))) => found.push((connection, server)),
                 Ok(Ok(None)) => faults.push(format!("{} only follows another", place(server))),
                 Ok(Err(error)) => faults.push(format!("{}: {}", place(server), StoreError::from(error))),
                 Err(_) => faults.push(format!(
@@ -95,7 +99,14 @@ impl Servers {
                 )),
             }
         }
-        Err(StoreError::NoPrimary { servers: self.0.len(), faults: faults.join("; ") })
+        match found.len() {
+            0 => Err(StoreError::NoPrimary { servers: self.0.len(), faults: faults.join("; ") }),
+            1 => Ok(found.remove(0)),
+            _ => {
+                let places: Vec<String> = found.iter().map(|(_, server)| place(server)).collect();
+                Err(StoreError::SeveralPrimaries(places.join(" and ")))
+            }
+        }
     }
 }
 

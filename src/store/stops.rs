@@ -284,7 +284,14 @@ async fn end_everything(
     let (broken, others): (Vec<&Pending>, Vec<&Pending>) =
         pending.iter().filter(|alert| !alert.in_hand).partition(|alert| alert.broken);
     let reason = Some(Reason::Unreachable.name());
-    let ending = |alert: &&Pending| Ending { subscriber_id: person.id, opening_id: alert.opening_id, reason };
+    // Whatever is true by now.
+    let revision = i32::MAX;
+    let ending = |alert: &&Pending| Ending {
+        subscriber_id: person.id,
+        opening_id: alert.opening_id,
+        revision,
+        reason,
+    };
     let endings: Vec<Ending> = others.iter().map(ending).collect();
     alerts::end(&mut *connection, &endings, now).await?;
     sqlx::query(

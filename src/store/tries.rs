@@ -221,8 +221,8 @@ async fn known_again(connection: &mut PgConnection, tries: &[Try], now: DateTime
     sqlx::query(
         "with known as (
              update mails m set unknown_until = null
-             from unnest($1::bigint[], $2::int[]) as t (mail_id, worker)
-             where m.id = t.mail_id and m.outcome is null
+             from unnest($1::bigint[], $2::int[], $4::bigint[]) as t (mail_id, worker, subscriber_id)
+             where m.id = t.mail_id and m.subscriber_id = t.subscriber_id and m.outcome is null
                and m.worker is null and (m.leaving->>'worker')::int = t.worker
              returning m.id, m.subscriber_id, m.openings),
          alerts_due as (
@@ -233,6 +233,7 @@ async fn known_again(connection: &mut PgConnection, tries: &[Try], now: DateTime
     .bind(known.iter().map(|t| t.mail_id).collect::<Vec<_>>())
     .bind(known.iter().map(|t| t.worker).collect::<Vec<_>>())
     .bind(now)
+    .bind(known.iter().map(|t| t.subscriber_id).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -259,14 +260,19 @@ async fn mails(
              recalled = false,
              leaving = case when t.unknown_until is not null then m.leaving end,
              unknown_until = coalesce(t.unknown_until, m.unknown_until),
-             attempts = least(m.attempts + t.counts::int, 30000),
+             attempts = case when t.again then m.attempts else least(m.attempts + t.counts::int, 30000) end,
              outcome = t.outcome,
              reply = coalesce(t.reply, m.reply),
              verdict = case when t.outcome = 'accepted' then null else coalesce(t.verdict, m.verdict) end,
-             finished_at = case when t.outcome is not null then $1 end
-         from unnest($2::bigint[], $3::text[], $4::text[], $5::bool[], $6::int[], $7::timestamptz[],
-                     $8::text[])
-             as t (mail_id, outcome, reply, counts, worker, unknown_until, verdict)
+             finished_at = case when t.again then m.finished_at when t.outcome is not null then $1 end
+         from (
+             -- What is on record already stays as it is: of that it was recorded we may not have heard.
+             select t.*, t.outcome = 'accepted' and b.outcome is not distinct from 'accepted' as again
+             from unnest($2::bigint[], $3::text[], $4::text[], $5::bool[], $6::int[], $7::timestamptz[],
+                         $8::text[], $9::bigint[])
+                 as t (mail_id, outcome, reply, counts, worker, unknown_until, verdict, subscriber_id)
+             -- A server that took another's place may have given the number to another's mail.
+             join mails b on b.id = t.mail_id and b.subscriber_id = t.subscriber_id) t
          where m.id = t.mail_id
            and (m.worker = t.worker or t.outcome = 'accepted'
                 or m.worker is null and (m.leaving->>'worker')::int = t.worker)
@@ -280,6 +286,7 @@ async fn mails(
     .bind(tries.iter().map(|t| t.worker).collect::<Vec<_>>())
     .bind(tries.iter().map(|t| unknown_until(&t.outcome)).collect::<Vec<_>>())
     .bind(tries.iter().map(|t| t.verdict.map(Judgement::name)).collect::<Vec<_>>())
+    .bind(tries.iter().map(|t| t.subscriber_id).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     Ok(ended.into_iter().collect())
