@@ -1,7 +1,7 @@
 //! The one place that reads the time of day. Everything else is told.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -52,5 +52,26 @@ impl Clock {
             }
             Self::Moved(by) => system() + *by,
         }
+    }
+}
+
+/// So far may the clocks of the machine and of the database be apart.
+pub const APART: Duration = Duration::seconds(5);
+
+/// How far the machine's clock is ahead of the database's, as it was measured last; none if the database
+/// did not answer.
+#[derive(Debug, Clone, Default)]
+pub struct Offset(Arc<Mutex<Option<Duration>>>);
+
+impl Offset {
+    /// Notes what was measured.
+    pub fn set(&self, measured: Option<Duration>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = measured;
+    }
+
+    /// What was measured last.
+    #[must_use]
+    pub fn get(&self) -> Option<Duration> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

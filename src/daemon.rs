@@ -2,6 +2,7 @@
 //! until the program is told to stop, and stops them in two steps.
 
 mod bells;
+pub mod clocks;
 mod reading;
 mod service_manager;
 mod signals;
@@ -17,7 +18,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Offset};
 use crate::config::{Config, InEffect};
 use crate::daemon::bells::{Bells, listen};
 use crate::daemon::reading::Reading;
@@ -255,6 +256,8 @@ impl Program {
         let bells = Bells::default();
         let health = Health::new(self.config.ops.stuck_after);
         let database = health.pulse("database");
+        let clocks = health.pulse(clocks::NAME);
+        let offset = Offset::default();
         for (key, exposed) in self.config.in_the_open() {
             tracing::warn!(key, "{exposed}");
         }
@@ -280,6 +283,8 @@ impl Program {
             metrics: self.metrics.clone(),
             pool: self.pool.clone(),
             clock: self.clock.clone(),
+            offset: offset.clone(),
+            only_pages: only_pages(stages),
         };
 
         let mut running = Running { health: health.clone(), stop: stop.clone(), tasks: JoinSet::new() };
@@ -298,6 +303,8 @@ impl Program {
         aside.spawn(async move { told.tell(&stopping).await });
         if self.wait_until_prepared(stages, &database, &stop).await {
             health.tables_are_there();
+            let every = self.config.ops.refresh;
+            aside.spawn(clocks::compare(self.pool.clone(), every, offset, clocks));
             aside.spawn(listen(self.servers, self.pool, bells, database));
         }
         running.end().await
@@ -331,13 +338,12 @@ impl Program {
         pulse: &Pulse,
         stop: &CancellationToken,
     ) -> bool {
-        // Pages prepare nothing: their role may not, see deploy/postgres.
-        let only_pages = stages.iter().all(|stage| *stage == StageName::Web);
         let mut faults = 0;
         loop {
             pulse.works();
+            // Pages prepare nothing: their role may not, see deploy/postgres.
             let prepared =
-                if only_pages { self.check_tables().await.map(drop) } else { self.prepare().await };
+                if only_pages(stages) { self.check_tables().await.map(drop) } else { self.prepare().await };
             let Err(error) = prepared else { return true };
             let wait = wait_after(faults, &mut rand::rng());
             faults += 1;
@@ -349,6 +355,10 @@ impl Program {
             }
         }
     }
+}
+
+fn only_pages(stages: &BTreeSet<StageName>) -> bool {
+    stages.iter().all(|stage| *stage == StageName::Web)
 }
 
 /// The stages that run.

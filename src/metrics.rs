@@ -65,10 +65,12 @@ pub struct PoolUse {
 pub struct View<'a> {
     /// How it goes with the parts of this process.
     pub report: &'a Report,
-    /// What the tables say, if they could be asked.
+    /// What the tables say, if they were and could be asked.
     pub tables: Option<&'a Vitals>,
-    /// What the queues say, if they could be asked.
-    pub queues: Option<Queues>,
+    /// Whether Postgres answers.
+    pub database_up: bool,
+    /// What the queues say, if they could be asked; none where nobody asks them.
+    pub queues: Option<Option<Queues>>,
     /// The connections to Postgres.
     pub pool: PoolUse,
     /// How far our clock is ahead of the database's, in seconds, if that could be asked.
@@ -116,9 +118,11 @@ impl Metrics {
         let mut page = Page(ours);
         page.parts(view.report);
         page.pool(view.pool);
-        page.one("database_up", "Whether the tables could be asked", truth(view.tables.is_some()));
-        page.one("broker_up", "Whether the queues could be asked", truth(view.queues.is_some()));
+        page.one("database_up", "Whether Postgres answers", truth(view.database_up));
         if let Some(queues) = view.queues {
+            page.one("broker_up", "Whether the queues could be asked", truth(queues.is_some()));
+        }
+        if let Some(queues) = view.queues.flatten() {
             let named = [("events", queues.waiting), ("dead-letters", queues.dead_letters)];
             let named = named.map(|(name, count)| (name.to_owned(), f64::from(count)));
             page.each("queue_messages", "Messages that wait on a queue", "queue", named);

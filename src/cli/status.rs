@@ -14,6 +14,7 @@ use crate::cli::pause::told;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::daemon::clocks;
 use crate::domain::bounce::COUNTED_FOR;
 use crate::domain::breaker::State;
 use crate::domain::chore::Chore;
@@ -83,6 +84,7 @@ impl Seen {
         let mut connection = store::connect(config.database.url.expose()).await?;
         store::check_schema(&mut connection).await?;
         let now = Clock::System.now();
+        let ahead = clocks::ahead(&mut connection).await?;
         let vitals = vitals::read(&mut connection, now).await?;
         let queue = match Session::open(&config.amqp).await {
             Ok(session) => session.waiting().await.map_err(|error| error.to_string()),
@@ -91,8 +93,8 @@ impl Seen {
         let next = next(config, &vitals.chores, now);
         let overdue =
             next.iter().filter_map(|(chore, at)| Some((chore.name(), at.filter(|at| *at < now)?))).collect();
-        let sight =
-            Sight { vitals: &vitals, queue: queue.as_ref().copied().map_err(String::as_str), overdue, now };
+        let queued = queue.as_ref().copied().map_err(String::as_str);
+        let sight = Sight { vitals: &vitals, queue: queued, overdue, ahead, now };
         let month_ago = (now - COUNTED_FOR).date_naive();
         Ok(Self {
             findings: findings(&sight),

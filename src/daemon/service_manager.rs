@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::daemon::clocks;
 use crate::delivery::Delivery;
 use crate::health::{Health, Report};
 use crate::stage::Stage;
@@ -81,8 +82,9 @@ impl ServiceManager {
             self.send(&[NotifyState::Status(&line)]);
             said.status = line;
         }
-        // A mail server that is away is no reason not to have begun: it is waited for like any later outage.
-        if !self.has_begun() && report.is_ready_but_for(&[Delivery::NAME]) {
+        // A mail server that is away, or a wrong clock, is no reason not to have begun: it is waited for like
+        // any later outage.
+        if !self.has_begun() && report.is_ready_but_for(&[Delivery::NAME, clocks::NAME]) {
             self.has_begun.store(true, Ordering::Relaxed);
             self.send(&[NotifyState::Ready]);
             tracing::info!("ready");

@@ -63,8 +63,15 @@ pub struct Numbers {
     pub last_event_at: Option<DateTime<Utc>>,
     /// How long after its own time it came, in seconds.
     pub lateness: Option<f64>,
-    /// The time by the clock of the database.
-    pub database_time: DateTime<Utc>,
+}
+
+/// The time by the clock of the database. Every role may ask for it.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn database_time(connection: &mut PgConnection) -> Result<DateTime<Utc>> {
+    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(connection).await?)
 }
 
 /// Reads them.
@@ -126,8 +133,7 @@ async fn numbers(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Nu
                   select from mails where outcome is null and worker is null and leaving is null
                   limit $2) deferred) as deferred,
              last.received_at as last_event_at,
-             extract(epoch from last.received_at - last.time)::float8 as lateness,
-             clock_timestamp() as database_time
+             extract(epoch from last.received_at - last.time)::float8 as lateness
          from (values (1)) one left join lateral (
              select received_at, time from events order by id desc limit 1) last on true",
     )

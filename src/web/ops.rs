@@ -13,14 +13,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::broker::Line;
-use crate::clock::Clock;
+use crate::clock::{Clock, Offset};
 use crate::config::{Config, InEffect, Ops as Settings};
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
@@ -55,6 +55,11 @@ pub struct Watched {
     pub pool: PgPool,
     /// The clock that mails go by.
     pub clock: Clock,
+    /// How the machine's clock stands to the database's.
+    pub offset: Offset,
+    /// It serves nothing but pages, whose role may read neither what the tables count nor the queues: it
+    /// says nothing of them.
+    pub only_pages: bool,
 }
 
 /// The stage that answers, where `ops.listen` names an address.
@@ -106,7 +111,6 @@ struct Window {
 struct Seen {
     at: Instant,
     tables: Option<Vitals>,
-    clock_offset: Option<f64>,
     queues: Option<Queues>,
     /// Kept for the next look, if it is good.
     line: Option<Line>,
@@ -199,17 +203,19 @@ impl Window {
         let now = self.watched.clock.now();
         let config = self.in_effect.now();
         let pool = &self.watched.pool;
+        let offset = self.watched.offset.get();
         let report = self.report();
         self.watched.metrics.text(&View {
             report: &report,
             tables: seen.tables.as_ref(),
-            queues: seen.queues,
+            database_up: offset.is_some(),
+            queues: (!self.watched.only_pages).then_some(seen.queues),
             pool: PoolUse {
                 open: pool.size(),
                 idle: pool.num_idle(),
                 most: pool.options().get_max_connections(),
             },
-            clock_offset: seen.clock_offset,
+            clock_offset: offset.map(TimeDelta::as_seconds_f64),
             next: &next_ticks(&config, seen.tables.as_ref(), now),
             providers: &config.providers.providers.providers,
             now,
@@ -218,26 +224,23 @@ impl Window {
 
     /// Asks the tables and the queues. Who is away says nothing.
     async fn look(&self, line: Option<Line>) -> Seen {
+        if self.watched.only_pages {
+            return Seen { at: Instant::now(), tables: None, queues: None, line: None };
+        }
         let (tables, queues) = tokio::join!(
             tokio::time::timeout(LOOK_LIMIT, self.tables()),
             tokio::time::timeout(LOOK_LIMIT, self.queues(line)),
         );
-        let tables = tables.ok().flatten();
         let (queues, line) = queues.ok().flatten().unzip();
-        let (tables, clock_offset) = tables.unzip();
-        Seen { at: Instant::now(), tables, clock_offset, queues, line }
+        Seen { at: Instant::now(), tables: tables.ok().flatten(), queues, line }
     }
 
-    async fn tables(&self) -> Option<(Vitals, f64)> {
+    async fn tables(&self) -> Option<Vitals> {
         let read = async {
             let mut connection = self.watched.pool.acquire().await?;
             vitals::read(&mut connection, self.watched.clock.now()).await
         };
-        // In a rehearsal mails go by another clock than the machine's; this is about the machine's.
-        let vitals =
-            read.await.inspect_err(|error| tracing::debug!(%error, "no figures of the tables")).ok()?;
-        let ahead = Clock::System.now() - vitals.numbers.database_time;
-        Some((vitals, ahead.as_seconds_f64()))
+        read.await.inspect_err(|error| tracing::debug!(%error, "no figures of the tables")).ok()
     }
 
     async fn queues(&self, line: Option<Line>) -> Option<(Queues, Line)> {

@@ -15,7 +15,11 @@ use crate::harness::web::request;
 use crate::harness::{Road, soon};
 
 /// Asks over one connection until it answers so: status and body.
-async fn until(address: SocketAddr, path: &str, fits: impl Fn(u16, &str) -> bool) -> (u16, String) {
+pub(crate) async fn until(
+    address: SocketAddr,
+    path: &str,
+    fits: impl Fn(u16, &str) -> bool,
+) -> (u16, String) {
     let mut line = BufStream::new(TcpStream::connect(address).await.unwrap());
     let answered = async {
         loop {
@@ -53,7 +57,7 @@ fn read(text: &str) -> BTreeMap<String, f64> {
         .collect()
 }
 
-async fn metrics(address: SocketAddr) -> (String, BTreeMap<String, f64>) {
+pub(crate) async fn metrics(address: SocketAddr) -> (String, BTreeMap<String, f64>) {
     let answer = request(address, "GET", "/metrics", &[], "").await;
     assert_eq!(answer.status, 200);
     assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
@@ -107,6 +111,44 @@ async fn what_is_away_is_named() {
     let (_, body) = until(address, "/ready", |status, _| status == 503).await;
     assert!(body.contains("RabbitMQ"), "{body}");
     assert_eq!(daemon.stop().await.0.code(), Some(0));
+}
+
+/// OPS-12: the clocks of the machine and of the database do not agree.
+#[tokio::test]
+async fn a_wrong_clock_is_named() {
+    let road = Road::setup().set("ops.listen", "127.0.0.1:0").set("ops.refresh", "1ms").build().await;
+    // The database's clock is ours to set only by a function in place of its own.
+    road.execute(
+        "do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$",
+    )
+    .await;
+    road.execute(
+        "create function public.clock_timestamp() returns timestamptz language sql volatile
+         as $$ select pg_catalog.clock_timestamp() + interval '70 s' $$",
+    )
+    .await;
+    let mut daemon = road.daemon().await;
+    let address = daemon.ops().await;
+    let (status, body) = until(address, "/ready", |_, body| body.contains("behind the database's")).await;
+    assert_eq!(status, 503);
+    let told = body.lines().find(|line| line.starts_with("clock: ")).unwrap();
+    let seconds = ["69 s behind", "70 s behind"].into_iter().find(|text| told.contains(text));
+    assert!(seconds.is_some(), "{told}");
+    let (_, measured) = metrics(address).await;
+    assert!((measured["jobalerts_clock_offset_seconds"] + 70.0).abs() < 2.0, "{measured:?}");
+    assert_eq!(measured.get("jobalerts_part_well{part=\"clock\"}"), Some(&0.0));
+    daemon.says("\"message\":\"ready\"").await;
+
+    road.execute(
+        "create or replace function public.clock_timestamp() returns timestamptz language sql volatile
+         as $$ select pg_catalog.clock_timestamp() $$",
+    )
+    .await;
+    until(address, "/ready", |status, _| status == 200).await;
+    let (status, log) = daemon.stop().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(log.matches("behind the database's").count(), 1, "{log}");
+    assert!(log.contains("of the database agree again"), "{log}");
 }
 
 /// A stage that hangs in a step is named, and it is not live until that step ends.

@@ -9,6 +9,7 @@ use crate::harness::people::curious;
 use crate::harness::program::Daemon;
 use crate::harness::web::{FORM, ONE_CLICK, request};
 use crate::harness::{MONDAY, Road};
+use crate::ops::{metrics, until};
 
 const ANN: &str = "ann@example.org";
 
@@ -226,6 +227,31 @@ async fn a_process_of_its_own_serves_the_pages() {
     let (status, log) = daemon.stop().await;
     assert!(status.success(), "{log}");
     assert!(!log.contains("permission denied"), "{log}");
+}
+
+/// Such a process says how it goes, and nothing of what its role may not read.
+#[tokio::test]
+async fn pages_of_their_own_say_only_what_they_know() {
+    let road = road().await;
+    let command = ["run", "--stages", "web", "--now", MONDAY];
+    let mut command = road.command_as(Role::Web, &command).await;
+    command
+        .env("JOBALERTS_OPS__LISTEN", "127.0.0.1:0")
+        .env("JOBALERTS_OPS__REFRESH", "1ms")
+        .env("JOBALERTS_LOG__LEVEL", "debug");
+    let mut daemon = Daemon::start(command);
+    let address = daemon.ops().await;
+    let (_, body) = until(address, "/ready", |status, _| status == 200).await;
+    assert!(body.contains("clock: ") && body.contains("web: "), "{body}");
+    let (text, metrics) = metrics(address).await;
+    assert_eq!(metrics.get("jobalerts_database_up"), Some(&1.0), "{text}");
+    assert!(metrics["jobalerts_clock_offset_seconds"].abs() < 5.0);
+    for unknown in ["jobalerts_broker_up", "jobalerts_unaccounted_alerts", "jobalerts_promises"] {
+        assert!(!text.contains(unknown), "{unknown}: {text}");
+    }
+    let (status, log) = daemon.stop().await;
+    assert!(status.success(), "{log}");
+    assert!(!log.contains("permission denied") && !log.contains("no figures"), "{log}");
 }
 
 /// What a later version brings is decided by its `grants.sql`; until that has run, the daemon can work

@@ -109,7 +109,9 @@ async fn it_has_begun_only_when_what_it_needs_is_there() {
     let status = manager.told.iter().rfind(|told| told.starts_with("STATUS=")).unwrap();
     assert!(status.starts_with("STATUS=not ready: delivery: mail server smtp://"), "{told:?}");
     road.smtp.listen_again().await.unwrap();
-    manager.until("STATUS=running: database, delivery, housekeeping, intake, matching, outcomes, web").await;
+    manager
+        .until("STATUS=running: clock, database, delivery, housekeeping, intake, matching, outcomes, web")
+        .await;
 
     // An outage later is told, and is no new beginning.
     to_broker.down().await;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use crate::clock::APART;
 use crate::domain::breaker::State;
 use crate::store::breakers::Kept;
 use crate::store::vitals::Vitals;
@@ -11,8 +12,6 @@ use crate::store::vitals::Vitals;
 const AT_ONCE: TimeDelta = TimeDelta::minutes(15);
 /// A digest, or what housekeeping does, may be so late.
 const UNHURRIED: TimeDelta = TimeDelta::hours(2);
-/// So far may the clocks be apart.
-const APART: TimeDelta = TimeDelta::seconds(5);
 
 /// Something that is not well, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +29,8 @@ pub(super) struct Sight<'a> {
     pub(super) queue: Result<(u32, u32), &'a str>,
     /// Chores whose time has come, and since when.
     pub(super) overdue: Vec<(&'a str, DateTime<Utc>)>,
+    /// How far the machine's clock is ahead of the database's.
+    pub(super) ahead: TimeDelta,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -44,10 +45,10 @@ pub(super) fn findings(sight: &Sight<'_>) -> Vec<Finding> {
     let numbers = &sight.vitals.numbers;
     let paused = sight.vitals.paused;
     find(paused, "all mails are stopped".to_owned(), "`jobalerts resume --look` says what would leave");
-    let apart = sight.now - numbers.database_time;
+    let apart = sight.ahead.abs();
     find(
-        apart.abs() > APART,
-        format!("the clocks of this machine and of the database are {} s apart", apart.abs().num_seconds()),
+        apart > APART,
+        format!("the clocks of this machine and of the database are {} s apart", apart.num_seconds()),
         "mend the time service; `timedatectl` on both",
     );
     if let Err(error) = sight.queue {
@@ -156,7 +157,6 @@ mod tests {
             deferred: 5_000,
             last_event_at: None,
             lateness: None,
-            database_time: now() - APART,
         };
         Vitals { numbers, breakers: vec![], chores: vec![], paused: false }
     }
@@ -167,7 +167,7 @@ mod tests {
         let mut vitals = well();
         change(&mut vitals);
         let overdue = vec![("retention", now() - UNHURRIED)];
-        let sight = Sight { vitals: &vitals, queue: Ok((5_000, 0)), overdue, now: now() };
+        let sight = Sight { vitals: &vitals, queue: Ok((5_000, 0)), overdue, ahead: APART, now: now() };
         findings(&sight).into_iter().map(|finding| finding.what).collect()
     }
 
@@ -187,7 +187,6 @@ mod tests {
         };
         let cases: Vec<(&str, Change)> = vec![
             ("all mails are stopped", Box::new(|v| v.paused = true)),
-            ("6 s apart", Box::new(move |v| v.numbers.database_time = now() + APART + second)),
             ("2 alerts about open doors", Box::new(|v| v.numbers.unaccounted = 2)),
             ("of 3 people who registered", Box::new(|v| v.numbers.missing = 3)),
             ("1 promises are broken", Box::new(|v| v.numbers.broken = 1)),
@@ -222,10 +221,14 @@ mod tests {
     fn queues_and_chores_count() {
         let vitals = well();
         let overdue = vec![("retention", now() - TimeDelta::days(3))];
-        let sight = Sight { vitals: &vitals, queue: Err("RabbitMQ: refused"), overdue, now: now() };
+        let ahead = -APART;
+        let sight = Sight { vitals: &vitals, queue: Err("RabbitMQ: refused"), overdue, ahead, now: now() };
         let what: Vec<String> = findings(&sight).into_iter().map(|finding| finding.what).collect();
         assert_eq!(what, ["RabbitMQ: refused", "retention should have run 3 days ago"]);
-        let sight = Sight { vitals: &vitals, queue: Ok((0, 2)), overdue: vec![], now: now() };
+        let sight = Sight { vitals: &vitals, queue: Ok((0, 2)), overdue: vec![], ahead, now: now() };
         assert_eq!(findings(&sight)[0].what, "2 events could not be understood");
+        let ahead = -APART - TimeDelta::seconds(1);
+        let sight = Sight { vitals: &vitals, queue: Ok((0, 0)), overdue: vec![], ahead, now: now() };
+        assert_eq!(findings(&sight)[0].what, "the clocks of this machine and of the database are 6 s apart");
     }
 }
