@@ -50,7 +50,7 @@ begin
                                                  attempts, claimed_at, leaving, unknown_until, outcome),
                                          update (recalled, outcome, finished_at)',
                                         'select (finished_at)',                           'select'),
-        ('digests',           rows,     'select (mail_id), delete',                       null,  null),
+        ('digests',           rows,     'select (mail_id), delete',                       null,  'select'),
         ('letters',           rows,     'select (id, subscriber_id, due_at, mail_id),
                                          update (due_at, held, ended, over_at)',
                                         'select (kind, sent_at, over_at), update (sent_at)', 'select'),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::ledger::minute;
@@ -17,13 +18,14 @@ use crate::config::Config;
 use crate::daemon::clocks;
 use crate::domain::bounce::COUNTED_FOR;
 use crate::domain::breaker::State;
+use crate::domain::cadence::{Cadence, ScheduleName};
 use crate::domain::chore::Chore;
 use crate::domain::rhythm::next_tick;
 use crate::intake::queue::Session;
 use crate::store::breakers::Kept;
 use crate::store::chores::Standing;
 use crate::store::vitals::{self, Vitals};
-use crate::store::{self, letters, returns, settings, status, stops, suppressions};
+use crate::store::{self, digests, letters, returns, settings, status, stops, suppressions};
 use findings::{Finding, Sight, findings};
 
 /// How it is printed.
@@ -42,23 +44,47 @@ pub(super) struct Manner {
 ///
 /// # Errors
 ///
-/// When PostgreSQL is away. A broker that is away is part of the answer.
+/// When PostgreSQL is away, and it is not to be repeated. A broker that is away is part of the answer.
 pub(super) async fn status(config: &Config, manner: Manner) -> anyhow::Result<ExitCode> {
-    loop {
+    let Some(every) = manner.watch else {
         let seen = Seen::now(config).await?;
-        if manner.watch.is_some() && std::io::stdout().is_terminal() {
+        manner.print(&seen, config);
+        return Ok(ExitCode::from(u8::from(!seen.findings.is_empty())));
+    };
+    loop {
+        let seen = Seen::now(config).await;
+        if std::io::stdout().is_terminal() {
             // Clears the screen (ECMA-48: ED, CUP).
             say("\x1b[2J\x1b[H");
         }
-        if manner.json {
+        match seen {
+            Ok(seen) => manner.print(&seen, config),
+            Err(error) => manner.print_blind(&error),
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
+impl Manner {
+    fn print(self, seen: &Seen, config: &Config) {
+        if self.json {
             say(format_args!("{:#}", seen.value()));
         } else {
             seen.lines(config).iter().for_each(say);
         }
-        let Some(every) = manner.watch else {
-            return Ok(ExitCode::from(u8::from(!seen.findings.is_empty())));
+    }
+
+    /// What there is to be said while nothing can be seen.
+    fn print_blind(self, error: &anyhow::Error) {
+        let finding = Finding {
+            what: format!("{error:#}"),
+            remedy: "what else there is to say is seen when this is mended".to_owned(),
         };
-        tokio::time::sleep(every).await;
+        if self.json {
+            say(format_args!("{:#}", json!({ "well": false, "findings": [finding] })));
+        } else {
+            finding.lines().iter().for_each(say);
+        }
     }
 }
 
@@ -77,6 +103,7 @@ struct Seen {
     paused: Option<settings::Paused>,
     /// When each chore is to run next.
     next: Vec<(Chore, Option<DateTime<Utc>>)>,
+    digests: Vec<Digests>,
 }
 
 impl Seen {
@@ -105,6 +132,7 @@ impl Seen {
             returned: returns::counted(&mut connection, month_ago).await?,
             suppressed: suppressions::counted(&mut connection).await?,
             paused: settings::paused(&mut connection).await?,
+            digests: Digests::of_all(config, &digests::last(&mut connection).await?, now),
             now,
             vitals,
             queue,
@@ -127,6 +155,7 @@ impl Seen {
             "missing": numbers.missing,
             "feed": { "lastEventAt": numbers.last_event_at, "latenessSeconds": numbers.lateness },
             "letters": self.letters, "stops": self.stops,
+            "digests": self.digests,
             "housekeeping": self.chores().map(|chore| chore.value()).collect::<Vec<_>>(),
             "returned": by_name(&self.returned), "suppressed": by_name(&self.suppressed),
             "paused": self.paused, "leftAlone": left_alone,
@@ -138,10 +167,7 @@ impl Seen {
         if self.findings.is_empty() {
             lines.push("WELL         nothing is to be done".to_owned());
         }
-        for Finding { what, remedy } in &self.findings {
-            lines.push(format!("NOT WELL     {what}"));
-            lines.push(format!("             -> {remedy}"));
-        }
+        lines.extend(self.findings.iter().flat_map(Finding::lines));
         if let Some(paused) = &self.paused {
             lines.push(format!(
                 "STOPPED      no mail leaves: {}; see `jobalerts resume --look`",
@@ -161,6 +187,7 @@ impl Seen {
         lines.extend(labelled("left alone", left_alone(&self.vitals).map(line).collect()));
         lines.push(format!("returned     {} in 30 days", in_words(&self.returned)));
         lines.push(format!("suppressed   {}", in_words(&self.suppressed)));
+        lines.extend(labelled("digests", self.digests.iter().map(Digests::line).collect()));
         lines.extend(labelled("housekeeping", self.chores().map(|chore| chore.line()).collect()));
         let today = self.now.with_timezone(&config.time.zone).date_naive();
         lines.extend(labelled("calendar", config.time.calendar.calendar.warnings(today)));
@@ -295,6 +322,34 @@ fn by_name(counts: &[(String, i64)]) -> Value {
 fn in_words(counts: &[(String, i64)]) -> String {
     let each: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
     if each.is_empty() { "none".to_owned() } else { each.join(", ") }
+}
+
+/// The digests of one schedule.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Digests {
+    schedule: String,
+    /// When a mail server last took one, as far as it is known.
+    last_at: Option<DateTime<Utc>>,
+    /// When the schedule runs next; people may have chosen another time of theirs.
+    next_at: Option<DateTime<Utc>>,
+}
+
+impl Digests {
+    fn of_all(config: &Config, last: &[(String, DateTime<Utc>)], now: DateTime<Utc>) -> Vec<Self> {
+        let rhythm = config.rhythm();
+        let of = |schedule: ScheduleName| Self {
+            schedule: schedule.to_string(),
+            last_at: last.iter().find(|(name, _)| *name == schedule.as_str()).map(|(_, at)| *at),
+            next_at: rhythm.due(Cadence::scheduled(schedule), now),
+        };
+        rhythm.names().map(of).collect()
+    }
+
+    fn line(&self) -> String {
+        let last = self.last_at.map_or_else(|| "none yet".to_owned(), |at| format!("last {}", minute(at)));
+        format!("{}: {last}; next {}", self.schedule, self.next_at.map_or_else(|| "-".to_owned(), minute))
+    }
 }
 
 /// How a chore stands.

@@ -58,6 +58,21 @@ pub async fn had(
     Ok(had)
 }
 
+/// When a mail server last took a digest of each schedule that had one.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn last(connection: &mut PgConnection) -> Result<Vec<(String, DateTime<Utc>)>> {
+    Ok(sqlx::query_as(
+        "select d.schedule, max(m.finished_at)
+         from digests d join mails m on m.id = d.mail_id
+         where m.outcome = 'accepted' group by d.schedule order by d.schedule",
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
 /// One digest of one person: that of a schedule on a local day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayDigest {

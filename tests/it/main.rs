@@ -48,6 +48,7 @@ mod schedules;
 mod service_manager;
 mod session;
 mod silence;
+mod status;
 mod stops;
 mod templates;
 mod tls;

@@ -22,6 +22,13 @@ pub(super) struct Finding {
     pub(super) remedy: String,
 }
 
+impl Finding {
+    /// For people.
+    pub(super) fn lines(&self) -> [String; 2] {
+        [format!("NOT WELL     {}", self.what), format!("             -> {}", self.remedy)]
+    }
+}
+
 /// What is looked at.
 pub(super) struct Sight<'a> {
     pub(super) vitals: &'a Vitals,

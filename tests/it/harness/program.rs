@@ -144,14 +144,30 @@ pub(crate) async fn behind_proxies(road: &Road) -> (Command, Proxy, Proxy) {
 
 /// The same with several proxies to each of the two, any of which will do.
 pub(crate) async fn behind_several<const N: usize>(road: &Road) -> (Command, [Proxy; N], [Proxy; N]) {
+    let now = road.clock.now().to_rfc3339();
+    by_proxies(road, &["run", "--now", &now]).await
+}
+
+/// The same of any command.
+pub(crate) async fn by_proxies<const N: usize>(
+    road: &Road,
+    arguments: &[&str],
+) -> (Command, [Proxy; N], [Proxy; N]) {
     let (database, broker) = (road.config().database.url.expose(), road.config().amqp.url.expose());
     let [to_database, to_broker] = [database, broker].map(|url| [(); N].map(|()| Proxy::to(target(url))));
-    let now = road.clock.now().to_rfc3339();
-    let mut command = road.command(&["run", "--now", &now]).await;
+    let mut command = road.command(arguments).await;
     command
         .env("JOBALERTS_DATABASE__URL", by(database, &to_database))
         .env("JOBALERTS_AMQP__URL", by(broker, &to_broker));
     (command, to_database, to_broker)
+}
+
+/// Sends a process a signal.
+pub(crate) fn send(child: &Child, signal: &str) {
+    let id = child.id().expect("it runs").to_string();
+    let command = format!("kill -{signal} \"$0\"");
+    let sent = std::process::Command::new("sh").args(["-c", &command, &id]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// A running daemon; killed when it is dropped, and its log is searched for what it must not say.
@@ -226,10 +242,7 @@ impl Daemon {
 
     /// Sends it a signal.
     pub(crate) fn send(&self, signal: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        let command = format!("kill -{signal} \"$0\"");
-        let sent = std::process::Command::new("sh").args(["-c", &command, &id]).status().unwrap();
-        assert!(sent.success());
+        send(&self.child, signal);
     }
 
     /// Tells it to read again what it reads again.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use jobalerts_dev::smtp::SmtpServer;
 use serde_json::Value;
 use tokio::process::Command;
-use url::Url;
 
 /// The variable that names the database of a road.
 const DATABASE: &str = "JOBALERTS_DATABASE__URL";
@@ -104,7 +103,8 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The name of the database in a URL, whatever the way to it.
+/// The name of the database in a URL, which may name several servers.
 fn database(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.path().to_owned())
+    let (_, name) = url.rsplit_once('/').expect("a URL with a database");
+    name.split('?').next().unwrap_or_default().to_owned()
 }
