@@ -4,6 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -89,7 +90,7 @@ impl Servers {
         let (mut found, mut faults) = (Vec::new(), Vec::new());
         for (server, answer) in self.0.iter().zip(join_all(asked).await) {
             match answer {
-                Ok(Ok(Some(connection))) => found.push((connection, server)),
+                Ok(Ok(Some((connection, started)))) => found.push((connection, server, started)),
                 Ok(Ok(None)) => faults.push(format!("{} only follows another", place(server))),
                 Ok(Err(error)) => faults.push(format!("{}: {}", place(server), StoreError::from(error))),
                 Err(_) => faults.push(format!(
@@ -99,22 +100,25 @@ impl Servers {
                 )),
             }
         }
-        match found.len() {
-            0 => Err(StoreError::NoPrimary { servers: self.0.len(), faults: faults.join("; ") }),
-            1 => Ok(found.remove(0)),
-            _ => {
-                let places: Vec<String> = found.iter().map(|(_, server)| place(server)).collect();
-                Err(StoreError::SeveralPrimaries(places.join(" and ")))
-            }
+        if found.windows(2).any(|two| two[0].2 != two[1].2) {
+            let places: Vec<String> = found.iter().map(|(_, server, _)| place(server)).collect();
+            return Err(StoreError::SeveralPrimaries(places.join(" and ")));
         }
+        let none = StoreError::NoPrimary { servers: self.0.len(), faults: faults.join("; ") };
+        found.into_iter().next().map(|(connection, server, _)| (connection, server)).ok_or(none)
     }
 }
 
-/// None if the server only follows another.
-async fn connect_to_primary(server: &PgConnectOptions) -> sqlx::Result<Option<PgConnection>> {
+/// A connection, and when the server was started, by which it is known if there are several ways to it;
+/// none if it only follows another.
+async fn connect_to_primary(
+    server: &PgConnectOptions,
+) -> sqlx::Result<Option<(PgConnection, DateTime<Utc>)>> {
     let mut connection = PgConnection::connect_with(server).await?;
-    let follows: bool = sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut connection).await?;
-    Ok((!follows).then_some(connection))
+    let (follows, started) = sqlx::query_as("select pg_is_in_recovery(), pg_postmaster_start_time()")
+        .fetch_one(&mut connection)
+        .await?;
+    Ok(if follows { None } else { Some((connection, started)) })
 }
 
 fn place(server: &PgConnectOptions) -> String {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jobalerts::delivery::claim;
 use jobalerts::delivery::told;
+use jobalerts::store::alerts::{self, Ending};
 use jobalerts::store::tries::{self, Outcome, Try};
 use jobalerts::store::workers::Life;
 use jobalerts_dev::smtp::{Rule, SmtpServer, Stage as SmtpStage};
@@ -224,6 +225,25 @@ async fn a_change_while_a_mail_is_in_flight_is_not_lost() {
     let text = road.only_mail().text().unwrap();
     assert!(road.only_mail().subject().unwrap().starts_with("Correction:"));
     assert!(text.contains("Friday 1 December 2023"), "{text}");
+}
+
+/// The truth changes while it is decided that there is nothing to say: that is decided again.
+#[tokio::test]
+async fn what_ends_by_a_truth_that_has_moved_on_stays_due() {
+    let road = Road::new().await;
+    road.import(&[curious(ANN)]).await;
+    road.hears(&[Event::opened("230000AA").shuts("2023-12-08T12:00:00Z")]).await;
+    road.match_all().await;
+    road.hears(&[Event::closes_earlier("230000AA", "2023-12-01T12:00:00Z")]).await;
+    let (subscriber_id, opening_id): (i64, i64) =
+        road.rows("select subscriber_id, opening_id from alerts").await.remove(0);
+    for (revision, ended) in [(1, 0), (2, 1)] {
+        let ending = Ending { subscriber_id, opening_id, revision, reason: Some("expired") };
+        let mut connection = road.pool().acquire().await.unwrap();
+        alerts::end(&mut connection, &[ending], road.clock.now()).await.unwrap();
+        assert_eq!(road.count("select count(*) from alerts where ended = 'expired'").await, ended);
+        assert_eq!(road.count("select count(*) from alerts where due_at is null").await, ended);
+    }
 }
 
 /// I6: who never got the first mail gets no correction of it.

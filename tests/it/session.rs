@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use jobalerts::delivery::claim::{self, Rules};
 use jobalerts::delivery::told;
 use jobalerts::store::leaving::{self, Departure};
@@ -144,6 +145,28 @@ async fn of_two_lives_with_one_mail_the_one_that_handed_it_over_is_believed() {
             }
         }
     }
+}
+
+/// A commit whose answer was lost is made again: the mail was sent once, and when it was.
+#[tokio::test]
+async fn what_is_recorded_twice_was_sent_once() {
+    let road = Road::new().await;
+    let [_, second] = handed_over_in_the_second_life(&road).await;
+    let accepted = Try { outcome: Outcome::Accepted, ..second };
+    let sent = road.clock.now();
+    // A number that another server has given to somebody else's mail.
+    let stray = Try { subscriber_id: accepted.subscriber_id + 1, ..accepted.clone() };
+    for (number, (one, recorded)) in (0..).zip([(&stray, 0), (&accepted, 1), (&accepted, 1), (&stray, 1)]) {
+        let mut transaction = road.pool().begin().await.unwrap();
+        let now = sent + TimeDelta::minutes(number);
+        tries::record(&mut transaction, std::slice::from_ref(one), now).await.unwrap();
+        transaction.commit().await.unwrap();
+        let once = "select count(*) from mails m join alerts a on a.told_mail_id = m.id
+                    where m.outcome = 'accepted' and m.attempts = 1";
+        assert_eq!(road.count(once).await, recorded, "{number}");
+    }
+    let finished: DateTime<Utc> = road.value("select finished_at from mails").await;
+    assert_eq!(finished, sent + TimeDelta::minutes(1));
 }
 
 /// A mail is held as unknown because its worker's session is lost, and the worker lives and knows that it did not
