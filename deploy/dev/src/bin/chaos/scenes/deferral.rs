@@ -1,6 +1,6 @@
 //! The mail server puts everything off for three hours, and then takes all.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chrono::Duration;
 use jobalerts::clock::Clock;
 use jobalerts::stage::{Bell, Stage as _};
@@ -34,11 +34,14 @@ pub(crate) async fn play(ground: &Ground) -> anyhow::Result<Row> {
     here::release(&scene, &program).await?;
     let mut delivery = program.delivery(Bell::default())?;
     let mut moments = 0;
-    while scene.left().await? > 0 {
+    loop {
         delivery.drain().await?;
         moments += 1;
+        if scene.left().await? == 0 {
+            break;
+        }
         let now = clock.now();
-        let Some(next) = here::next(&program, now).await? else { break };
+        let Some(next) = here::next(&program, now).await? else { bail!("somebody is due and never will be") };
         let next = next.max(now + STEP);
         let next = if now < ends { next.min(ends) } else { next };
         if next == ends {
