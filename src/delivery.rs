@@ -364,10 +364,7 @@ impl Delivery {
             let look = async {
                 let now = self.shared.clock.now();
                 let mut connection = self.shared.pool.acquire().await?;
-                match self.look {
-                    Look::Again => schedules::look_again(&mut connection, &self.config, now).await,
-                    Look::IfChanged | Look::No => schedules::go_by(&mut connection, &self.config, now).await,
-                }
+                schedules::go_by(&mut connection, &self.config, self.look == Look::Again, now).await
             };
             self.pulse.while_waiting_for("a look at all that waits", look).await?;
             self.look = Look::No;

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -103,6 +103,8 @@ struct Seen {
     paused: Option<settings::Paused>,
     /// When each chore is to run next.
     next: Vec<(Chore, Option<DateTime<Utc>>)>,
+    /// How far the machine's clock is ahead of the database's.
+    ahead: TimeDelta,
     digests: Vec<Digests>,
 }
 
@@ -137,6 +139,7 @@ impl Seen {
             vitals,
             queue,
             next,
+            ahead,
         })
     }
 
@@ -159,6 +162,7 @@ impl Seen {
             "housekeeping": self.chores().map(|chore| chore.value()).collect::<Vec<_>>(),
             "returned": by_name(&self.returned), "suppressed": by_name(&self.suppressed),
             "paused": self.paused, "leftAlone": left_alone,
+            "clockAheadMilliseconds": self.ahead.num_milliseconds(),
         })
     }
 
@@ -190,6 +194,15 @@ impl Seen {
         lines.extend(labelled("digests", self.digests.iter().map(Digests::line).collect()));
         lines.extend(labelled("housekeeping", self.chores().map(|chore| chore.line()).collect()));
         let today = self.now.with_timezone(&config.time.zone).date_naive();
+        lines.push(match &config.templates.folder {
+            None => "templates    those that are shipped".to_owned(),
+            Some(folder) => {
+                format!("templates    those of {}, and else those that are shipped", folder.display())
+            }
+        });
+        let ahead = self.ahead.num_milliseconds();
+        let side = if ahead < 0 { "behind" } else { "ahead of" };
+        lines.push(format!("clock        {} ms {side} the database's", ahead.abs()));
         lines.extend(labelled("calendar", config.time.calendar.calendar.warnings(today)));
         lines
     }

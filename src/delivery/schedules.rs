@@ -15,8 +15,8 @@ pub(super) fn fingerprint(config: &Config) -> String {
     format!("{}; quiet hours {quiet}", config.rhythm().fingerprint())
 }
 
-/// If alerts were made due by other schedules than those of this configuration, has delivery look at all
-/// that wait: what is not due yet waits for the right moment.
+/// Goes by the schedules of this configuration: has delivery look at all that waits, if it was made to wait
+/// by others, or anyway. What is not due yet waits for the right moment then.
 ///
 /// # Errors
 ///
@@ -24,40 +24,19 @@ pub(super) fn fingerprint(config: &Config) -> String {
 pub(super) async fn go_by(
     connection: &mut PgConnection,
     config: &Config,
+    anyway: bool,
     now: DateTime<Utc>,
 ) -> store::Result<()> {
     let mut transaction = connection.begin().await?;
     store::take_time(&mut transaction).await?;
-    if settings::changed(&mut transaction, settings::SCHEDULES, &fingerprint(config)).await? {
-        look_at_all(&mut transaction, now).await?;
+    let changed = settings::changed(&mut transaction, settings::SCHEDULES, &fingerprint(config)).await?;
+    if changed || anyway {
+        let again = alerts::look_again(&mut transaction, None, now).await?;
+        if again > 0 {
+            store::announce_work(&mut transaction, Delivery::NAME).await?;
+            tracing::info!(alerts = again, "the schedules have changed; delivery looks again at what waits");
+        }
     }
     transaction.commit().await?;
-    Ok(())
-}
-
-/// Has delivery look at all that wait, by whatever schedules they were made due.
-///
-/// # Errors
-///
-/// When Postgres is away; nothing has changed then.
-pub(super) async fn look_again(
-    connection: &mut PgConnection,
-    config: &Config,
-    now: DateTime<Utc>,
-) -> store::Result<()> {
-    let mut transaction = connection.begin().await?;
-    store::take_time(&mut transaction).await?;
-    settings::changed(&mut transaction, settings::SCHEDULES, &fingerprint(config)).await?;
-    look_at_all(&mut transaction, now).await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
-async fn look_at_all(connection: &mut PgConnection, now: DateTime<Utc>) -> store::Result<()> {
-    let again = alerts::look_again(&mut *connection, None, now).await?;
-    if again > 0 {
-        store::announce_work(connection, Delivery::NAME).await?;
-        tracing::info!(alerts = again, "the schedules have changed; delivery looks again at what waits");
-    }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::harness::database::Role;
 use crate::harness::events::Event;
 use crate::harness::people::crowd;
 use crate::harness::program::{Daemon, behind_proxies, behind_several, output};
+use crate::harness::proxy::Proxy;
 use crate::harness::{Road, soon};
 
 const PEOPLE: usize = 400;
@@ -35,6 +36,14 @@ async fn releasing(road: &Road, command: Command) -> Daemon {
     let daemon = Daemon::start(command);
     soon("the first mails", road.smtp.wait_for(CONNECTIONS)).await;
     daemon
+}
+
+/// The same, with its ways to Postgres and `RabbitMQ`.
+async fn under_load(road: &Road) -> (Daemon, Proxy, Proxy) {
+    let (command, mut to_database, mut to_broker) = behind_proxies(road).await;
+    to_database.up();
+    to_broker.up();
+    (releasing(road, command).await, to_database, to_broker)
 }
 
 async fn some_more(road: &Road) {
@@ -68,10 +77,7 @@ async fn all_are_told_once(road: &Road, daemon: Daemon) -> usize {
 #[tokio::test]
 async fn postgres_goes_and_comes_back() {
     let road = road().await;
-    let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
-    to_database.up();
-    to_broker.up();
-    let mut daemon = releasing(&road, command).await;
+    let (mut daemon, mut to_database, _to_broker) = under_load(&road).await;
     for time in 1..=TIMES {
         some_more(&road).await;
         to_database.down().await;
@@ -84,10 +90,7 @@ async fn postgres_goes_and_comes_back() {
 #[tokio::test]
 async fn rabbitmq_goes_and_comes_back() {
     let road = road().await;
-    let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
-    to_database.up();
-    to_broker.up();
-    let mut daemon = releasing(&road, command).await;
+    let (mut daemon, _to_database, mut to_broker) = under_load(&road).await;
     // Of what was never open nobody is told; it is taken in while the crowd gets its mails.
     let others: Vec<Event> = (0..300).map(|number| Event::closed(&format!("24{number:04}BB"))).collect();
     for (time, events) in (1..).zip(others.chunks(100)) {
@@ -105,10 +108,7 @@ async fn rabbitmq_goes_and_comes_back() {
 #[tokio::test]
 async fn the_mail_server_goes_and_comes_back() {
     let road = road().await;
-    let (command, mut to_database, mut to_broker) = behind_proxies(&road).await;
-    to_database.up();
-    to_broker.up();
-    let mut daemon = releasing(&road, command).await;
+    let (mut daemon, _to_database, _to_broker) = under_load(&road).await;
     for time in 1..=TIMES {
         some_more(&road).await;
         road.smtp.stop_listening().await.unwrap();

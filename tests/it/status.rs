@@ -97,3 +97,16 @@ async fn digests_are_told_by_schedule() {
     assert!(lines.contains("digests      daily: last 2023-11-14 08:00Z; next "), "{lines}");
     assert!(lines.contains("\n             lunchtime: none yet; next "), "{lines}");
 }
+
+/// OPS-7: which templates mails are written by, and how far the clocks are apart.
+#[tokio::test]
+async fn templates_and_clocks_are_shown() {
+    let road = Road::new().await;
+    let said = road.run(&["status"]).await.looked().stdout;
+    assert!(said.contains("\ntemplates    those that are shipped\n"), "{said}");
+    let clock = said.lines().find(|line| line.starts_with("clock        ")).expect("a clock");
+    assert!(clock.contains(" ms ") && clock.ends_with(" the database's"), "{clock}");
+    let json = road.run(&["status", "--json"]).await.looked().stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(json["clockAheadMilliseconds"].as_i64().unwrap().abs() < 5_000, "{json:#}");
+}
