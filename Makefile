@@ -53,7 +53,7 @@ fuzz: tools ## feed the readers of what strangers send with garbage, FUZZ_SECOND
 	@command -v cargo-fuzz >/dev/null || { echo 'cargo-fuzz is not installed: cargo install --locked cargo-fuzz' >&2; exit 69; }
 	@for reader in events returns tokens; do \
 	    mkdir -p ".dev/fuzz/$$reader"; \
-	    $(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none --dev "$$reader" ".dev/fuzz/$$reader" \
+	    $(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none --release "$$reader" ".dev/fuzz/$$reader" \
 	        $$(ls -d "tests/golden/$$reader" 2>/dev/null) -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
 	done
 
