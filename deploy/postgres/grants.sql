@@ -54,7 +54,7 @@ begin
         ('letters',           rows,     'select (id, subscriber_id, due_at, mail_id),
                                          update (due_at, held, ended, over_at)',
                                         'select (kind, sent_at, over_at), update (sent_at)', 'select'),
-        ('openings',          rows,     'select (id, subject, posting, cycle, state, opened_at, door_shuts_at)',
+        ('openings',          rows,     'select (id, subject, posting, cycle, state, opened_at, door_shuts_at, revision)',
                                                                                           null,  'select'),
         ('outcome_events',    rows,     'select (event_id), insert (event_id, type, subject, time, data)',
                                                                                           null,  'select (event_id)'),

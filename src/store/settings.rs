@@ -11,22 +11,23 @@ use crate::store::Result;
 /// The schedules by which alerts were made due.
 pub const SCHEDULES: &str = "schedules";
 
-/// Notes that something is so from now on, and says whether it was otherwise,
-/// or not known, until now. Others wait until the transaction ends.
+/// Notes that something is so from now on, and says whether it was otherwise
+/// until now; what was not known was not otherwise. Others wait until the
+/// transaction ends.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
 pub async fn changed(connection: &mut PgConnection, key: &str, value: &str) -> Result<bool> {
-    let changed = sqlx::query(
-        "insert into settings as s (key, value) values ($1, $2)
-         on conflict (key) do update set value = excluded.value where s.value <> excluded.value",
+    Ok(sqlx::query_scalar(
+        "with known as (insert into settings (key, value) values ($1, $2) on conflict (key) do nothing),
+              changed as (update settings set value = $2 where key = $1 and value <> $2 returning key)
+         select exists (select from changed)",
     )
     .bind(key)
     .bind(value)
-    .execute(connection)
-    .await?;
-    Ok(changed.rows_affected() > 0)
+    .fetch_one(connection)
+    .await?)
 }
 
 /// That no mail may leave.
