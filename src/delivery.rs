@@ -48,6 +48,7 @@ use crate::delivery::lanes::{Parcel, Retries, Shared};
 use crate::delivery::pen::Pen;
 use crate::delivery::pile::Pile;
 use crate::delivery::relays::Relays;
+use crate::delivery::schedules::Look;
 use crate::delivery::tally::Counters;
 use crate::domain::letter::Patience;
 use crate::domain::suppression::AddressKeys;
@@ -102,17 +103,6 @@ pub struct Delivery {
     /// whether there is one.
     looked: bool,
     pulse: Pulse,
-}
-
-/// Whether what waits is to be looked at again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// It is as the schedules have it.
-    No,
-    /// If it was made to wait by other schedules than ours: at the start.
-    IfChanged,
-    /// Because the schedules have changed while we ran.
-    Again,
 }
 
 /// What one step did.
@@ -364,7 +354,7 @@ impl Delivery {
             let look = async {
                 let now = self.shared.clock.now();
                 let mut connection = self.shared.pool.acquire().await?;
-                schedules::go_by(&mut connection, &self.config, self.look == Look::Again, now).await
+                schedules::go_by(&mut connection, &self.config, self.look, now).await
             };
             self.pulse.while_waiting_for("a look at all that waits", look).await?;
             self.look = Look::No;

@@ -8,6 +8,17 @@ use crate::delivery::Delivery;
 use crate::stage::Stage;
 use crate::store::{self, alerts, settings};
 
+/// Whether what waits is to be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is as the schedules have it.
+    No,
+    /// If it was made to wait by other schedules than ours: at the start.
+    IfChanged,
+    /// Because the schedules have changed while we ran.
+    Again,
+}
+
 /// When things are due by the clock, in short: differs whenever a schedule, a bank holiday or the quiet
 /// hours do.
 pub(super) fn fingerprint(config: &Config) -> String {
@@ -16,7 +27,7 @@ pub(super) fn fingerprint(config: &Config) -> String {
 }
 
 /// Goes by the schedules of this configuration: has delivery look at all that waits, if it was made to wait
-/// by others, or anyway. What is not due yet waits for the right moment then.
+/// by others, or because these are new to us. What is not due yet waits for the right moment then.
 ///
 /// # Errors
 ///
@@ -24,13 +35,13 @@ pub(super) fn fingerprint(config: &Config) -> String {
 pub(super) async fn go_by(
     connection: &mut PgConnection,
     config: &Config,
-    anyway: bool,
+    look: Look,
     now: DateTime<Utc>,
 ) -> store::Result<()> {
     let mut transaction = connection.begin().await?;
     store::take_time(&mut transaction).await?;
     let changed = settings::changed(&mut transaction, settings::SCHEDULES, &fingerprint(config)).await?;
-    if changed || anyway {
+    if changed || look == Look::Again {
         let again = alerts::look_again(&mut transaction, None, now).await?;
         if again > 0 {
             store::announce_work(&mut transaction, Delivery::NAME).await?;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 use tokio::process::Command;
 
 use crate::harness::database::Role;
@@ -11,21 +10,17 @@ use crate::harness::events::Event;
 use crate::harness::people::crowd;
 use crate::harness::program::{Daemon, behind_proxies, behind_several, output};
 use crate::harness::proxy::Proxy;
-use crate::harness::{Road, soon};
+use crate::harness::{Road, at_leisure, soon};
 
 const PEOPLE: usize = 400;
 const CONNECTIONS: usize = 4;
 /// How often a server is taken away.
 const TIMES: usize = 3;
 
-/// A mail server at which mails are in hand at any moment, and a crowd that waits for a vacancy.
+/// A mail server that takes mails in at leisure, and a crowd that waits for a vacancy.
 async fn road() -> Road {
-    let slow = Rule::at(Stage::EndOfData).storing().reply(250, "2.0.0 taken in, at leisure").dripping();
-    let road = Road::setup()
-        .smtp(SmtpServer::builder().script([slow]))
-        .set("smtp.connections", &CONNECTIONS.to_string())
-        .build()
-        .await;
+    let road =
+        Road::setup().smtp(at_leisure()).set("smtp.connections", &CONNECTIONS.to_string()).build().await;
     road.import(&crowd(PEOPLE)).await;
     road
 }

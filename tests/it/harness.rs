@@ -34,7 +34,7 @@ use jobalerts::stage::{Bell, Stage};
 use jobalerts::store::subscribers::{self, Imported};
 use jobalerts::store::workers;
 use jobalerts_dev::secrets;
-use jobalerts_dev::smtp::{Builder, ReceivedMail, SmtpServer};
+use jobalerts_dev::smtp::{self, Builder, ReceivedMail, Rule, SmtpServer};
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -64,6 +64,12 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 /// A moment, as in `2023-11-13T08:31:00Z`.
 pub(crate) fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// A mail server whose replies take many packets, so that mails are in hand at any moment.
+pub(crate) fn at_leisure() -> Builder {
+    let slow = Rule::at(smtp::Stage::EndOfData).storing().reply(250, "2.0.0 taken in, at leisure").dripping();
+    SmtpServer::builder().script([slow])
 }
 
 /// How a road is to be built.

@@ -10,11 +10,10 @@ use jobalerts::delivery::told;
 use jobalerts::store::leaving::{self, Departure};
 use jobalerts::store::tries::{self, Outcome, Try};
 use jobalerts::store::workers::Life;
-use jobalerts_dev::smtp::{Rule, SmtpServer, Stage};
 
 use crate::harness::events::Event;
 use crate::harness::people::{crowd, curious};
-use crate::harness::{Delivered, Road, soon, time};
+use crate::harness::{Delivered, Road, at_leisure, soon, time};
 
 const ANN: &str = "ann@example.org";
 const PEOPLE: usize = 400;
@@ -32,13 +31,8 @@ async fn end_sessions(road: &Road) -> usize {
 }
 
 async fn lost_sessions(workers: usize) {
-    // Each reply takes many packets, so that mails are in hand at any moment.
-    let slow = Rule::at(Stage::EndOfData).storing().reply(250, "2.0.0 taken in, at leisure").dripping();
-    let road = Road::setup()
-        .smtp(SmtpServer::builder().script([slow]))
-        .set("smtp.connections", &CONNECTIONS.to_string())
-        .build()
-        .await;
+    let road =
+        Road::setup().smtp(at_leisure()).set("smtp.connections", &CONNECTIONS.to_string()).build().await;
     road.import(&crowd(PEOPLE)).await;
     road.publish(&[Event::opened("230000AA")]).await;
     let mut daemons = Vec::new();
